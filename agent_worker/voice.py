@@ -62,6 +62,11 @@ class Voice:
     what_else: str = "What can I help you with?"
     person_choice: str = "Talk to a person"
     voice_note: str = "I cannot listen to voice messages. Could you write to me instead?"
+    voice_note_unclear: str = (
+        "I could not understand your voice message. Could you write to me instead, or send a shorter one?"
+    )
+    picture_unseen: str = "I could not look at your picture. My colleagues can see it."
+    pictures_unseen: str = "I could not look at all of your pictures. My colleagues can see them."
     file: str = "I have received your file, but I cannot read it. What would you like to know?"
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     too_long: str = "Your message was very long, so I only read the beginning. My colleagues can read all of it."

@@ -19,15 +19,19 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF-", "application/pdf"),
     (0, b"OggS", "audio/ogg"),
     (0, b"ID3", "audio/mpeg"),
-    (0, b"\xff\xfb", "audio/mpeg"),
-    (0, b"\xff\xf3", "audio/mpeg"),
+    *((0, bytes((0xFF, second)), "audio/mpeg") for second in (0xFB, 0xFA, 0xF3, 0xF2)),
+    *((0, bytes((0xFF, second)), "audio/aac") for second in (0xF1, 0xF9)),
+    (0, b"fLaC", "audio/flac"),
     (0, b"#!AMR", "audio/amr"),
     (4, b"ftypM4A", "audio/mp4"),
     (4, b"ftypheic", "image/heic"),
     (4, b"ftypmif1", "image/heic"),
     (4, b"ftyp", "video/mp4"),
+    (0, b"\x1aE\xdf\xa3", "video/webm"),
 )
 _OFFICE = "application/vnd.openxmlformats-officedocument."
+_FILM_CONTAINERS = frozenset({"video/mp4", "video/webm"})
+"""Containers that may hold sound alone."""
 _ZIPPED: tuple[tuple[str, str], ...] = (
     ("word/document.xml", _OFFICE + "wordprocessingml.document"),
     ("xl/workbook.xml", _OFFICE + "spreadsheetml.sheet"),
@@ -41,12 +45,14 @@ _ALLOWED_CONTROLS = frozenset(map(ord, "\t\n\r\f"))
 
 def content_type(data: bytes, name: str, declared: str) -> str:
     """The type under which the file is stored and served. HTML, SVG and other markup are stored as plain text, so that
-    no browser runs them. ``name`` and ``declared`` only tell kinds of text apart. Raises UnsupportedMediaType."""
+    no browser runs them. ``name`` and ``declared`` only tell kinds of text apart, and sound from films. Raises
+    UnsupportedMediaType."""
     if not data:
         raise UnsupportedMediaType("the file is empty")
     for offset, magic, kind in _MAGIC:
         if data.startswith(magic, offset) and (offset != 8 or data.startswith(b"RIFF")):
-            return kind
+            is_sound = kind in _FILM_CONTAINERS and declared.strip().lower().startswith("audio/")
+            return kind.replace("video/", "audio/") if is_sound else kind
     if data.startswith(b"PK\x03\x04"):
         return _zip_type(data)
     return _text(data, name.lower(), declared.partition(";")[0].strip().lower())

@@ -30,6 +30,10 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parley_desk_unreachable_total": ("Failures to post a card to a desk.", ("tenant",)),
     "parley_ratings_total": ("Contacts' ratings of handoffs, 1 to 5.", ("tenant", "score")),
     "parley_model_failures_total": ("Failed model calls.", ("model",)),
+    "parley_voice_notes_total": (
+        "Voice notes that a transcriber was asked for, by result: transcribed, or why not.",
+        ("tenant", "result"),
+    ),
     "parley_backfilled_total": ("Messages read from a vendor's history after an interruption.", ("channel",)),
     "parley_refused_total": ("Requests and frames that were refused: 429 over a limit, 503 unavailable.", ("status",)),
     "parley_knowledge_sync_runs_total": (

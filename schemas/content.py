@@ -1,4 +1,4 @@
-"""Describe in words what a message carries beside text and files.
+"""Describe in words what a message carries beside text and files, and that its text was spoken.
 
 The desk, the console, summaries and prompts all use these descriptions, so that a location or a missed call never shows
 as an empty line. They are English, as the desk and the console are. Callers escape them, because names, titles and
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.messages import Location, Referral, SharedContact, TranscriptMessage, TranscriptReferral
+from schemas.messages import Location, Referral, SharedContact, Speech, TranscriptMessage, TranscriptReferral
 
 MAX_QUOTE = 200
 """Characters of a title or a quote."""
@@ -62,6 +62,7 @@ def describe_content(line: TranscriptMessage) -> list[str]:
         descriptions.append(_describe_contacts(line.contacts))
     if line.unsupported is not None:
         descriptions.append(describe_kind(line.unsupported.kind))
+    descriptions += [_describe_speech(file.speech) for file in line.attachments if file.speech is not None]
     return descriptions
 
 
@@ -102,6 +103,20 @@ def map_url(lat: float, lon: float) -> str:
 def shorten(text: str) -> str:
     flat = " ".join(text[: MAX_QUOTE * 4].split())
     return flat if len(flat) <= MAX_QUOTE else f"{flat[: MAX_QUOTE - 1].rstrip()}…"
+
+
+_SPEECH_PROBLEMS = {
+    "too_long": "it is too long",
+    "not_audio": "it cannot be played",
+    "unclear": "nothing could be understood",
+    "timeout": "that took too long",
+}
+
+
+def _describe_speech(speech: Speech) -> str:
+    if speech.text:
+        return "Voice note, transcribed automatically"
+    return f"Voice note, not transcribed: {_SPEECH_PROBLEMS.get(speech.problem, 'that failed')}"
 
 
 def _describe_referral(referral: TranscriptReferral) -> str:

@@ -26,8 +26,9 @@ class TypingSignal(WireModel):
 
 
 class FilesStored(WireModel):
-    """``parley.files.stored.v1``: the stored files of an inbound message, and the transcription of a voice note
-    (``text``). A rebuild has no other source for them: the vendors' copies are gone by then."""
+    """``parley.files.stored.v1``: the stored files of an inbound message, with the transcriptions of voice notes. A
+    rebuild has no other source for them: the vendors' copies are gone by then. ``text``: a transcription in the form of
+    earlier releases."""
 
     message_id: str
     attachments: list[Attachment]

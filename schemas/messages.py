@@ -84,11 +84,25 @@ class Author(WireModel):
     name: str = ""
 
 
+SpeechProblem = Literal["", "too_long", "not_audio", "unclear", "timeout", "failed"]
+"""Why a voice note has no words: it is too long, is not sound that can be read, holds no speech that was understood, or
+its transcription did not end in time or failed."""
+
+
+class Speech(WireModel):
+    """The transcription of a voice note, made once. ``text`` is also part of its message's text. ``language``: the one
+    that was recognized, empty if unknown."""
+
+    text: Printable = ""
+    language: str = ""
+    problem: SpeechProblem = ""
+
+
 class Attachment(WireModel):
     """A reference to a stored file. ``id`` is random (earlier releases: the hash of the content); ``size`` is in bytes.
     ``missing`` says why a file could not be fetched: nothing is stored then, and ``id`` only stands for the gap.
     ``full_text``: not a file that was sent but the full text of a message that was longer than ``MAX_TEXT`` and is cut
-    in the message."""
+    in the message. ``speech``: the transcription of a voice note, None if nobody has transcribed it."""
 
     id: str
     name: str
@@ -96,6 +110,7 @@ class Attachment(WireModel):
     size: int
     missing: str = ""
     full_text: bool = False
+    speech: Speech | None = None
 
 
 class Choice(WireModel):

@@ -35,6 +35,7 @@ def non_text_draft(
     ``kind``: of an unsupported message."""
     phrases = {
         "voice": voice.voice_note,
+        "unclear": voice.voice_note_unclear,
         "file": voice.file,
         "missing": voice.file_missing,
         "location": voice.location,

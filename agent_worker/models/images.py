@@ -45,7 +45,7 @@ def _find_images(question: Question, types: Collection[str]) -> list[Attachment]
 
 
 def _select(files: Sequence[Attachment], types: Collection[str]) -> list[Attachment]:
-    return [file for file in files if not file.missing and file.type in types and file.size <= MAX_IMAGE_BYTES]
+    return [file for file in files if not file.missing and file.type in types]
 
 
 async def _load(read_file: ReadFile, tenant: str, file: Attachment, types: Collection[str]) -> UserImage | None:

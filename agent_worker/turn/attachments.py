@@ -23,7 +23,7 @@ from schemas.errors import (
 from schemas.ids import derived_id
 from schemas.messages import Attachment, InboundMessage, RemoteFile, TranscriptMessage
 from schemas.ports import Clock, FetchFile, Transcribe, Transcript
-from schemas.privacy.cards import mask_cards
+from schemas.speech import is_audio, join_speech
 
 log = structlog.get_logger("parley.worker")
 REASONS: tuple[tuple[type[Exception], str], ...] = (
@@ -39,8 +39,7 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
     (Exception, "failed"),
 )
 """The reason for a missing file by error class; the first match counts."""
-TRANSCRIBE_WITHIN = 30.0
-"""Seconds that the transcription of a voice note may take."""
+VOICE_KINDS = frozenset({"voice", "audio"})
 
 
 class AttachmentFetcher:
@@ -58,8 +57,8 @@ class AttachmentFetcher:
     async def fetch_all(
         self, origin: Origin, conversation: str, messages: Iterable[InboundMessage]
     ) -> list[FilesStored]:
-        """Attach the files of all messages to their lines of the transcript. Files that an earlier attempt attached are
-        used again. Raises Unavailable when files cannot be stored now."""
+        """Attach the files of all messages, and what voice notes say, to their lines of the transcript. What an earlier
+        attempt attached is used again. Raises Unavailable when files cannot be stored or read now."""
         stored = await asyncio.gather(*(self._fetch_message(origin, conversation, message) for message in messages))
         return [each for each in stored if each is not None]
 
@@ -67,10 +66,12 @@ class AttachmentFetcher:
         line = await self._transcript.find(conversation, message.id)
         if line is None or line.state == "deleted":
             return None
-        if len(_without_texts(line.attachments)) <= len(_without_texts(message.attachments)):
+        if message.files and len(_without_texts(line.attachments)) <= len(_without_texts(message.attachments)):
             line = await self._attach(origin, conversation, message, line)
-        transcribed = "" if message.text.strip() else line.text
-        return FilesStored(message_id=message.id, attachments=line.attachments, text=transcribed, at=self._clock())
+        line = await self._add_speech(origin, conversation, message, line)
+        if not message.files and line.attachments == message.attachments:
+            return None
+        return FilesStored(message_id=message.id, attachments=line.attachments, at=self._clock())
 
     async def _attach(
         self, origin: Origin, conversation: str, message: InboundMessage, line: TranscriptMessage
@@ -81,10 +82,6 @@ class AttachmentFetcher:
                 for n, file in enumerate(message.files)
             )
         )
-        text = "" if line.text.strip() else await self._transcribe_notes(origin, message.files, files)
-        if text:
-            # Before the files: a repeat that finds the files transcribes nothing again.
-            await self._transcript.edit(conversation, message.id, text)
         attached = await self._transcript.attach(conversation, message.id, [*line.attachments, *files])
         return attached or line
 
@@ -93,7 +90,7 @@ class AttachmentFetcher:
         reason = "not_fetched"
         if self._fetch is not None:
             try:
-                return await self._fetch(conversation, origin, file)
+                return _name_audio(file, await self._fetch(conversation, origin, file))
             except Unavailable:
                 raise
             except Exception as error:
@@ -102,21 +99,31 @@ class AttachmentFetcher:
                 log.warning("file_missing", reason=reason, kind=file.kind, error=type(error).__name__)
         return Attachment(id=placeholder, name=file.name or file.kind, type=file.type, size=file.size, missing=reason)
 
-    async def _transcribe_notes(self, origin: Origin, files: Sequence[RemoteFile], stored: Sequence[Attachment]) -> str:
-        """Transcribe the voice notes; empty if there are none, or if transcription fails."""
-        if self._transcribe is None:
-            return ""
-        texts: list[str] = []
-        for file, attachment in zip(files, stored, strict=True):
-            if file.kind != "voice" or attachment.missing:
-                continue
-            try:
-                async with asyncio.timeout(TRANSCRIBE_WITHIN):
-                    texts.append(mask_cards((await self._transcribe(origin.tenant, attachment)).strip()))
-            except Exception as error:
-                # Code of a plug-in: whatever it does, the note itself is kept and the contact is answered.
-                log.warning("voice_note_not_understood", error=type(error).__name__)
-        return "\n".join(filter(None, texts))
+    async def _add_speech(
+        self, origin: Origin, conversation: str, message: InboundMessage, line: TranscriptMessage
+    ) -> TranscriptMessage:
+        """Transcribe the voice notes that nobody has transcribed yet. Their text joins that of the message, unless the
+        contact has edited it meanwhile: the edit does that then."""
+        files = await asyncio.gather(*(self._transcribe_file(origin.tenant, file) for file in line.attachments))
+        if files != line.attachments:
+            line = await self._transcript.attach(conversation, message.id, files) or line
+        text = join_speech(message.text, line.attachments)
+        if line.text == message.text != text and await self._transcript.edit(conversation, message.id, text):
+            return line.model_copy(update={"text": text})
+        return line
+
+    async def _transcribe_file(self, tenant: str, file: Attachment) -> Attachment:
+        if self._transcribe is None or file.missing or file.speech is not None or not is_audio(file):
+            return file
+        speech = await self._transcribe(tenant, file)
+        return file if speech is None else file.model_copy(update={"speech": speech})
+
+
+def _name_audio(file: RemoteFile, stored: Attachment) -> Attachment:
+    """A container for films may hold sound alone, which only the vendor's kind tells."""
+    kind, _, container = stored.type.partition("/")
+    is_named = file.kind in VOICE_KINDS and kind == "video"
+    return stored.model_copy(update={"type": f"audio/{container}"}) if is_named else stored
 
 
 def _without_texts(files: Sequence[Attachment]) -> list[Attachment]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Literal
 
 import structlog
 
@@ -17,6 +18,7 @@ from schemas.errors import IdReused
 from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Attachment, Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import BegunConversation, NonTextContent, Transcript
+from schemas.speech import is_audio, join_speech
 
 log = structlog.get_logger("parley.worker")
 EDIT_REOPENS = timedelta(minutes=15)
@@ -32,9 +34,9 @@ class Intake:
 
     ``waiting``: the contact's messages to answer by id, oldest first. ``from_people``: messages of people, to be passed
     on to the contact. ``handled``: ids of the events that this turn settles. ``unfetched``: new messages whose files
-    are still with the vendor; ``stored``: those files once they were fetched. ``action_updates``: decisions and
-    outcomes of actions. ``latest``: the event or message that the contact wrote, changed or reacted to last.
-    ``authority``: the earliest event, in whose name the turn acts."""
+    are still with the vendor, or that bring sound; ``stored``: their files once these were fetched and transcribed.
+    ``action_updates``: decisions and outcomes of actions. ``latest``: the event or message that the contact wrote,
+    changed or reacted to last. ``authority``: the earliest event, in whose name the turn acts."""
 
     waiting: Mapping[str, InboundMessage] = field(default_factory=dict)
     from_people: Sequence[InboundMessage] = ()
@@ -60,12 +62,11 @@ class Intake:
         return replace(self, waiting=waiting, answered=self.answered.with_answered(answered)) if answered else self
 
     def with_files(self, stored: Sequence[FilesStored]) -> Intake:
-        """Add the files, and the transcripts of voice notes, to the waiting messages."""
+        """Add the files, and what voice notes say, to the waiting messages."""
         waiting = dict(self.waiting)
         for each in stored:
             if (message := waiting.get(each.message_id)) is not None:
-                changes = {"attachments": each.attachments, "text": message.text or each.text}
-                waiting[each.message_id] = message.model_copy(update=changes)
+                waiting[each.message_id] = _add_files(message, each.attachments)
         return replace(self, waiting=waiting, stored=stored)
 
     @cached_property
@@ -83,8 +84,8 @@ class Intake:
         waiting = self.waiting.values()
         if any(message.text.strip() and message.unsupported not in DESCRIBED_KINDS for message in waiting):
             return ""
-        if any(file.kind == "voice" for message in waiting for file in message.files):
-            return "voice"
+        if self.unheard:
+            return self.unheard
         if self.kind == "sticker":
             return "unsupported"
         if self.files and all(file.type in CARDS and not file.missing for file in self.files):
@@ -98,6 +99,30 @@ class Intake:
         if any(message.shared_contacts for message in waiting):
             return "contacts"
         return "shared" if any(message.referral or message.quote for message in waiting) else ""
+
+    @cached_property
+    def unheard(self) -> Literal["", "voice", "unclear"]:
+        """Whether a voice note was not understood, and why: see ``NonTextContent``."""
+        if any(file.speech is not None and not file.speech.text for file in self.files):
+            return "unclear"
+        transcribed = any(file.speech is not None for file in self.files)
+        is_voice = any(
+            any(file.kind == "voice" for file in message.files)
+            or (not message.files and any(is_audio(file) for file in message.attachments))
+            for message in self.waiting.values()
+        )
+        return "voice" if is_voice and not transcribed else ""
+
+    @property
+    def pictures(self) -> Sequence[Attachment]:
+        """The pictures that were fetched, without stickers."""
+        return [
+            file
+            for message in self.waiting.values()
+            if not any(sent.kind == "sticker" for sent in message.files)
+            for file in message.attachments
+            if file.type.startswith("image/") and not file.missing
+        ]
 
     @property
     def kind(self) -> str:
@@ -141,6 +166,17 @@ class Intake:
         """The contact who wrote all of it; empty when there are several."""
         speakers = {message.contact_id for message in self.waiting.values()}
         return speakers.pop() if len(speakers) == 1 else ""
+
+
+def _add_files(message: InboundMessage, files: list[Attachment]) -> InboundMessage:
+    """What is spoken tells the language where the text is too short to tell it."""
+    spoken = [file.speech.language for file in files if file.speech is not None and file.speech.language]
+    changes = {
+        "attachments": files,
+        "text": join_speech(message.text, files),
+        "locale": spoken[-1] if spoken else message.locale,
+    }
+    return message.model_copy(update=changes)
 
 
 def _drop_messages(waiting: Mapping[str, InboundMessage], ids: set[str]) -> dict[str, InboundMessage]:
@@ -208,8 +244,8 @@ class _IntakeCollector:
     def collect_event(self, event: InboundEvent) -> None:
         self.handled.extend(event.ids)
         self.authority = self.authority or event.envelope.replay_of or event.id
-        if event.message is not None and event.message.files:
-            self.unfetched[event.message.id] = event.message
+        if (message := event.message) is not None and (message.files or any(map(is_audio, message.attachments))):
+            self.unfetched[message.id] = message
 
     async def apply(self, event: InboundEvent) -> None:
         payload = event.payload
@@ -270,6 +306,8 @@ class _IntakeCollector:
             return
         if line.state == "deleted":
             return
+        # What was spoken is no part of what can be edited.
+        edit = edit.model_copy(update={"text": join_speech(edit.text, line.attachments)})
         if not await self._transcript.edit(self._conversation, edit.message_id, edit.text, revision=edit.revision):
             return  # a later edit came first
         if edit.attachments:

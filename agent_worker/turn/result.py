@@ -66,11 +66,12 @@ def conclude(turn: TurnInput, response: Response, stages: Mapping[str, float], n
 
 
 def _complete_draft(turn: TurnInput, response: Response) -> AnswerDraft | None:
-    """Complete the draft with a remark about a shortened text, the notice of the wait, and the cost of the summary for
-    people."""
+    """Complete the draft with remarks about what the agent did not read or see, the notice of the wait, and the cost of
+    the summary for people."""
     draft, request = response.reply.draft, response.handoff_request
-    if draft is not None and turn.intake.is_cut:
-        draft = replace(draft, text=f"{draft.text}\n\n{turn.voice.too_long}".strip())
+    if draft is not None:
+        remarks = _list_remarks(turn, draft)
+        draft = replace(draft, text="\n\n".join(filter(None, (draft.text, *remarks)))) if remarks else draft
     if draft is None or request is None:
         return draft
     draft = replace(draft, tokens=draft.tokens + request.tokens, cost=draft.cost + request.cost)
@@ -78,6 +79,20 @@ def _complete_draft(turn: TurnInput, response: Response) -> AnswerDraft | None:
         return draft
     text = f"{draft.text}\n\n{request.wait_notice}" if request.wait_notice else draft.text
     return replace(draft, text=text, choices=draft.choices or [assistant_choice(turn.voice)])
+
+
+def _list_remarks(turn: TurnInput, draft: AnswerDraft) -> list[str]:
+    """Tell the contact what the reply does not take into account. Where people take over, they see all of it."""
+    voice, intake = turn.voice, turn.intake
+    remarks = [voice.too_long] if intake.is_cut else []
+    if intake.non_text or draft.handoff:
+        return remarks
+    if intake.unheard:
+        remarks.append(voice.voice_note_unclear if intake.unheard == "unclear" else voice.voice_note)
+    unseen = [file for file in intake.pictures if file.id not in draft.seen]
+    if unseen:
+        remarks.append(voice.picture_unseen if len(intake.pictures) == 1 else voice.pictures_unseen)
+    return remarks
 
 
 def _build_notices(turn: TurnInput, response: Response, now: datetime) -> list[OutboundMessage]:

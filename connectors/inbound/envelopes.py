@@ -19,6 +19,7 @@ from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import Account, ChannelEvent, ContactUpdate
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.runtime import tracing
+from schemas.speech import find_written_text
 
 
 @dataclass(slots=True)
@@ -102,7 +103,12 @@ def build_origin(account: Account, message: InboundMessage) -> Origin:
 
 
 def has_same_content(one: TranscriptMessage, other: TranscriptMessage) -> bool:
-    return (one.text, one.attachments, one.in_reply_to) == (other.text, other.attachments, other.in_reply_to)
+    """Whether two lines say the same. What a voice note says was not part of the message when it came."""
+    return _content(one) == _content(other)
+
+
+def _content(line: TranscriptMessage) -> tuple[str, list[str], str]:
+    return find_written_text(line), [file.id for file in line.attachments], line.in_reply_to
 
 
 # Payment card numbers are masked in every event, before it is resolved, appended or shown. Ids are left alone: no

@@ -19,6 +19,7 @@ from gateway.config.models import model_names
 from gateway.config.operators import ADMIN_NAME
 from gateway.config.routing import RoutingSettings
 from gateway.config.settings import Config
+from gateway.config.transcribers import TranscriberEntry
 from gateway.config.validation import Validation, suggest
 from gateway.config.yaml_reader import YamlDocument, YamlReader
 from infra.state.registry import load_sections, server_engines
@@ -73,6 +74,7 @@ def load(
         _check_secrets(config, validation)
         _check_modes(config, document, validation)
         _check_models(config, validation)
+        _check_transcribers(config, validation)
         _check_operators(config, validation)
     if validation.problems or config is None:
         raise _combine_problems(validation.problems, path)
@@ -212,6 +214,14 @@ def _check_models(config: Config, validation: Validation) -> None:
                 validation.add(path, message + suggest(model, names))
 
 
+def _check_transcribers(config: Config, validation: Validation) -> None:
+    for name, tenant in config.tenants.items():
+        if tenant.transcriber and tenant.transcriber not in config.transcribers:
+            path = ("tenants", name, "transcriber")
+            message = f"{'.'.join(path)}: there is no transcriber {tenant.transcriber!r} under `transcribers`"
+            validation.add(path, message + suggest(tenant.transcriber, sorted(config.transcribers)))
+
+
 def _check_operators(config: Config, validation: Validation) -> None:
     if ADMIN_NAME in config.operators:
         validation.add(
@@ -242,8 +252,16 @@ def _make_paths_absolute(config: Config, folder: Path) -> Config:
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
     files = {name: _absolute_certificates(getattr(config, name), folder) for name in ("kafka", *load_sections())}
-    absolute = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+    transcribers = {name: _absolute_transcriber(entry, folder) for name, entry in config.transcribers.items()}
+    changed = {"data_dir": data_dir, "tenants": tenants, "encoder": encoder, "transcribers": transcribers}
+    absolute = config.model_copy(update=changed | files)
     return absolute.with_folder(folder.resolve())
+
+
+def _absolute_transcriber(entry: TranscriberEntry, folder: Path) -> TranscriberEntry:
+    if entry.provider != "faster-whisper" or not entry.model:
+        return entry
+    return entry.model_copy(update={"model": str((folder / Path(entry.model).expanduser()).resolve())})
 
 
 def _absolute_routes(routes: RoutingSettings | None, folder: Path, default: Path) -> RoutingSettings | None:

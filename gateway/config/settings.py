@@ -18,6 +18,7 @@ from gateway.config.knowledge import KnowledgeSettings
 from gateway.config.models import BudgetSettings, ModelEntry
 from gateway.config.operators import OperatorSettings
 from gateway.config.routing import RoutingSettings
+from gateway.config.transcribers import TranscriberEntry
 from gateway.config.voice import VoiceSettings
 from infra.state.registry import check_address, describe_addresses, find_engine, load_sections
 from schemas.privacy.cards import OwnNumbers
@@ -173,6 +174,9 @@ class Tenant(Settings):
     default ``local``; in `parley dev`, what ``dev_model`` says."""
     budgets: BudgetSettings = BudgetSettings()
     """How much the tenant's models may spend."""
+    transcriber: str = ""
+    """The entry of ``transcribers`` that transcribes voice notes. Empty: none does, and contacts who send a voice note
+    are asked to write."""
     actions: ActionSettings = ActionSettings()
     """Actions that the agent can carry out for a contact, such as cancelling an order."""
     desk: DeskSettings | None = None
@@ -289,9 +293,6 @@ class Config(_WithSections):
 
     telemetry: TelemetrySettings = TelemetrySettings()
     """The export of traces."""
-    transcriber: str = ""
-    """The transcriber of voice notes: the name of an entry point in the group ``parley.transcribers``. Empty: none, and
-    contacts who send a voice note are asked to write."""
     topic_prefix: Annotated[str, AfterValidator(_check_prefix)] = ""
     """A prefix for the names of topics and keys, so that several installations can share servers."""
     partitions: int = Field(default=24, ge=1, le=1000)
@@ -308,6 +309,8 @@ class Config(_WithSections):
     """People who sign in to the console with a name and a password. The admin token opens the console too."""
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
     """The registry of models, by name."""
+    transcribers: dict[str, TranscriberEntry] = {}
+    """The registry of transcribers, by a name of your choice."""
     dev_model: Annotated[str, AfterValidator(check_dev_model)] = "auto"
     """The model with which `parley dev` answers for tenants without ``model``: ``auto``, the one whose key is in the
     environment or that a server on this machine offers; ``local``; or ``PROVIDER:MODEL``, such as

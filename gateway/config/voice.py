@@ -61,7 +61,13 @@ class VoiceSettings(Settings):
     processing_failed: str = _phrase("processing_failed", formerly="failed")
     """Sent when a message could not be processed and became a dead letter."""
     voice_note: str = DEFAULT_VOICE.voice_note
-    """Answers a voice message of which there is no transcript."""
+    """Answers a voice message where nobody transcribes them."""
+    voice_note_unclear: str = DEFAULT_VOICE.voice_note_unclear
+    """Answers a voice message that could not be transcribed, or is too long."""
+    picture_unseen: str = DEFAULT_VOICE.picture_unseen
+    """Added to the answer when the model could not look at the picture that came with the message."""
+    pictures_unseen: str = DEFAULT_VOICE.pictures_unseen
+    """The same for several pictures, of which it may have seen some."""
     file: str = DEFAULT_VOICE.file
     """Answers a file that came without text."""
     file_missing: str = DEFAULT_VOICE.file_missing

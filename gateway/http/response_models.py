@@ -94,8 +94,18 @@ class ChatChoice(ResponseModel):
     label: str
 
 
+class ChatSpeech(ResponseModel):
+    """The transcription of a voice note, made by a machine. ``text`` is also part of the message's text; ``problem``
+    tells why it is empty."""
+
+    text: str
+    language: str
+    problem: str
+
+
 class ChatAttachment(ResponseModel):
-    """``missing`` tells why a file is not available; ``url`` is empty then."""
+    """``missing`` tells why a file is not available; ``url`` is empty then. ``speech`` is present only if a voice note
+    was transcribed, or could not be."""
 
     id: str
     name: str
@@ -103,6 +113,7 @@ class ChatAttachment(ResponseModel):
     size: int
     url: str
     missing: str | None = None
+    speech: ChatSpeech | None = None
 
 
 class ChatMessage(ResponseModel):

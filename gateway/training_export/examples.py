@@ -18,6 +18,7 @@ from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage, OutboundMessage
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.privacy.one_time_codes import mask_one_time_codes
+from schemas.speech import join_speech
 
 UNANSWERED = frozenset({"declined", "person"})
 """Routes and outcomes of turns that did not answer the question."""
@@ -154,8 +155,9 @@ def _apply(conversation: _Conversation, event: ConversationEvent, payload: BaseM
             _add_reply(conversation, reply, payload)
     elif isinstance(payload, MessageEdited | FilesStored) and payload.message_id in conversation.messages:
         message = conversation.messages[payload.message_id]
-        # The transcript of a voice note only replaces an empty text.
-        message.text = payload.text if isinstance(payload, MessageEdited) else message.text or payload.text
+        # The transcription of an earlier release only replaces an empty text.
+        written = payload.text if isinstance(payload, MessageEdited) else message.text or payload.text
+        message.text = join_speech(written, payload.attachments)
     elif isinstance(payload, MessageDeleted) and payload.message_id in conversation.messages:
         conversation.messages[payload.message_id].text = ""
     elif isinstance(payload, OwnerChanged):

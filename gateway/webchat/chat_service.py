@@ -90,7 +90,7 @@ class ChatService:
         own_id = derive_event_id(visit.account, visit.place, message.client_msg_id, topics.MESSAGE_RECEIVED)
         line = await self._transcript.find(visit.conversation, own_id)
         if line is not None and [file.id for file in line.attachments] == message.attachments:
-            return line.attachments
+            return [file.model_copy(update={"speech": None}) for file in line.attachments]
         return await self._attachments.find_uploads(
             visit.tenant, visit.conversation, message.attachments, uploader=visit.contact_id
         )

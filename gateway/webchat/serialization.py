@@ -66,6 +66,8 @@ def _serialize_content(line: TranscriptMessage) -> dict[str, Any]:
 def _serialize_attachment(stored: Attachment, tenant: str, attachments: AttachmentService) -> dict[str, Any]:
     """``missing`` is present only if the file is not available, and tells why."""
     fields: dict[str, Any] = {"id": stored.id, "name": stored.name, "type": stored.type, "size": stored.size}
+    if stored.speech is not None:
+        fields["speech"] = stored.speech.model_dump()
     if stored.missing:
         return fields | {"url": "", "missing": stored.missing}
     return fields | {"url": attachments.sign_url(tenant, stored.id)}

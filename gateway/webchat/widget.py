@@ -24,7 +24,7 @@ from schemas.errors import NotFound
 _LOCALE = re.compile(LOCALE_PATTERN)
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
-    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "media-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types parley-chat"
 )
 WIDGET_FILES = {"widget.js": "text/javascript", "demo.css": "text/css"}

@@ -22,6 +22,7 @@ from agent_worker.actions.parsing.date_languages import load_date_parser
 from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, synonyms_of
+from agent_worker.media.decoder import MediaDecoder
 from agent_worker.nlu.language_detection import load_language_model
 from connectors.channel_services import ChannelServices
 from connectors.registry import explain_missing_library, open_channel
@@ -49,6 +50,7 @@ from gateway.wiring.engines import Engine, channels_of, check_topics, open_engin
 from gateway.wiring.gauges import Readiness
 from gateway.wiring.process_services import ProcessServices, build_account_lookup, list_accounts
 from gateway.wiring.supervisor import Supervisor
+from gateway.wiring.transcription import open_voice_notes
 from gateway.wiring.vendor_files import VendorFiles
 from gateway.wiring.vendor_streams import start_backfills, start_streams
 from infra import flight_recorder, open_files, process_tuning
@@ -251,7 +253,11 @@ def _member_name(role: str) -> str:
 
 def start_worker(services: ProcessServices, supervisor: Supervisor, channels: Sequence[str]) -> None:
     files = VendorFiles.from_services(services)
-    worker = build_worker(services, files)
+    media = MediaDecoder()
+    voice_notes = open_voice_notes(services, media)
+    worker = build_worker(services, files, media, voice_notes)
+    supervisor.add_cleanup(media.close)
+    supervisor.add_cleanup(voice_notes.close)
     supervisor.add_cleanup(worker.close)
     supervisor.add_cleanup(files.close)
     consumers = ConsumerRunner(services, supervisor, member=_member_name("worker"))

@@ -10,7 +10,10 @@ from datetime import timedelta
 from agent_worker.fair_scheduler import ALONE_FACTOR, FairScheduler
 from agent_worker.flood_control import FloodControl
 from agent_worker.handoff.desk_service_level import DeskServiceLevel
+from agent_worker.media.decoder import MediaDecoder
+from agent_worker.media.image_reader import ImageReader
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
+from agent_worker.transcription.voice_notes import VoiceNotes
 from agent_worker.worker import Worker
 from connectors.inbound.profiles import ProfileLookup
 from connectors.outbound.connections import AccountConnections
@@ -28,7 +31,7 @@ from gateway.wiring.models import build_budget_rules, build_voice, models_of, op
 from gateway.wiring.process_services import ProcessServices
 from gateway.wiring.routing import build_route_rules
 from gateway.wiring.supervisor import Supervisor
-from gateway.wiring.vendor_files import VendorFiles, open_transcription
+from gateway.wiring.vendor_files import VendorFiles
 from infra.bus.lanes import ConsumerLimits, Lanes
 from infra.bus.poison_watch import PoisonWatch
 from schemas import topics
@@ -99,7 +102,7 @@ def build_desk_service_level(desk: DeskSettings) -> DeskServiceLevel:
     return DeskServiceLevel(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
 
 
-def build_worker(services: ProcessServices, files: VendorFiles) -> Worker:
+def build_worker(services: ProcessServices, files: VendorFiles, media: MediaDecoder, voice_notes: VoiceNotes) -> Worker:
     """The worker. Raises SetupError if the parts were opened without documents."""
     if services.knowledge is None:
         raise SetupError("a worker needs the tenants' documents")
@@ -115,13 +118,13 @@ def build_worker(services: ProcessServices, files: VendorFiles) -> Worker:
             limiter=services.state.limiter,
             clock=services.clock,
             knowledge=services.knowledge,
-            read_file=services.blobs.get,
+            read_file=ImageReader(services.blobs.get, media).read,
         ),
         settings=settings,
         metrics=services.metrics,
         clock=services.clock,
         fetch=files.fetch,
-        transcribe=open_transcription(services),
+        transcribe=voice_notes.transcribe,
         pace=build_scheduler(services),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from agent_worker.media.decoder import require_image_library
+from agent_worker.media.image_reader import IMAGE_TYPES
 from agent_worker.models.budgets import DayBudgets
 from agent_worker.models.circuit_breaker import CircuitBreaker
 from agent_worker.models.local.model import LocalModel
@@ -21,13 +23,6 @@ from schemas.ports import Clock, Limiter, Model
 if TYPE_CHECKING:
     from agent_worker.knowledge.library import Library
     from agent_worker.models.images import ReadFile
-
-_IMAGE_TYPES = {
-    "openai": frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"}),
-    "anthropic": frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"}),
-    "google": frozenset({"image/png", "image/jpeg", "image/webp", "image/heic"}),
-}
-"""The pictures that each provider takes."""
 
 
 def open_models(
@@ -112,6 +107,8 @@ def _open_model(
     entry = config.models[name]
     if entry.provider == "local":
         return LocalModel(settings, name)
+    if "vision" in entry.abilities:
+        require_image_library()
     # Imported only if it is used, because it takes half a second and dozens of megabytes.
     from agent_worker.models.providers.remote_model import ModelDependencies, RemoteModel
 
@@ -135,7 +132,7 @@ def _build_limits(entry: ModelEntry) -> ModelLimits:
         prices=prices,
         full_context_tokens=entry.whole_knowledge,
         may_act="actions" in entry.abilities,
-        image_types=_IMAGE_TYPES[entry.provider] if "vision" in entry.abilities else frozenset(),
+        image_types=IMAGE_TYPES if "vision" in entry.abilities else frozenset(),
     )
 
 

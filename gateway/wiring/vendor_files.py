@@ -1,17 +1,16 @@
-"""Download of files that contacts sent, from the vendor into the attachment store, and transcription of voice notes."""
+"""Download of files that contacts sent, from the vendor into the attachment store."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 
 from connectors.outbound.connections import AccountConnections
 from gateway.wiring.process_services import AccountLookup, ProcessServices
 from schemas.conversation import Origin
-from schemas.errors import MissingDependency, NotFound, RetryLater
+from schemas.errors import NotFound, RetryLater
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Blobs, Channel, Clock, FileFetcher, Transcribe, Transcriber
+from schemas.ports import Blobs, Channel, Clock, FileFetcher
 
 FETCH_TIMEOUT = 10.0
 """Seconds for one file, including retries."""
@@ -20,7 +19,6 @@ QUEUE_TIMEOUT = 30.0
 MAX_CONCURRENT = 8
 """Files in memory at the same time, of at most 10 MiB each."""
 RETRY_DELAY = 0.5
-ENTRY_POINT_GROUP = "parley.transcribers"
 
 
 class VendorFiles:
@@ -92,27 +90,3 @@ class VendorFiles:
     async def close(self) -> None:
         for accounts in self._connections.values():
             await accounts.close()
-
-
-def open_transcription(services: ProcessServices) -> Transcribe | None:
-    """The configured transcription of voice notes, or None. Raises MissingDependency if it is not installed."""
-    name = services.config.transcriber
-    if not name:
-        return None
-    transcriber_class = next((entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
-    if transcriber_class is None:
-        raise MissingDependency(
-            f"transcriber: {name} is not installed",
-            fix=f"install the package with this entry point in {ENTRY_POINT_GROUP}",
-        )
-    return build_transcription(services.blobs, transcriber_class())
-
-
-def build_transcription(blobs: Blobs, transcriber: Transcriber) -> Transcribe:
-    """A function that transcribes stored voice notes."""
-
-    async def transcribe(tenant: str, attachment: Attachment) -> str:
-        stored, data = await blobs.get(tenant, attachment.id)
-        return await transcriber.transcribe(data, stored.type)
-
-    return transcribe

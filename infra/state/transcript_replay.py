@@ -15,6 +15,7 @@ from schemas.conversation import DeliveryOutcome, Snapshot, Turn
 from schemas.conversation_activity import FilesStored
 from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Attachment, InboundMessage, MessageState, OutboundMessage, Receipt, TranscriptMessage
+from schemas.speech import join_speech
 
 GAP = 1_000
 """Messages that no snapshot names are numbered this far above it: a client may have seen higher numbers since."""
@@ -114,7 +115,8 @@ class TranscriptReplay:
             self._revisions[id_] = change.revision or self._revisions.get(id_, 0)
 
     def _observe_files(self, stored: FilesStored) -> None:
-        """The first report of a message's files stays; a voice note's transcription gives way to later edits."""
+        """The first report of a message's files stays. ``text`` is what earlier releases wrote of a voice note; it
+        gives way to later edits."""
         self._files.setdefault(stored.message_id, stored.attachments)
         if stored.text:
             self._texts.setdefault(stored.message_id, stored.text)
@@ -211,7 +213,7 @@ class TranscriptReplay:
         if message.author.kind != "contact":
             state = _highest(state, (receipt for receipt, up_to in self._up_to.items() if seq <= up_to))
         files = [] if state == "deleted" else self._files_of(message)
-        content = {"text": self._texts.get(id_, message.text), "attachments": files}
+        content = {"text": join_speech(self._texts.get(id_, message.text), files), "attachments": files}
         revision = max(message.revision, self._revisions.get(id_, 0))
         return message.model_copy(update={"seq": seq, "state": state, "revision": revision, **content})
 

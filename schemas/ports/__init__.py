@@ -104,6 +104,7 @@ from schemas.ports.model import (
     QuestionPart,
     Transcribe,
     Transcriber,
+    TranscriberOptions,
 )
 from schemas.ports.parking import (
     DeadLetters,
@@ -230,6 +231,7 @@ __all__ = [
     "TopicPartition",
     "Transcribe",
     "Transcriber",
+    "TranscriberOptions",
     "Transcript",
     "Transport",
     "TrialSearch",

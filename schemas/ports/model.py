@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from schemas.actions import ActionOutcome, Filling
 from schemas.conversation import Origin
-from schemas.messages import Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
+from schemas.messages import Attachment, AuthorKind, Choice, Citation, RemoteFile, Speech, TranscriptMessage
 from schemas.ports.knowledge import Passage, SearchResult
 
 
@@ -63,9 +63,10 @@ class ActionOffer:
     expected: bool = False
 
 
-NonTextContent = Literal["", "voice", "file", "missing", "location", "contacts", "shared", "unsupported"]
-"""``missing``: files, none of which could be fetched; ``shared``: a post, a story or a product, without a question
-about it; ``unsupported``: see ``Question.kind``."""
+NonTextContent = Literal["", "voice", "unclear", "file", "missing", "location", "contacts", "shared", "unsupported"]
+"""``voice``: a voice note that nobody transcribes; ``unclear``: one that could not be transcribed; ``missing``: files,
+none of which could be fetched; ``shared``: a post, a story or a product, without a question about it; ``unsupported``:
+see ``Question.kind``."""
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ class AnswerDraft:
     """A reply before the groundedness gate. ``answered`` False: the documents do not hold the answer, and the text says
     so. ``handoff``: pass the contact to people; the worker then requests the owner ``queue``. ``reasons``: notes for
     the turn's record on how the draft came about, such as a model that failed before. ``filling``: the action whose
-    parameters are asked for from now on, if any.
+    parameters are asked for from now on, if any. ``seen``: ids of the pictures that the model looked at.
 
     Treat it as immutable. It is not declared frozen because that makes creating one slower."""
 
@@ -131,6 +132,7 @@ class AnswerDraft:
     handoff: bool = False
     reasons: list[str] = field(default_factory=list)
     filling: Filling | None = None
+    seen: Sequence[str] = ()
 
 
 FetchFile = Callable[[str, Origin, RemoteFile], Awaitable[Attachment]]
@@ -138,17 +140,30 @@ FetchFile = Callable[[str, Origin, RemoteFile], Awaitable[Attachment]]
 when it cannot be fetched, RateLimited when the contact has stored as much as they may today, Unavailable when it cannot
 be stored now."""
 
-Transcribe = Callable[[str, Attachment], Awaitable[str]]
-"""Transcribes a tenant's stored voice note; empty when nothing can be understood. Callers treat what it raises as
-empty."""
+Transcribe = Callable[[str, Attachment], Awaitable[Speech | None]]
+"""Transcribes a tenant's stored voice note; None if the tenant has no transcriber. Raises Unavailable when the file
+cannot be read now; any other failure is the ``problem`` of the result."""
 
 
 class Transcriber(Protocol):
-    """Transcribes voice notes. Found by its entry point in the group ``parley.transcribers``, and created without
-    arguments."""
+    """Understands speech. A package offers one through an entry point in the group ``parley.transcribers``, which names
+    a function of ``TranscriberOptions``."""
 
-    async def transcribe(self, data: bytes, type: str) -> str:
-        """``type`` is the media type, such as ``audio/ogg``."""
+    async def transcribe(self, audio: bytes, language: str) -> Speech:
+        """``audio`` is a WAV file: 16 kHz, one channel, 16 bits. ``language``: the code of the language that is
+        expected, empty if unknown. It is cancelled when its time is over. Whatever it raises counts as a failure."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriberOptions:
+    """The settings of a transcriber; see ``transcribers`` in the configuration."""
+
+    model: str = ""
+    base_url: str = ""
+    api_key: str = field(default="", repr=False)
+    threads: int = 2
 
 
 class Model(Protocol):

@@ -13,6 +13,7 @@ PLACES = {
     "connectors/whatsapp/*/provider.py": "the vendor's library comes with the connection, which only senders open",
     "gateway/wiring/engines.py": "only the configured bus and store are imported",
     "gateway/wiring/models.py": "only the configured providers are imported",
+    "gateway/wiring/transcription.py": "only the configured transcribers are imported",
     "gateway/wiring/routing.py": "few processes learn intents",
     "gateway/doctor/checks.py": "reports which extra is missing",
     "agent_worker/actions/parsing/date_languages.py": "only workers need it, and its import takes long",
@@ -25,7 +26,8 @@ PLACES = {
     "agent_worker/sources/web_page.py": "trafilatura is an extra",
     "agent_worker/sources/word.py": "mammoth is an extra",
     "agent_worker/sources/youtube/source.py": "youtube-transcript-api is an extra, and few sources may use it",
-    "agent_worker/sources/reader.py": "not every system has limits",
+    "agent_worker/isolated_process.py": "not every system has limits",
+    "agent_worker/media/media_process.py": "the libraries are extras, and either may be missing",
     "infra/tracing.py": "OpenTelemetry is an extra",
     "infra/deploy/local_kafka.py": "a launcher that only fetches Kafka needs no client",
 }

@@ -44,11 +44,12 @@ KINDS: tuple[type[Any], ...] = (
 
 @dataclass(frozen=True)
 class ScenarioSettings:
-    """``tenant``: more of its settings. ``env``: of the processes. ``has_help_desk``: people work behind the webhook
-    desk."""
+    """``tenant``: more of its settings. ``config``: settings of the installation. ``env``: of the processes.
+    ``has_help_desk``: people work behind the webhook desk."""
 
     kinds: Sequence[type[Any]] = KINDS
     tenant: Callable[[list[Customers]], dict[str, Any]] = lambda _: {}
+    config: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     has_help_desk: bool = False
 
@@ -175,7 +176,9 @@ async def stage_of(
             await stack.enter_async_context(help_desk.serving())
             tenants[TENANT]["channels"][desks.WEBHOOK] = {"main": help_desk.settings()}
             help_desk.call(f"{public}/v1/webhooks/{desks.WEBHOOK}/{TENANT}/main")
-        installation = Installation.make(fork_server, folder, **servers, public_url=public, tenants=tenants)
+        installation = Installation.make(
+            fork_server, folder, **servers, **scene.config, public_url=public, tenants=tenants
+        )
         installation.ports["edge" if installation.scaled else "dev"] = port
         for each in customers:
             each.vendor.call(f"{public}/v1/webhooks/{each.channel}/{TENANT}/{each.account}{each.hook}")

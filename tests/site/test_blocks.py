@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -30,6 +31,8 @@ from gateway.config.actions import ActionSettings
 from gateway.config.operators import hash_password
 from gateway.config.settings import Config, Tenant
 from gateway.webchat.identity import verify_identity
+from schemas.messages import Speech
+from schemas.ports import TranscriberOptions
 from tests.deploy import test_adding_a_channel, test_documents, test_first_steps
 from tests.harness.processes import ROOT
 from tests.site import (
@@ -140,6 +143,14 @@ def check_action_module(block: Block, folder: Path) -> None:
     assert load_actions([str(file)])
 
 
+def check_transcriber(block: Block, folder: Path) -> None:
+    """The module offers a transcriber that answers."""
+    module: dict[str, Any] = {}
+    exec(compile(block.text, block.page, "exec"), module)
+    speech = asyncio.run(module["open_transcriber"](TranscriberOptions()).transcribe(b"", ""))
+    assert Speech.model_validate(speech).text
+
+
 def check_document(block: Block, folder: Path) -> None:
     (content,) = Markdown().read(block.about, block.text.encode())
     assert content.title
@@ -203,6 +214,7 @@ CHECKS: dict[str, Callable[[Block, Path], None]] = {
     "yaml suite": check_suite,
     "sh": check_make,
     "python": check_action_module,
+    "python transcriber": check_transcriber,
     "markdown": check_document,
     "json": check_claims,
     "html": check_widget_tag,

@@ -10,6 +10,7 @@ import zlib
 from playwright.async_api import FilePayload, Route
 
 from tests.harness.installation import Installation
+from tests.speech.encoding import encode
 from tests.widget.chat_page import ChatPage, Window, expect
 
 NOTE = b"The leaves are brown at the tips.\n"
@@ -146,3 +147,20 @@ async def test_a_message_waits_for_its_files(parley: Installation, tab: ChatPage
     await expect(tab.chat.locator(".chips progress")).to_have_count(0)
     await tab.input.press("Enter")
     await expect(tab.own).to_contain_text(["With a note"])
+
+
+async def test_a_recording_that_was_sent_can_be_played(tab: ChatPage) -> None:
+    await pick(tab, {"name": "voice.webm", "mimeType": "audio/webm", "buffer": encode("heat-pack", "webm")})
+    await expect(tab.chat.locator(".chips progress")).to_have_count(0)
+    await tab.chat.get_by_role("button", name="Send").click()
+    sound = tab.own.locator(".files audio")
+    await expect(sound).to_have_attribute("aria-label", "voice.webm")
+    state = await sound.evaluate(
+        """(node) => new Promise((done, failed) => {
+          node.addEventListener("loadeddata", () => done(node.readyState));
+          node.addEventListener("error", () => failed(node.error.message));
+          node.preload = "auto";
+          node.load();
+        })"""
+    )
+    assert state >= 2, "there is sound to play"

@@ -176,7 +176,7 @@ class RemoteModel:
                 draft = self._draft(attempt, question, question_result)
                 if question_result is None and len(draft.text) > len(attempt.shown.strip()) and draft.citations:
                     await emit(draft.text[len(attempt.shown.strip()) :])
-                return draft
+                return replace(draft, seen=[part.id for part in attempt.prompt.parts if isinstance(part, UserImage)])
         except AttemptFailed as error:
             error.tokens, error.cost = attempt.usage.total, attempt.usage.cost(self._limits.prices)
             error.results = tuple(attempt.calls.results)

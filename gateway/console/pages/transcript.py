@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from markupsafe import Markup
 
 from connectors.markup import render_html, render_plain_html
 from gateway.console.pages.turn_reasons import TurnReasons, describe_turn
 from gateway.console.rendering import render
-from gateway.storage.attachments import AttachmentService
+from gateway.storage.attachments import INLINE_TYPES, AttachmentService
 from schemas.content import describe_content, describe_message, map_url
 from schemas.conversation import Turn
 from schemas.messages import Attachment, TranscriptMessage
+from schemas.speech import find_written_text, is_audio
 
 STATE_LABELS = {
     "pending": "Not sent yet",
@@ -41,9 +43,13 @@ class ResendForm:
 
 @dataclass(frozen=True, slots=True)
 class File:
+    """``shown``: how the page shows it beside its name. ``transcript``: what a voice note says."""
+
     name: str
     url: str
     remark: str
+    shown: Literal["", "picture", "sound"] = ""
+    transcript: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ class TranscriptView:
         return Line(
             message=line,
             author=_name_author(line),
-            text=Markup(render_text(line.text)),  # noqa: S704 - both return safe HTML
+            text=Markup(render_text(find_written_text(line))),  # noqa: S704 - both return safe HTML
             content=describe_content(line),
             map_url=map_url(at.lat, at.lon) if at is not None else "",
             files=[self._describe_file(tenant, file) for file in line.attachments],
@@ -102,7 +108,14 @@ class TranscriptView:
         if file.missing:
             return File(file.name, "", f": {file.missing}{note}")
         size = f" ({file.type}, {max(1, round(file.size / 1024))} KiB){note}"
-        return File(file.name, self._attachments.sign_url(tenant, file.id), size)
+        transcript = file.speech.text if file.speech is not None else ""
+        return File(file.name, self._attachments.sign_url(tenant, file.id), size, _choose_element(file), transcript)
+
+
+def _choose_element(file: Attachment) -> Literal["", "picture", "sound"]:
+    if file.type in INLINE_TYPES:
+        return "picture"
+    return "sound" if is_audio(file) else ""
 
 
 def _group_turns(lines: Sequence[TranscriptMessage], turns: Sequence[Turn]) -> dict[str, list[Turn]]:

@@ -18,7 +18,7 @@ from schemas.conversation import DeliveryOutcome
 from schemas.conversation_activity import FilesStored, SessionEnded
 from schemas.errors import SchemaMismatch
 from schemas.message_changes import MessageDeleted, MessageEdited
-from schemas.messages import Author, InboundMessage, Receipt, TranscriptMessage
+from schemas.messages import Author, InboundMessage, Receipt, Speech, TranscriptMessage
 from schemas.ports import Bus, State
 from tests.contracts.bus.engines import open_kafka
 from tests.contracts.state.engines import ALL_SHARDS, server_state
@@ -203,7 +203,7 @@ async def test_a_persons_message_is_rebuilt_once_wherever_it_was_written(state: 
     assert [(line.id, line.text) for line in after] == [(line.id, line.text) for line in before]
 
 
-async def test_files_that_were_stored_and_what_a_voice_note_says_come_back(state: State, bus: Bus) -> None:
+async def test_files_that_were_stored_and_what_an_earlier_release_heard_come_back(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
     asked = [line.id for line in await state.transcript.read(life.conversation) if line.author.kind == "contact"]
     facts = [FilesStored(message_id=id_, attachments=[attachment()], text="spoken", at=NOW) for id_ in asked]
@@ -220,6 +220,29 @@ async def test_files_that_were_stored_and_what_a_voice_note_says_come_back(state
     await rebuild_again(state, bus)
     after = {line.id: line for line in await state.transcript.read(life.conversation)}
     assert [(after[id_].text, after[id_].attachments) for id_ in asked] == [("spoken", [attachment()]), ("", [])]
+
+
+async def test_what_a_voice_note_says_comes_back_beside_what_was_written(state: State, bus: Bus) -> None:
+    """An edit changes only what was written."""
+    life = await record_conversation(state, bus, "visitor")
+    before = [line for line in await state.transcript.read(life.conversation) if line.author.kind == "contact"]
+    heard = attachment().model_copy(update={"speech": Speech(text="spoken", language="en")})
+    facts = [FilesStored(message_id=line.id, attachments=[heard], at=NOW) for line in before]
+    edit = MessageEdited(message_id=before[1].id, text="new", edited_at=NOW, place="visitor", contact_id=life.contact)
+    await bus.append(
+        [
+            *(
+                build_envelope(topics.FILES_STORED, fact, life.conversation, f"files-{fact.message_id}")
+                for fact in facts
+            ),
+            build_envelope(topics.MESSAGE_EDITED, edit, life.conversation, "edit"),
+        ]
+    )
+    await rebuild_again(state, bus)
+    after = {line.id: line for line in await state.transcript.read(life.conversation)}
+    texts = [after[line.id].text for line in before[:2]]
+    assert texts == [f"{before[0].text}\nspoken", "new\nspoken"]
+    assert [after[line.id].attachments for line in before[:2]] == [[heard], [heard]]
 
 
 async def test_files_that_came_with_an_edit_come_back(state: State, bus: Bus) -> None:

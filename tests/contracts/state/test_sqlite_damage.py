@@ -114,7 +114,7 @@ def list_damaged_tables(path: Path) -> list[str]:
 
 
 async def wait_until_sound(store: Store) -> None:
-    async def is_sound() -> bool:
+    async def is_audio() -> bool:
         try:
             return (
                 not await asyncio.to_thread(list_damaged_tables, store.database.path)
@@ -123,7 +123,7 @@ async def wait_until_sound(store: Store) -> None:
         except Unavailable:
             return False
 
-    await wait_for(is_sound)
+    await wait_for(is_audio)
 
 
 @pytest.mark.parametrize(

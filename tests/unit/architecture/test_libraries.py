@@ -51,6 +51,10 @@ PLACES: dict[str, tuple[str, ...]] = {
     "requests": ("agent_worker/sources/youtube/transcripts.py",),
     "bs4": ("agent_worker/knowledge/text/html.py",),
     "markdownify": ("agent_worker/knowledge/text/html.py",),
+    # sound and pictures
+    "av": ("agent_worker/media/audio.py",),
+    "PIL": ("agent_worker/media/images.py",),
+    "faster_whisper": ("agent_worker/transcription/whisper_process.py",),
     # text
     "markdown_it": ("connectors/markup/*",),
     "nh3": ("connectors/markup/dialects/web.py",),
@@ -74,6 +78,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/sources/vendor_http.py",
         "agent_worker/sources/website/*",
         "agent_worker/sources/youtube/*",
+        "agent_worker/transcription/endpoint.py",
         "connectors/*",
         "gateway/*",
     ),

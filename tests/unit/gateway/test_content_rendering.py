@@ -39,6 +39,50 @@ EVERYTHING = line(
 )
 
 
+class Signing:
+    """Signs addresses of files."""
+
+    def sign_url(self, tenant: str, attachment: str) -> str:
+        return f"/v1/chat/{tenant}/attachments/{attachment}?sig=x"
+
+
+SPOKEN = "Do you <b>ship</b> to *Malta*?"
+VOICE = line(
+    text=f"Hello!\n{SPOKEN}",
+    attachments=[
+        {"id": "a1", "name": "voice.ogg", "type": "audio/ogg", "size": 9, "speech": {"text": SPOKEN, "language": "en"}},
+        {"id": "a2", "name": "again.ogg", "type": "audio/ogg", "size": 9, "speech": {"problem": "too_long"}},
+        {"id": "a3", "name": "pot.png", "type": "image/png", "size": 9},
+    ],
+)
+
+
+def test_the_console_plays_a_voice_note_with_its_words_and_shows_a_picture() -> None:
+    """The words stand with the sound, marked as a transcription, and not again in the text."""
+    shown = str(TranscriptView(cast(AttachmentService, Signing())).render("shop", [VOICE], []))
+    assert shown.count("<audio controls") == 2
+    assert 'src="/v1/chat/shop/attachments/a1?sig=x"' in shown
+    assert '<img src="/v1/chat/shop/attachments/a3?sig=x" alt="Picture: pot.png"' in shown
+    assert shown.count("Do you &lt;b&gt;ship&lt;/b&gt; to *Malta*?") == 2  # beside the sound, and announced to readers
+    assert "Voice note, transcribed automatically" in shown
+    assert "Voice note, not transcribed: it is too long" in shown
+
+
+def test_the_desk_marks_spoken_words() -> None:
+    blocks = orjson.dumps(line_blocks(VOICE, "Ana")).decode()
+    assert "Voice note, transcribed automatically" in blocks
+    assert "Do you" in blocks
+
+
+def test_the_api_has_the_transcription_of_a_file() -> None:
+    told = ChatMessage.model_validate(serialize_message(VOICE, "shop", cast(AttachmentService, Signing())))
+    assert [file.speech and (file.speech.text, file.speech.problem) for file in told.attachments] == [
+        (SPOKEN, ""),
+        ("", "too_long"),
+        None,
+    ]
+
+
 def test_the_console_shows_words_and_links_nothing_but_the_map() -> None:
     shown = str(TranscriptView(DESK).render("shop", [EVERYTHING], []))
     assert "Shared a location" in shown

@@ -39,6 +39,7 @@ MORE = {
     "parley_send_seconds": {"channel"},
     "parley_ready": {"role", "part"},
     "parley_backfilled_total": {"channel"},
+    "parley_voice_notes_total": {"tenant", "result"},
     "parley_receipts_unmatched_total": {"channel", "state"},
     "parley_accounts_heard": {"tenant", "channel", "account"},
 }

@@ -5,6 +5,7 @@ import type { IconName } from "./icons";
 import type { Key, Words } from "./strings";
 import type { ChatMessage, Choice, Citation, Entry, Stored, Thumb } from "./types";
 
+const AUDIO = /^audio\//;
 const IMAGE = /^image\/(png|jpeg|gif|webp)$/;
 const TICKS: Record<string, [IconName, Key]> = {
   sending: ["clock", "sending"],
@@ -36,7 +37,7 @@ export function line(message: ChatMessage, say: Words, acts: Acts): HTMLLIElemen
   node.prepend(own ? unseen(`${name}: `) : el("p", { class: "author", dir: "auto" }, name));
   if (body.textContent?.trim()) node.querySelector(".foot")?.before(body);
   const foot = node.querySelector(".foot") as HTMLElement;
-  if (message.attachments.length) foot.before(files(message.attachments, acts));
+  if (message.attachments.length) foot.before(files(message.attachments, say, acts));
   if (message.citations.length) foot.before(cited.node);
   if (message.choices.length) foot.before(choices(message, say, acts));
   if (message.author.kind === "agent" && !deleted) foot.append(thumbs(message, say, acts));
@@ -51,7 +52,7 @@ export function pending(entry: Entry, say: Words, acts: Acts): HTMLLIElement {
   const foot = node.querySelector(".foot") as HTMLElement;
   node.prepend(unseen(`${say("you")}: `));
   if (entry.text) foot.before(el("div", { class: "text typed", dir: "auto" }, entry.text));
-  if (entry.files?.length) foot.before(files(entry.files, acts));
+  if (entry.files?.length) foot.before(files(entry.files, say, acts));
   foot.append(tick(entry.failed ? "failed" : "sending", say));
   if (entry.failed) {
     node.classList.add("failed");
@@ -156,13 +157,16 @@ function choices(message: ChatMessage, say: Words, acts: Acts): HTMLElement {
   return box;
 }
 
-function files(stored: Stored[], acts: Acts): HTMLElement {
+function files(stored: Stored[], say: Words, acts: Acts): HTMLElement {
   const box = el("div", { class: "files" });
-  for (const { name, type, url, size } of stored) {
+  for (const { name, type, url, size, speech } of stored) {
     const shown = [icon("file"), el("span", { dir: "auto" }, name), el("small", {}, bytes(size))];
     const href = url ? webLink(acts.fileUrl(url)) : "";
     if (href && IMAGE.test(type)) box.append(anchor(href, el("img", { src: href, alt: name, loading: "lazy" })));
-    else box.append(href ? anchor(href, ...shown) : el("span", {}, ...shown));
+    else if (href && AUDIO.test(type)) {
+      box.append(el("audio", { src: href, controls: true, preload: "none", "aria-label": name }));
+      if (speech?.text) box.append(el("small", {}, say("transcribed")));
+    } else box.append(href ? anchor(href, ...shown) : el("span", {}, ...shown));
   }
   return box;
 }

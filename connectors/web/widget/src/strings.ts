@@ -51,6 +51,7 @@ const en = {
   submit: "Submit",
   earlier: "Earlier messages",
   newest: "Newest messages",
+  transcribed: "Transcribed automatically",
   deleted: "This message was deleted.",
   soundOn: "Sound on",
   soundOff: "Sound off",

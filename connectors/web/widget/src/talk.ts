@@ -192,7 +192,8 @@ export class Talk {
   /** The line of what was sent from here, when the server tells it before it could acknowledge it. */
   private sentAs(message: ChatMessage): HTMLLIElement | undefined {
     for (const [id, { node, entry }] of this.waiting) {
-      if (entry.failed || entry.text !== message.text || (entry.files?.length ?? 0) !== message.attachments.length) continue;
+      const spoken = message.attachments.some((file) => file.speech?.text);
+      if (entry.failed || (entry.text !== message.text && !spoken) || (entry.files?.length ?? 0) !== message.attachments.length) continue;
       this.waiting.delete(id);
       return node;
     }

@@ -24,6 +24,8 @@ export interface Stored {
   type: string;
   size: number;
   url?: string;
+  /** The transcription of a voice note; its text is also part of the message's text. */
+  speech?: { text: string; language: string; problem: string };
 }
 
 export interface ChatMessage {

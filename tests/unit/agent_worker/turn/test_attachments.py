@@ -21,7 +21,7 @@ from schemas.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from schemas.messages import Attachment, RemoteFile, TranscriptMessage
+from schemas.messages import Attachment, RemoteFile, Speech, TranscriptMessage
 from tests.unit.agent_worker.worker_environment import VOICE, WorkerEnvironment
 
 LEAF = RemoteFile(ref="v-1", name="leaf.jpg", kind="image", type="image/jpeg", size=9)
@@ -147,28 +147,136 @@ async def test_a_file_without_text_gets_an_honest_answer(
     assert (reply.text, [choice.id for choice in reply.choices]) == (phrase, ["person"])
 
 
+class Listener:
+    """Understands the same in every note, and counts what it was asked to transcribe."""
+
+    def __init__(self, speech: Speech | None) -> None:
+        self.speech = speech
+        self.asked: list[Attachment] = []
+
+    async def __call__(self, tenant: str, attachment: Attachment) -> Speech | None:
+        assert tenant == "shop"
+        self.asked.append(attachment)
+        return self.speech
+
+
+SPOKEN = Speech(text=HEAT, language="en")
+HEARD = stored_attachment(NOTE).model_copy(update={"speech": SPOKEN})
+
+
 async def test_a_voice_note_that_somebody_can_listen_to_is_answered_as_if_it_were_written(
     world: WorkerEnvironment,
 ) -> None:
-    async def transcribe(tenant: str, attachment: Attachment) -> str:
-        assert (tenant, attachment) == ("shop", stored_attachment(NOTE))
-        return f" {HEAT}\n"
-
-    await handle(world, world.said("m1", "", files=[NOTE]), fetch=Vendor().fetch, transcribe=transcribe)
-    assert (await line(world)).text == HEAT
-    assert [fact.text for fact in await facts(world)] == [HEAT]
+    listener = Listener(SPOKEN)
+    await handle(world, world.said("m1", "", files=[NOTE]), fetch=Vendor().fetch, transcribe=listener)
+    found = await line(world)
+    assert (found.text, found.attachments) == (HEAT, [HEARD])
+    assert [fact.attachments for fact in await facts(world)] == [[HEARD]]
+    assert listener.asked == [stored_attachment(NOTE)]
     assert "heat pack" in (await world.replies())[0].text
 
 
-async def test_a_listener_that_breaks_leaves_the_note_and_the_contact_is_asked_to_write(
-    world: WorkerEnvironment,
-) -> None:
-    async def transcribe(tenant: str, attachment: Attachment) -> str:
-        raise RuntimeError("out of order")
+async def test_what_is_spoken_follows_what_is_written(world: WorkerEnvironment) -> None:
+    await handle(world, world.said("m1", "Hello!", files=[NOTE]), fetch=Vendor().fetch, transcribe=Listener(SPOKEN))
+    assert (await line(world)).text == f"Hello!\n{HEAT}"
+    assert "heat pack" in (await world.replies())[0].text
 
-    await handle(world, world.said("m1", "", files=[NOTE]), fetch=Vendor().fetch, transcribe=transcribe)
-    assert (await line(world)).attachments == [stored_attachment(NOTE)]
-    assert (await world.replies())[0].text == VOICE.voice_note
+
+async def test_a_recording_that_was_uploaded_is_transcribed_too(world: WorkerEnvironment) -> None:
+    """A visitor of the web chat sends it with the message: nothing is fetched."""
+    said = world.said("m1", "", attachments=[stored_attachment(NOTE)])
+    await handle(world, said, transcribe=Listener(SPOKEN))
+    found = await line(world)
+    assert (found.text, found.attachments) == (HEAT, [HEARD])
+    assert [fact.attachments for fact in await facts(world)] == [[HEARD]]
+    assert "heat pack" in (await world.replies())[0].text
+
+
+async def test_a_film_container_with_sound_alone_is_sound(world: WorkerEnvironment) -> None:
+    """The vendor's kind tells, because the bytes do not."""
+    note = NOTE.model_copy(update={"type": "video/mp4"})
+    film = LEAF.model_copy(update={"kind": "video", "type": "video/mp4"})
+    listener = Listener(SPOKEN)
+    await handle(world, world.said("m1", "", files=[note, film]), fetch=Vendor().fetch, transcribe=listener)
+    assert [file.type for file in (await line(world)).attachments] == ["audio/mp4", "video/mp4"]
+    assert [file.type for file in listener.asked] == ["audio/mp4"]
+
+
+@pytest.mark.parametrize(
+    ("speech", "phrase"),
+    [(Speech(problem="too_long"), VOICE.voice_note_unclear), (None, VOICE.voice_note)],
+    ids=["not understood", "no transcriber"],
+)
+async def test_a_note_that_nobody_understands_stays_and_the_contact_is_asked_to_write(
+    world: WorkerEnvironment, speech: Speech | None, phrase: str
+) -> None:
+    await handle(world, world.said("m1", "", files=[NOTE]), fetch=Vendor().fetch, transcribe=Listener(speech))
+    assert (await line(world)).attachments == [stored_attachment(NOTE).model_copy(update={"speech": speech})]
+    assert (await world.replies())[0].text == phrase
+    await handle(world, world.said("m2", HEAT, files=[NOTE]), fetch=Vendor().fetch, transcribe=Listener(speech))
+    answer = (await world.replies())[1].text
+    assert "heat pack" in answer, "the words beside it are answered"
+    assert answer.endswith(phrase), "and the reply says that the note was not understood"
+
+
+async def test_a_note_is_transcribed_once_however_often_the_turn_is_done_again(
+    world: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = Listener(SPOKEN)
+    batch = await world.lane(world.said("m1", "", files=[NOTE]))
+    worker, commit = world.worker_with(fetch=Vendor().fetch, transcribe=listener), world.state.conversations.commit
+
+    async def fenced(*args: Any, **kwargs: Any) -> Any:
+        raise Fenced("somebody else was faster")
+
+    monkeypatch.setattr(world.state.conversations, "commit", fenced)
+    with pytest.raises(Fenced):
+        await worker.handle(batch)
+    monkeypatch.setattr(world.state.conversations, "commit", commit)
+    listener.speech = Speech(text="Something else altogether")
+    await worker.handle(batch)
+    assert len(listener.asked) == 1
+    assert (await line(world)).text == HEAT
+    assert ["heat pack" in reply.text for reply in await world.replies()] == [True]
+
+
+async def test_a_turn_that_ended_between_the_note_and_its_text_goes_on_from_there(
+    world: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transcription is stored with the file first, and then in the text."""
+    listener, edit = Listener(SPOKEN), world.state.transcript.edit
+    batch = await world.lane(world.said("m1", "", files=[NOTE]))
+    worker = world.worker_with(fetch=Vendor().fetch, transcribe=listener)
+
+    async def broken(*args: Any, **kwargs: Any) -> Any:
+        raise Unavailable("the disk is full")
+
+    monkeypatch.setattr(world.state.transcript, "edit", broken)
+    with pytest.raises(Unavailable):
+        await worker.handle(batch)
+    monkeypatch.setattr(world.state.transcript, "edit", edit)
+    await worker.handle(batch)
+    assert (len(listener.asked), (await line(world)).text) == (1, HEAT)
+    assert ["heat pack" in reply.text for reply in await world.replies()] == [True]
+
+
+async def test_an_edit_changes_what_was_written_and_keeps_what_was_spoken(world: WorkerEnvironment) -> None:
+    await handle(world, world.said("m1", "Hello!", files=[NOTE]), fetch=Vendor().fetch, transcribe=Listener(SPOKEN))
+    await world.handle(world.edited("m1", "Hello there!"))
+    assert (await line(world)).text == f"Hello there!\n{HEAT}"
+    before = len(await world.replies())
+    await world.handle(world.edited("m1", "Hello there!"))
+    assert len(await world.replies()) == before, "nothing has changed, so nothing is answered anew"
+
+
+async def test_a_picture_that_no_model_looked_at_is_named_in_the_reply(world: WorkerEnvironment) -> None:
+    """`local` looks at none."""
+    await handle(world, world.said("m1", HEAT, files=[LEAF]), fetch=Vendor().fetch)
+    await handle(world, world.said("m2", HEAT, files=[LEAF, LEAF]), fetch=Vendor().fetch)
+    one, several = await world.replies()
+    assert "heat pack" in one.text
+    assert one.text.endswith(VOICE.picture_unseen)
+    assert several.text.endswith(VOICE.pictures_unseen)
 
 
 async def test_files_of_a_deleted_message_are_not_fetched_and_those_it_has_are_taken_away(
