@@ -81,6 +81,7 @@ def serialize_source(status: SourceStatus) -> dict[str, Any]:
         if held
         else None,
         "kept": state.kept,
+        "verification_token": state.verification_token,
     }
 
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from gateway.documents.document_sources import DocumentSource, configured_sources
 from gateway.documents.schedule import SyncSchedule
 from gateway.documents.source_state import SourceState, SourceStates, SyncTrigger
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import NotFound
+from schemas.ports import SourceNotification
 
 SIGNAL = "knowledge-sync"
 """Signalled when a source is to be synced now, because looking at all of them all the time would cost too much."""
+
+
+NOTIFIED_DELAY = timedelta(seconds=2)
+"""Before a sync that a vendor's notification asks for: an edit comes as several notifications."""
+NOTIFIED_PAUSE = timedelta(seconds=20)
+"""Between such syncs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,22 @@ class SourceDirectory:
         await self._states.change(tenant, id, change)
         await self._services.state.signals.publish(SIGNAL, f"{tenant}/{id}".encode())
         return await self.find(tenant, id)
+
+    async def notify(self, tenant: str, id: str, notification: SourceNotification) -> None:
+        """Have a source synced because its vendor says that it changed, or keep the token that the vendor sent. Changes
+        that follow each other are read in one sync. Raises NotFound."""
+        await self.find(tenant, id)
+        now = self._services.clock()
+
+        def change(state: SourceState) -> None:
+            state.verification_token = notification.verification_token
+            if notification.verification_token or state.demand is not None:
+                return
+            earliest = state.last.ended + NOTIFIED_PAUSE if state.last else now
+            state.demand = SyncTrigger(at=max(now + NOTIFIED_DELAY, earliest))
+
+        await self._states.change(tenant, id, change)
+        await self._services.state.signals.publish(SIGNAL, f"{tenant}/{id}".encode())
 
     async def _status(self, tenant: str, source: DocumentSource) -> SourceStatus:
         state, schedule = await self._states.read(tenant, source.id), SyncSchedule.of(source)

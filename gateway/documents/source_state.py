@@ -62,7 +62,7 @@ class SyncProgress(_StoredModel):
 
 
 class SyncTrigger(_StoredModel):
-    """An operator's wish to have the source synced now."""
+    """A wish to have the source synced at a certain time: of an operator, or of its vendor after a change."""
 
     at: datetime
     allow_removals: bool = False
@@ -81,7 +81,8 @@ class PendingRemoval(_StoredModel):
 
 class SourceState(_StoredModel):
     """``failures``: failed syncs in a row. ``kept``: documents that are gone from the source and that an operator
-    decided to keep. ``is_stale``: that it was reported as stale."""
+    decided to keep. ``is_stale``: that it was reported as stale. ``verification_token``: sent by the vendor's webhook,
+    to be entered there."""
 
     since: datetime | None = None
     running: SyncProgress | None = None
@@ -93,6 +94,7 @@ class SourceState(_StoredModel):
     held: PendingRemoval | None = None
     kept: list[str] = []
     is_stale: bool = False
+    verification_token: str = ""
 
 
 class SourceStates:

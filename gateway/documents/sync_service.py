@@ -88,12 +88,14 @@ class SyncService:
             self._syncs[key] = asyncio.create_task(self._sync(tenant, source, schedule))
             self._syncs[key].add_done_callback(lambda _task: self._forget(key))
             return
-        self._look_again(key, _LOOK_EVERY_S, state.next_run if self._scheduled else None)
+        times = (state.demand.at if state.demand else None, state.next_run if self._scheduled else None)
+        self._look_again(key, _LOOK_EVERY_S, min((at for at in times if at is not None), default=None))
 
     def _is_due(self, state: SourceState, schedule: SyncSchedule, now: datetime) -> bool:
         """A sync that runs may be one whose process was killed: then its lease is free."""
-        if state.demand is not None or not self._scheduled:
-            return state.demand is not None
+        is_demanded = state.demand is not None and state.demand.at <= now
+        if is_demanded or not self._scheduled:
+            return is_demanded
         if state.running is not None:
             return True
         return schedule.interval_s > 0 and (state.next_run is None or state.next_run <= now)

@@ -28,6 +28,7 @@ from gateway.http.responses import (
     http_error_response,
     internal_error_response,
 )
+from gateway.http.source_webhooks import SourceWebhooks
 from gateway.http.webhooks import Webhooks
 from gateway.storage.attachments import AttachmentService
 from gateway.webchat.chat_service import ChatService
@@ -152,6 +153,7 @@ def _add_chat_routes(
     ).add_routes(app)
     sockets.add_routes(app)
     Webhooks(services, inbound, rate_limits).add_routes(app)
+    SourceWebhooks(services).add_routes(app)
     app.on_shutdown.append(partial(_close_connections, watches, sockets))
 
 

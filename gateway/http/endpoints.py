@@ -254,6 +254,16 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         errors=("invalid_request", "unauthorized", "not_found"),
         group="webhooks",
     ),
+    ApiEndpoint(
+        "POST",
+        "/v1/sources/{tenant}/{source}",
+        "Receive a vendor's notification that a source of documents changed; the source is synced then.",
+        {200: "text/plain"},
+        auth=SIGNATURE,
+        body="application/json",
+        errors=_WEBHOOK_ERRORS,
+        group="webhooks",
+    ),
     _admin_endpoint(
         "GET",
         "/knowledge",

@@ -292,7 +292,7 @@ class PendingRemovalResponse(ResponseModel):
 class SourceItem(ResponseModel):
     """A source of documents. ``sync_minutes`` is 0 and ``next_run`` is null if it is synced only when asked.
     ``failures``: failed syncs in a row. ``kept``: documents that are gone from the source, and that an operator decided
-    to keep."""
+    to keep. ``verification_token``: sent by the vendor's webhook, to be entered there; empty when that is done."""
 
     source: str
     location: str
@@ -306,6 +306,7 @@ class SourceItem(ResponseModel):
     is_stale: bool
     held: PendingRemovalResponse | None
     kept: list[str]
+    verification_token: str
 
 
 class SourceListResponse(ResponseModel):

@@ -129,8 +129,10 @@ from schemas.ports.sources import (
     ReadDocument,
     SkippedDocument,
     Source,
+    SourceNotification,
     SyncRequest,
     UnchangedDocument,
+    WebhookSource,
 )
 from schemas.ports.state import (
     Rebuild,
@@ -221,6 +223,7 @@ __all__ = [
     "Signals",
     "SkippedDocument",
     "Source",
+    "SourceNotification",
     "State",
     "StoredFile",
     "Strike",
@@ -246,4 +249,5 @@ __all__ = [
     "WebhookHandshake",
     "WebhookParser",
     "WebhookReceiver",
+    "WebhookSource",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 from schemas.conversation import DocumentProposal, Visibility
 from schemas.errors import ParleyError
@@ -127,6 +127,25 @@ class SyncRequest:
     def restrict(self, visibility: Visibility) -> Visibility:
         """The stricter one of a document's visibility at the source and that of the configuration."""
         return max(self.visibility, visibility, key=get_args(Visibility).index)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNotification:
+    """A vendor's webhook about a source. ``verification_token`` is what an operator has to enter at the vendor before
+    it sends notifications; empty: something changed there."""
+
+    verification_token: str = ""
+
+
+@runtime_checkable
+class WebhookSource(Protocol):
+    """A source whose vendor can say by a webhook that something changed. It is synced then, without waiting."""
+
+    def read_notification(
+        self, headers: Mapping[str, str], body: bytes, options: Mapping[str, Any]
+    ) -> SourceNotification:
+        """``headers`` have lower-case names. Raises Unauthorized for a wrong signature, InvalidRequest for a body that
+        is no notification."""
 
 
 class Source(Protocol):

@@ -11,8 +11,16 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from agent_worker.sources.notion.notifications import parse_notification
 from schemas.errors import InvalidRequest, MissingDependency
-from schemas.ports import IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
+from schemas.ports import (
+    IncompleteListing,
+    ReadDocument,
+    SkippedDocument,
+    SourceNotification,
+    SyncRequest,
+    UnchangedDocument,
+)
 from schemas.runtime.optional_dependencies import install_command
 
 _SCHEME = "notion://"
@@ -34,11 +42,13 @@ def _check_address(text: str) -> str:
 
 class NotionOptions(BaseModel):
     """``token``: of the connection. ``recheck``: the share of the unchanged pages that each sync reads again.
-    ``hidden_properties``: names of properties that are not read. ``requests_per_second``: on average."""
+    ``hidden_properties``: names of properties that are not read. ``requests_per_second``: on average.
+    ``webhook_token``: the verification token of the webhook subscription."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     token: SecretStr
+    webhook_token: SecretStr = SecretStr("")
     requests_per_second: float = Field(default=3, gt=0, le=100)
     recheck: float = Field(default=0.02, ge=0, le=1)
     hidden_properties: tuple[str, ...] = ()
@@ -87,6 +97,11 @@ class Notion:
 
     def takes(self, location: str) -> bool:
         return location.lower().startswith(_SCHEME)
+
+    def read_notification(
+        self, headers: Mapping[str, str], body: bytes, options: Mapping[str, Any]
+    ) -> SourceNotification:
+        return parse_notification(headers, body, parse_options(options).webhook_token.get_secret_value().strip())
 
     async def read(
         self, visit: SyncRequest

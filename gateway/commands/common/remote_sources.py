@@ -129,6 +129,11 @@ def _list_remarks(item: dict[str, Any]) -> list[str]:
     if last:
         remarks += [f"{name}: {note}" for note in last["notes"]]
         remarks += [f"{name}: refused {each['name']} ({each['code']}): {each['why']}" for each in last["refused"]]
+    if item["verification_token"]:
+        remarks.append(
+            f"{name}: the vendor's webhook sent the verification token {item['verification_token']}: enter it in the "
+            "vendor's form, and set it as `webhook_token` in the options of the source"
+        )
     if held:
         hidden = "they answer no questions until then" if held["hidden"] else "they still answer questions"
         remarks.append(

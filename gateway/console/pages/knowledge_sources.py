@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 from aiohttp import web
 from markupsafe import Markup
 
+from agent_worker.sources.registry import source_of
 from gateway.console.forms import Form
 from gateway.console.live_updates import LivePart, LiveUpdates
 from gateway.console.rendering import build_path, build_url, redirect, render, render_page
 from gateway.console.sessions import Operator
+from gateway.documents.document_sources import DocumentSource
 from gateway.documents.removals import RemovalDecisions
 from gateway.documents.source_directory import SIGNAL, SourceDirectory, SourceStatus
 from gateway.documents.source_state import SyncRun
+from gateway.http.source_webhooks import build_webhook_path
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import InvalidRequest
+from schemas.ports import WebhookSource
 
 log = structlog.get_logger("parley.console")
 
@@ -48,6 +54,7 @@ class KnowledgeSourcesPage:
                 max_named=MAX_NAMED,
                 describe_counts=describe_counts,
                 describe_interval=describe_interval,
+                webhook_url=partial(self._webhook_url, tenant),
             )
 
         def render_whole_page(live: LivePart) -> web.Response:
@@ -55,6 +62,13 @@ class KnowledgeSourcesPage:
             return render_page("knowledge_sources.html", operator, tenant, "knowledge", notice=notice, live=live)
 
         return await self._live.respond(request, SIGNAL, render_part, render_whole_page)
+
+    def _webhook_url(self, tenant: str, source: DocumentSource) -> str:
+        """The address at which the source's vendor can announce changes; empty if it cannot."""
+        if not isinstance(source_of(source.location), WebhookSource):
+            return ""
+        config = self._services.config
+        return (config.public_url.rstrip("/") or f"http://{config.listen}") + build_webhook_path(tenant, source.id)
 
     async def act(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
         """Sync a source, or decide about a held removal."""
