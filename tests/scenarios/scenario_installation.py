@@ -44,14 +44,14 @@ KINDS: tuple[type[Any], ...] = (
 
 @dataclass(frozen=True)
 class ScenarioSettings:
-    """``tenant``: more of its settings. ``config``: settings of the installation. ``env``: of the processes.
-    ``has_help_desk``: people work behind the webhook desk."""
+    """``tenant``: more of its settings. ``env``: of the processes. ``has_help_desk``: people work behind the webhook
+    desk. ``config``: settings of the installation."""
 
     kinds: Sequence[type[Any]] = KINDS
     tenant: Callable[[list[Customers]], dict[str, Any]] = lambda _: {}
-    config: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     has_help_desk: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 MATRIX = ScenarioSettings()
