@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,6 +47,8 @@ def doctor(
 
 
 async def _check(api: AdminApi, *, links: bool) -> Any:
+    import asyncio
+
     report = await api.call("POST", _PATH, {"links": links})
     if report["running"]:
         note("checking the documents")

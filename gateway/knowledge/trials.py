@@ -9,6 +9,7 @@ from functools import partial
 from agent_worker.models.local.model import LocalModel
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.reading.retrieval import build_query, merge_results, search_parts, search_query
+from gateway.config.actions import ActionSettings
 from gateway.knowledge.editor import DocumentEditor
 from gateway.wiring.consumers import build_worker_settings
 from gateway.wiring.process_services import ProcessServices
@@ -48,7 +49,12 @@ class DocumentTrials:
     def __init__(self, services: ProcessServices) -> None:
         self._services = services
         self._editor = DocumentEditor(services)
-        self._settings = build_worker_settings(services.config.tenants, services.channels, services.secret_key)
+        # Without actions: they are a tenant's code, which only workers run.
+        tenants = {
+            name: each.model_copy(update={"actions": ActionSettings()})
+            for name, each in services.config.tenants.items()
+        }
+        self._settings = build_worker_settings(tenants, services.channels, services.secret_key)
         self._model = LocalModel(self._settings, clock=services.clock)
 
     async def ask(self, tenant: str, draft: DocumentDraft, question: str, assurance: Assurance) -> Trial:

@@ -21,6 +21,7 @@ _CONVERTED = "1"
 """Part of each digest: raise it when articles are converted differently."""
 _LINK = re.compile(r"https://[A-Za-z0-9.-]{1,253}(/[^\s<>\"()\\]{0,1900})?")
 _RELATIVE_LINK = re.compile(r"\]\(/(?!/)")
+_NO_LOCALE = re.compile(r"[^a-z0-9]+")
 _FIX = "check `email` and `token`, and that token access is switched on; a restricted help centre needs both"
 _NOT_THERE = NotFound("is not there", fix="check the id of the category or section")
 
@@ -126,7 +127,7 @@ class _ArticleSync:
 
 def document_id(article: Article) -> str:
     """Stays the same when the title changes, and when the article moves."""
-    return f"zendesk-{article.id}-{re.sub('[^a-z0-9]+', '-', article.locale.lower())[:20]}"
+    return f"zendesk-{article.id}-{_NO_LOCALE.sub('-', article.locale.lower())[:20]}"
 
 
 def _digest(article: Article, visibility: Visibility) -> str:

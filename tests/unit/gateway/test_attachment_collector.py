@@ -181,6 +181,9 @@ class Schedule:
     def run_every(self, name: str, _seconds: float, step: Callable[[], Awaitable[object]]) -> None:
         self.steps[name] = step
 
+    def run(self, _name: str, _start: object) -> None:
+        return None
+
     def add_cleanup(self, _step: object) -> None:
         return None
 

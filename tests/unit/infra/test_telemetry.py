@@ -40,6 +40,11 @@ MORE = {
     "parley_ready": {"role", "part"},
     "parley_backfilled_total": {"channel"},
     "parley_voice_notes_total": {"tenant", "result"},
+    "parley_knowledge_sync_runs_total": {"tenant", "source", "result"},
+    "parley_knowledge_sync_documents_total": {"tenant", "source", "outcome"},
+    "parley_knowledge_sync_age_seconds": {"tenant", "source"},
+    "parley_knowledge_sync_stale": {"tenant", "source"},
+    "parley_knowledge_sync_held": {"tenant", "source"},
     "parley_receipts_unmatched_total": {"channel", "state"},
     "parley_accounts_heard": {"tenant", "channel", "account"},
 }
