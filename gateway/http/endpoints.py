@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from pydantic import BaseModel
 
 from gateway.admin.approvals import ApprovalDecisionRequest
@@ -12,31 +10,14 @@ from gateway.admin.knowledge import MAX_WAIT, DocumentRequest, RestoreRequest, S
 from gateway.admin.knowledge_health import HealthRequest
 from gateway.admin.knowledge_sources import RemovalDecisionRequest, SyncSourceRequest
 from gateway.admin.route_explanation import RouteRequest
+from gateway.http import knowledge_models
 from gateway.http import response_models as models
+from gateway.http.api_endpoint import ADMIN, PUBLIC, SIGNATURE, VISITOR, ApiEndpoint
+from gateway.http.console_endpoints import CONSOLE_ENDPOINTS
 from gateway.operators.conversations import OperatorMessage
 from gateway.webchat.chat_service import VisitorMessage
 from gateway.webchat.sessions import SessionRequest
 from gateway.webchat.widget import WIDGET_FILES
-
-VISITOR, ADMIN, SIGNATURE, CONSOLE, PUBLIC = "visitor", "admin", "signature", "console", ""
-"""Ways to authenticate."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApiEndpoint:
-    """The description of an endpoint. ``responses`` maps a status to a model, to a media type if the body is not JSON,
-    or to "" if there is no body. ``query`` maps parameters to descriptions. ``errors`` are the codes other than 500."""
-
-    method: str
-    path: str
-    summary: str
-    responses: dict[int, type[BaseModel] | str]
-    auth: str = PUBLIC
-    body: type[BaseModel] | str = ""
-    query: dict[str, str] = field(default_factory=dict)
-    errors: tuple[str, ...] = ()
-    group: str = "others"
-
 
 _BODY_ERRORS = ("invalid_request", "too_large", "unsupported_media_type")
 _RETRYABLE_ERRORS = ("rate_limited", "unavailable")
@@ -50,24 +31,6 @@ _WEBHOOK_ERRORS = (
     "unsupported_media_type",
     *_RETRYABLE_ERRORS,
 )
-_URLENCODED, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
-_CONSOLE_ERRORS = ("invalid_request", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable")
-_FORM_ERRORS = (*_CONSOLE_ERRORS, "too_large", "unsupported_media_type", "conflict")
-STATUS_BY_CODE: dict[str, int] = {
-    "invalid_request": 400,
-    "unauthorized": 401,
-    "forbidden": 403,
-    "not_found": 404,
-    "id_reused": 409,
-    "stale_epoch": 409,
-    "conflict": 409,
-    "too_large": 413,
-    "document_too_large": 413,
-    "unsupported_media_type": 415,
-    "unprocessable": 422,
-    "rate_limited": 429,
-    "unavailable": 503,
-}
 
 
 def _chat_endpoint(
@@ -84,76 +47,6 @@ def _admin_endpoint(
     return ApiEndpoint(method, "/v1/admin/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
 
 
-def _page_endpoint(path: str, summary: str, **more: object) -> ApiEndpoint:
-    """Describe a page. 303 redirects to the sign-in page; 204 tells the page's script that nothing has changed."""
-    settings = {"auth": CONSOLE, "errors": _CONSOLE_ERRORS, "group": "console"} | more
-    return ApiEndpoint("GET", "/console" + path, summary, {200: "text/html", 204: "", 303: ""}, **settings)  # type: ignore[arg-type]
-
-
-def _form_endpoint(path: str, summary: str, **more: object) -> ApiEndpoint:
-    """Describe a form. After success, 303 redirects to a page that says so."""
-    settings = {"auth": CONSOLE, "body": _URLENCODED, "errors": _FORM_ERRORS, "group": "console"} | more
-    return ApiEndpoint("POST", "/console" + path, summary, {200: "text/html", 303: ""}, **settings)  # type: ignore[arg-type]
-
-
-_LIST_QUERY = {
-    "state": "queue, mine, person, agent or closed.",
-    "channel": "Only conversations on this channel.",
-    "after": "The cursor of an older page.",
-}
-_DOCUMENT_QUERY = {
-    "q": "Only documents with this text in their title or id.",
-    "source": "Only documents of this source; own: those without one.",
-    "visibility": "public, verified or internal.",
-    "state": "expired, expiring or drafts.",
-    "after": "The last document of the page before.",
-}
-CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
-    _page_endpoint("", "Show the sign-in form.", auth=PUBLIC, query={"next": "The page to show after signing in."}),
-    _page_endpoint("/session", "Check whether this browser is signed in (204).", auth=PUBLIC),
-    _page_endpoint(
-        "/{tenant}/conversations", "List conversations, those that wait for a person first.", query=_LIST_QUERY
-    ),
-    _page_endpoint("/{tenant}/conversations/{id}", "Show a conversation.", query={"after": "A sequence number."}),
-    _page_endpoint("/{tenant}/conversations/{id}/resolve", "Show the form for resolving a conversation."),
-    _page_endpoint(
-        "/{tenant}/deadletters", "List dead letters.", query={"code": "Only dead letters with this error code."}
-    ),
-    _page_endpoint("/{tenant}/knowledge", "List the tenant's documents.", query=_DOCUMENT_QUERY),
-    _page_endpoint("/{tenant}/knowledge/new", "Show the form to write a document."),
-    _page_endpoint("/{tenant}/knowledge/health", "Show the report of the last check of the documents."),
-    _page_endpoint("/{tenant}/knowledge/sources", "List the sources of documents, with their syncs."),
-    _page_endpoint("/{tenant}/knowledge/upload", "Show the form to upload files that become documents."),
-    _page_endpoint("/{tenant}/knowledge/documents/{document}", "Show a document with its versions and citations."),
-    _page_endpoint("/{tenant}/knowledge/documents/{document}/edit", "Show the form to edit a document."),
-    _page_endpoint("/{tenant}/knowledge/documents/{document}/versions/{version}", "Show an earlier version."),
-    ApiEndpoint(
-        "GET", "/console/assets/{file}", "Download a file of the console.", {200: "text/css"}, errors=("not_found",)
-    ),
-    _form_endpoint("/session", "Sign in with the admin token, or with a name and a password.", auth=PUBLIC),
-    _form_endpoint("/session/end", "Sign out."),
-    _form_endpoint("/{tenant}/conversations/{id}/owner", "Take over, return or resolve a conversation."),
-    _form_endpoint(
-        "/{tenant}/conversations/{id}/messages",
-        "Reply to the contact, which takes over the conversation.",
-        body=_MULTIPART,
-    ),
-    _form_endpoint("/{tenant}/conversations/{id}/approvals/{approval}", "Approve or deny an action."),
-    _form_endpoint("/{tenant}/deadletters", "Replay the selected dead letters, or describe what a replay would do."),
-    _form_endpoint("/{tenant}/knowledge", "Test a question: passages found, route taken, and reasons."),
-    _form_endpoint("/{tenant}/knowledge/new", "Write a document: preview, try a question, save a draft, or publish."),
-    _form_endpoint("/{tenant}/knowledge/health", "Start a check of the documents."),
-    _form_endpoint("/{tenant}/knowledge/upload", "Publish uploaded files as documents.", body=_MULTIPART),
-    _form_endpoint(
-        "/{tenant}/knowledge/documents/{document}/edit",
-        "Edit a document: preview, try a question, save a draft, or publish.",
-    ),
-    _form_endpoint("/{tenant}/knowledge/documents/{document}/restore", "Publish an earlier version again."),
-    _form_endpoint("/{tenant}/knowledge/documents/{document}/delete", "Delete a document, or discard a draft."),
-    _form_endpoint(
-        "/{tenant}/knowledge/sources", "Sync a source now, or decide about documents that are gone from it."
-    ),
-)
 _PAGE_QUERY = {"after": "The `next` of the previous page.", "limit": "Items per page, 1 to 200 (default 50)."}
 _PAGE_ERRORS = ("invalid_request", *_ADMIN_ERRORS)
 
@@ -268,7 +161,7 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "GET",
         "/knowledge",
         "List documents.",
-        {200: models.DocumentListResponse},
+        {200: knowledge_models.DocumentListResponse},
         query=_PAGE_QUERY,
         errors=_PAGE_ERRORS,
     ),
@@ -276,7 +169,7 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "POST",
         "/knowledge/search",
         "Search the documents as the agent does.",
-        {200: models.SearchResponse},
+        {200: knowledge_models.SearchResponse},
         body=SearchRequest,
         errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
     ),
@@ -284,7 +177,7 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "POST",
         "/knowledge/{document}/try",
         "Answer a question with and without a document, before it is published.",
-        {200: models.TrialResponse},
+        {200: knowledge_models.TrialResponse},
         body=TrialRequest,
         errors=(*_BODY_ERRORS, "document_too_large", "unprocessable", *_ADMIN_ERRORS),
     ),
@@ -292,13 +185,13 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "GET",
         "/knowledge-health",
         "Read the report of the last check of the documents.",
-        {200: models.KnowledgeHealthResponse},
+        {200: knowledge_models.KnowledgeHealthResponse},
     ),
     _admin_endpoint(
         "POST",
         "/knowledge-health",
         "Start a check of the documents in the background.",
-        {202: models.KnowledgeHealthResponse},
+        {202: knowledge_models.KnowledgeHealthResponse},
         body=HealthRequest,
         errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
     ),
@@ -314,13 +207,13 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "GET",
         "/knowledge/sources",
         "List the sources of documents, with their syncs.",
-        {200: models.SourceListResponse},
+        {200: knowledge_models.SourceListResponse},
     ),
     _admin_endpoint(
         "POST",
         "/knowledge/sources/{source}/sync",
         "Sync a source as soon as possible.",
-        {202: models.SourceItem},
+        {202: knowledge_models.SourceItem},
         body=SyncSourceRequest,
         errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
     ),
@@ -328,16 +221,16 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "POST",
         "/knowledge/sources/{source}/removals",
         "Decide about documents that are gone from a source: approve their removal, or discard it.",
-        {200: models.RemovalDecisionResponse},
+        {200: knowledge_models.RemovalDecisionResponse},
         body=RemovalDecisionRequest,
         errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
     ),
-    _admin_endpoint("GET", "/knowledge/{document}", "Read one document.", {200: models.DocumentResponse}),
+    _admin_endpoint("GET", "/knowledge/{document}", "Read one document.", {200: knowledge_models.DocumentResponse}),
     _admin_endpoint(
         "PUT",
         "/knowledge/{document}",
         "Publish a document, or a new version of it.",
-        {200: models.PutDocumentResponse},
+        {200: knowledge_models.PutDocumentResponse},
         query={"wait": f"Seconds to wait until searches find it, 0 to {MAX_WAIT}; adds `searchable` to the response."},
         body=DocumentRequest,
         errors=(*_BODY_ERRORS, "document_too_large", "unprocessable", *_ADMIN_ERRORS),
@@ -347,13 +240,13 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "GET",
         "/knowledge/{document}/versions",
         "List the versions of a document, the newest first.",
-        {200: models.DocumentVersionListResponse},
+        {200: knowledge_models.DocumentVersionListResponse},
     ),
     _admin_endpoint(
         "POST",
         "/knowledge/{document}/restore",
         "Publish an earlier version again.",
-        {200: models.PutDocumentResponse},
+        {200: knowledge_models.PutDocumentResponse},
         body=RestoreRequest,
         errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
     ),

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-import yaml
 
 from agent_worker.sources.zendesk.settings import SCHEME, ZendeskOptions, parse_location
 from tests.harness.processes import ROOT
 from tests.site.blocks import list_sources
+from tests.site.guide_simulators import add_printed_source, simulating
 from tests.site.reader import Reader
 
 PAGE = "docs/how-to/zendesk.md"
@@ -22,35 +17,11 @@ FOLLOWED = {PAGE: {"sh"}}
 TEXT = (ROOT / PAGE).read_text()
 
 
-@contextmanager
-def simulating(command: str) -> Iterator[str]:
-    """The simulator of the page's command, at a free port; the configuration that it prints."""
-    assert command.startswith(".venv/bin/python -m tests.platforms.zendesk --port ")
-    arguments = [sys.executable, "-u", *shlex.split(command)[1:-1], "0"]
-    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        printed = ""
-        while "private_hosts" not in printed:
-            line = process.stdout.readline()
-            assert line, printed
-            printed += line
-        try:
-            yield printed
-        finally:
-            process.kill()
-
-
 @pytest.mark.slow
 def test_a_reader_of_the_guide_gets_an_answer_from_an_article(reader: Reader) -> None:
     check, simulator = list_sources(PAGE, "sh")
-    reader.variables["PARLEY_ENCODER"] = "light"
-    reader.run("parley init shop")
-    reader.folder = reader.home / "shop"
-    with simulating(simulator.strip()) as printed:
-        file = reader.folder / "parley.yaml"
-        configuration = yaml.safe_load(file.read_text())
-        configuration["tenants"]["shop"]["knowledge"] |= yaml.safe_load(printed)["tenants"]["shop"]["knowledge"]
-        file.write_text(yaml.safe_dump(configuration))
+    with simulating("zendesk", simulator.strip()) as printed:
+        add_printed_source(reader, printed)
         shown = reader.run_script(check)
         customers = reader.run('parley knowledge ask "Is there a rebate?" --assurance verified')
         visitors = reader.run('parley knowledge ask "Is there a rebate?"')

@@ -24,16 +24,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
 from gateway.http.app import run_server
+from tests.platforms.random_faults import RandomFaults
 from tests.platforms.youtube.library import (
     CHANNEL,
     HANDLE,
@@ -54,27 +53,6 @@ TOKEN_S = 3600
 _FORCE_SSL = "https://www.googleapis.com/auth/youtube.force-ssl"
 
 
-@dataclass
-class Faults:
-    """Failures that happen by chance, from a seed. ``rates``: kind → share of requests."""
-
-    rates: dict[str, float] = field(default_factory=dict)
-    random: random.Random = field(default_factory=lambda: random.Random(17))
-    queue: list[str] = field(default_factory=list)
-    """Kinds that befall the next requests, before any chance."""
-    retry_after: int = 3
-
-    def draw(self) -> str:
-        if self.queue:
-            return self.queue.pop(0)
-        value = self.random.random()
-        for kind, rate in self.rates.items():
-            if value < rate:
-                return kind
-            value -= rate
-        return ""
-
-
 class SimulatedYouTube:
     """``now`` is the time at YouTube in seconds, which ``sleep`` moves: a test waits for nothing."""
 
@@ -84,7 +62,7 @@ class SimulatedYouTube:
             each: Playlist(each) for each in map(uploads_of, (CHANNEL, OTHER_CHANNEL))
         }
         self.handles = {HANDLE: CHANNEL}
-        self.faults = Faults()
+        self.faults = RandomFaults()
         self.quota = 10_000
         self.spent = 0
         self.now = 0.0

@@ -20,16 +20,15 @@ Enforced rules, each as documented:
 from __future__ import annotations
 
 import base64
-import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
 from gateway.http.app import run_server
+from tests.platforms.random_faults import RandomFaults
 from tests.platforms.zendesk.library import Library, SimulatedArticle
 
 EMAIL = "agent@plants.example"
@@ -39,32 +38,12 @@ _LOGIN = base64.b64encode(f"{EMAIL}/token:{TOKEN}".encode()).decode()
 SECRETS = (TOKEN, _LOGIN)
 
 
-@dataclass
-class Faults:
-    """``rates``: kind → share of requests, from a seed. ``queue``: kinds that befall the next requests, before that."""
-
-    rates: dict[str, float] = field(default_factory=dict)
-    queue: list[str] = field(default_factory=list)
-    random: random.Random = field(default_factory=lambda: random.Random(17))
-    retry_after: int = 3
-
-    def draw(self) -> str:
-        if self.queue:
-            return self.queue.pop(0)
-        value = self.random.random()
-        for kind, rate in self.rates.items():
-            if value < rate:
-                return kind
-            value -= rate
-        return ""
-
-
 class SimulatedZendesk:
     """``now`` is the time in seconds, which ``sleep`` moves: a test waits for nothing."""
 
     def __init__(self) -> None:
         self.library = Library()
-        self.faults = Faults()
+        self.faults = RandomFaults()
         self.is_restricted = False
         self.is_activated = True
         self.shows_segments = True

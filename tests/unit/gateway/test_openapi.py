@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gateway.http.endpoints import ENDPOINTS, STATUS_BY_CODE
+from gateway.http.api_endpoint import STATUS_BY_CODE
+from gateway.http.endpoints import ENDPOINTS
 from gateway.http.openapi import build_document
 from schemas import errors
 from tests.unit.gateway.conftest import Instance

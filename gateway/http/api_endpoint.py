@@ -1,0 +1,44 @@
+"""The description of one endpoint of the HTTP API, and the status of each error code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+VISITOR, ADMIN, SIGNATURE, CONSOLE, PUBLIC = "visitor", "admin", "signature", "console", ""
+"""Ways to authenticate."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiEndpoint:
+    """The description of an endpoint. ``responses`` maps a status to a model, to a media type if the body is not JSON,
+    or to "" if there is no body. ``query`` maps parameters to descriptions. ``errors`` are the codes other than 500."""
+
+    method: str
+    path: str
+    summary: str
+    responses: dict[int, type[BaseModel] | str]
+    auth: str = PUBLIC
+    body: type[BaseModel] | str = ""
+    query: dict[str, str] = field(default_factory=dict)
+    errors: tuple[str, ...] = ()
+    group: str = "others"
+
+
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+STATUS_BY_CODE: dict[str, int] = {
+    "invalid_request": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "id_reused": 409,
+    "stale_epoch": 409,
+    "conflict": 409,
+    "too_large": 413,
+    "document_too_large": 413,
+    "unsupported_media_type": 415,
+    "unprocessable": 422,
+    "rate_limited": 429,
+    "unavailable": 503,
+}
