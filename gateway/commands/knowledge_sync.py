@@ -108,7 +108,7 @@ def sync(
     """Publish changed documents, and remove those that are gone.
 
     The instance reads what is configured; other places are read here. Only documents of sources that could be read
-    completely are removed. If they are more than a fifth of a source, or all of it, they wait for a decision."""
+    completely are removed. If they are several, and more than a fifth of a source, they wait for a decision."""
     loaded = load(config)
     ids = _find_source_ids(loaded, tenant, places or [])
     if approve_removals or discard_removals:

@@ -27,7 +27,6 @@ from schemas.ports import (
 
 OWN_OUTAGES = (BusUnavailable, StateUnavailable, StateLost)
 """Errors that are not the source's."""
-_MIN_HELD = 5
 _SAVE_AFTER_READS = 25
 _SAVE_AFTER_S = 10.0
 _MAX_SAVING_SHARE = 0.2
@@ -61,9 +60,9 @@ class SyncReport:
 
 
 def needs_consent(gone: int, documents: int) -> bool:
-    """Whether an operator is asked before documents of a source are removed: if all of several are gone, or five and
-    more that are over a fifth."""
-    return gone > 1 and (gone == documents or (gone >= _MIN_HELD and 5 * gone > documents))
+    """Whether an operator is asked before documents of a source are removed: if more than one is gone, and more than a
+    fifth of the source."""
+    return gone > 1 and 5 * gone > documents
 
 
 async def sync_documents(
