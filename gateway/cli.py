@@ -20,6 +20,7 @@ from gateway.commands import (
     migrate,
     new,
     operators,
+    replay,
     route,
     schema,
     serving,
@@ -41,6 +42,7 @@ serving.add(app)
 chat.add(app)
 doctor.add(app)
 migrate.add(app)
+replay.add(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(route.app, name="route")

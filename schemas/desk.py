@@ -104,12 +104,13 @@ class DraftGenerated(WireModel):
 
 class DraftSettled(WireModel):
     """``parley.draft.settled.v1``: a draft and what was sent instead: training data for later. ``sent`` is empty when
-    the draft was discarded."""
+    the draft was discarded. ``model``: that wrote the draft; empty in records of older releases."""
 
     id: str
     draft: Printable
     sent: Printable = ""
     outcome: Literal["sent", "edited", "discarded"]
+    model: str = ""
     by: str
     at: datetime
 

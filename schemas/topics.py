@@ -12,6 +12,7 @@ from schemas import conversation as c
 from schemas import conversation_activity, message_changes
 from schemas import desk as d
 from schemas import messages as m
+from schemas import turn_recording as r
 from schemas.envelope import Envelope
 from schemas.errors import UnknownEventType
 
@@ -36,6 +37,8 @@ RECEIPT_RECORDED = "parley.receipt.recorded.v1"
 OWNER_REQUESTED = "parley.owner.requested.v1"
 OWNER_CHANGED = "parley.owner.changed.v1"
 TURN_COMPLETED = "parley.turn.completed.v1"
+TURN_RECORDED = "parley.turn.recorded.v1"
+PASSAGE_RETRIEVED = "parley.passage.retrieved.v1"
 DELIVERY_RECORDED = "parley.delivery.recorded.v1"
 FILES_STORED = "parley.files.stored.v1"
 SESSION_ENDED = "parley.session.ended.v1"
@@ -82,6 +85,8 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),
     TURN_COMPLETED: (c.Turn, "events"),
+    TURN_RECORDED: (r.TurnRecording, "events"),
+    PASSAGE_RETRIEVED: (r.PassageRecord, "events"),
     DELIVERY_RECORDED: (c.DeliveryOutcome, "events"),
     FILES_STORED: (conversation_activity.FilesStored, "events"),
     SESSION_ENDED: (conversation_activity.SessionEnded, "events"),

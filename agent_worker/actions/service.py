@@ -8,6 +8,7 @@ from agent_worker.actions.context import Identity, resolve_identity
 from agent_worker.actions.execution.executor import Executor
 from agent_worker.actions.execution.scope import ActionScope
 from agent_worker.actions.execution.turn_actions import TurnActions
+from agent_worker.learning.turn_recorder import note_contact
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation
 from schemas.messages import Assurance
@@ -49,4 +50,5 @@ class ActionService:
 
     async def _identity(self, conversation: Conversation, contact: str, memory: ActionMemory) -> Identity:
         stored = await self._state.contacts.get(conversation.origin.tenant, contact)
+        note_contact(stored, conversation.origin)
         return resolve_identity(stored, contact, conversation.origin, memory.proofs, self._clock())

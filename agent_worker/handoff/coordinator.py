@@ -17,6 +17,7 @@ from agent_worker.handoff.owner_changes import OwnerChangeHandler
 from agent_worker.handoff.rating import find_ratings
 from agent_worker.handoff.summary import summarize, write_summary
 from agent_worker.handoff.wait_estimate import WaitEstimate, format_wait_notice
+from agent_worker.learning.turn_recorder import current_recorder
 from agent_worker.models.local.small_talk import classify_small_talk
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.language_detection import detect_language
@@ -69,7 +70,7 @@ class HandoffCoordinator:
         True if the owner changed."""
         conversation, handoff = begun.conversation, begun.conversation.facts.handoff
         has_asked = handoff is not None and bool(handoff.asked or handoff.ended_at is None)
-        voices = _list_wordings(rules.voice, conversation.facts.locale) if has_asked else []
+        voices = list_wordings(rules.voice, conversation.facts.locale) if has_asked else []
         ratings = dict(previous.ratings)
         if handoff is not None:
             ratings |= find_ratings(conversation, events, begun.handled, voices)
@@ -155,7 +156,7 @@ class HandoffCoordinator:
     async def prepare_request(self, turn: TurnInput, reply: Reply, effects: Effects | None) -> HandoffRequest | None:
         """Prepare the request for people, with a summary for them and a notice of the wait for the contact. None if no
         handoff is needed, or people have the conversation already."""
-        reason = _find_handoff_reason(turn, reply, effects)
+        reason = find_handoff_reason(turn, reply, effects)
         if not reason:
             return None
         lines = turn.history or order_lines(await self._state.transcript.read_recent(turn.conversation.id, limit=LINES))
@@ -177,6 +178,7 @@ class HandoffCoordinator:
         if desk is None:
             return request
         wait = await self._waits.expect(turn.conversation.origin.tenant, desk, now) if desk.is_open(now) else None
+        current_recorder().wait = None if wait is None else wait.total_seconds()
         return replace(request, wait_notice=format_wait_notice(turn.voice, desk, wait, now, turn.locale))
 
     async def _write_summary(
@@ -214,7 +216,7 @@ class HandoffCoordinator:
         await self._waits.count(period.conversation.origin.tenant, waited, self._clock())
 
 
-def _list_wordings(voice: Voice, locale: str) -> list[Voice]:
+def list_wordings(voice: Voice, locale: str) -> list[Voice]:
     """The voice in all languages, the contact's first: in which of them a question was asked is not recorded."""
     return [translate_voice(voice, language) for language in dict.fromkeys((locale, voice.locale, *LANGUAGES))]
 
@@ -224,7 +226,7 @@ def _effective_rules(turn: TurnInput, reply: Reply) -> TenantRules:
     return turn.rules.without_paid_models() if reply.local_only else turn.rules
 
 
-def _find_handoff_reason(turn: TurnInput, reply: Reply, effects: Effects | None) -> str:
+def find_handoff_reason(turn: TurnInput, reply: Reply, effects: Effects | None) -> str:
     """Return the reason for a handoff; empty if none is needed, or people have the conversation already."""
     draft = reply.draft
     if turn.conversation.owner != "agent":

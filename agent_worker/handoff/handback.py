@@ -30,16 +30,17 @@ def add_marks(history: Sequence[TranscriptMessage], handoff: Handoff | None, now
         return list(history)
     before = [line for line in history if line.seq <= handoff.since_seq]
     after = [line for line in history if line.seq > handoff.since_seq]
-    lines = [*before, _build_mark("took-over", _describe_takeover(handoff), handoff.opened_at)]
-    if handoff.ended_at is None:
-        return [*lines, *after]
-    end = _find_end(after, handoff.ended_at)
-    return [
-        *lines,
-        *after[:end],
-        _build_mark("gave-back", _describe_handback(handoff), handoff.ended_at),
-        *after[end:],
-    ]
+    took_over, *gave_back = build_marks(handoff)
+    end = len(after) if handoff.ended_at is None else _find_end(after, handoff.ended_at)
+    return [*before, took_over, *after[:end], *gave_back, *after[end:]]
+
+
+def build_marks(handoff: Handoff) -> list[TranscriptMessage]:
+    """The marks of the handoff: the second one only if it has ended."""
+    marks = [_build_mark("took-over", _describe_takeover(handoff), handoff.opened_at)]
+    if handoff.ended_at is not None:
+        marks.append(_build_mark("gave-back", _describe_handback(handoff), handoff.ended_at))
+    return marks
 
 
 def is_mark(line: TranscriptMessage) -> bool:

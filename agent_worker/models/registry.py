@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import structlog
 
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
-from agent_worker.models.budgets import DayBudgets, TurnBudget
+from agent_worker.models.budgets import TurnBudget
 from agent_worker.models.circuit_breaker import CircuitBreaker
 from agent_worker.models.ladder import Ladder, StreamedText, call_with_breaker
 from agent_worker.models.request import Prompt
@@ -43,6 +43,13 @@ class SupportsClose(Protocol):
     async def close(self) -> None: ...
 
 
+class BudgetLookup(Protocol):
+    """The budgets of the day, as the router sees them."""
+
+    async def share_left(self, tenant: str, contact: str) -> float | None:
+        """See DayBudgets. None if it is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class FallbackRule:
     """``fallback``: models to try after this one, in order. ``breaker``: the model's."""
@@ -68,7 +75,7 @@ class Models:
         failed: Callable[[str], None] = lambda _: None,
         fallback_rules: Mapping[str, FallbackRule] | None = None,
         settings: WorkerSettings | None = None,
-        budgets: DayBudgets | None = None,
+        budgets: BudgetLookup | None = None,
     ) -> None:
         self._models = dict(models)
         # Computed once: checking an object against a protocol takes as long as the rest of a ladder step.

@@ -6,7 +6,7 @@ difficulty; the remaining budget has the last word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent_worker.nlu.classification import topics_in
@@ -20,6 +20,7 @@ MIN_UPSET = 0.5
 PERSON_REQUESTED = "the contact asked for a person"
 WRONG_AGAIN = "the contact says again that the answer is wrong"
 IN_DANGER = "risk: danger to life"
+_NOT_HELPED = "did not help"
 _NO_INTENT = Intent()
 
 
@@ -91,6 +92,11 @@ def _available_route(name: RouteName, rules: RouteRules, models: tuple[str, ...]
     return "cheap" if name == "strong" and not rules.strong else name
 
 
+def blames_answer(reasons: Sequence[str]) -> bool:
+    """True if people are called because the answers so far did not help, not because of the message's subject."""
+    return any(reason in (PERSON_REQUESTED, WRONG_AGAIN) or reason.endswith(_NOT_HELPED) for reason in reasons)
+
+
 def gravest_risk(rules: RouteRules, text: str) -> RiskTopic | None:
     """The most serious risk topic in the text."""
     mentioned = [topic for topic in rules.risks if _mentions(text, topic)]
@@ -138,7 +144,7 @@ def _vote_for_failures(rules: RouteRules, message: RoutingInput) -> Vote | None:
     """Reasons from answers that did not help and from repeated questions."""
     failed = message.declined + message.repeated
     if rules.person_after and failed >= rules.person_after:
-        return "person", f"{failed} answers in a row did not help"
+        return "person", f"{failed} answers in a row {_NOT_HELPED}"
     if message.repeated:
         return "strong", "the contact repeats a question that was answered"
     if message.declined and message.last_route == "cheap":
@@ -150,7 +156,7 @@ def _vote_for_anger(rules: RouteRules, message: RoutingInput) -> Vote | None:
     if message.upset < MIN_UPSET:
         return None
     if rules.person_after and message.declined + message.repeated:
-        return "person", "the contact is upset, and the previous answer did not help"
+        return "person", f"the contact is upset, and the previous answer {_NOT_HELPED}"
     return "strong", "the contact is upset"
 
 

@@ -20,6 +20,7 @@ from agent_worker.handoff.handback import lines_after_handback
 from agent_worker.handoff.promises import add_promises, quote_promise
 from agent_worker.handoff.reply_templates import handoff_draft, not_found_draft
 from agent_worker.knowledge.text.query_splitting import SplitQuestion, is_question
+from agent_worker.learning.turn_recorder import current_recorder, note_contact
 from agent_worker.models.local.multiple_questions import handoff_with_answers
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import topics_in
@@ -31,6 +32,8 @@ from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route
 from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
 from agent_worker.settings import TenantRules
+from agent_worker.turn.contact_limits import UNANSWERED, ContactLimits, please_wait_draft
+from agent_worker.turn.metrics import StageTimer
 from agent_worker.turn.reply_stream import ReplyStream
 from agent_worker.turn.values import EMPTY_RESULT, Reply, TurnInput
 from agent_worker.voice import translate_voice
@@ -62,15 +65,54 @@ class Answering:
     """The stages that need services."""
 
     def __init__(
-        self, knowledge: Knowledge, models: Models, actions: ActionService, contacts: Contacts, clock: Clock
+        self,
+        knowledge: Knowledge,
+        models: Models,
+        actions: ActionService,
+        contacts: Contacts,
+        limits: ContactLimits,
+        clock: Clock,
     ) -> None:
         self._knowledge = knowledge
         self._models = models
         self._actions = actions
         self._contacts = contacts
+        self._limits = limits
         self._clock = clock
         self._router = Router()
         self._danger = DangerSimilarity(knowledge)
+
+    async def reply(
+        self, turn: TurnInput, actions: TurnActions | None, stream: ReplyStream, stage: StageTimer
+    ) -> Reply:
+        """Go through the stages until one has a reply. Raises ModelFailed when no model could answer."""
+        if (reply := find_fixed_reply(turn)) is not None:
+            return reply
+        if actions is not None:
+            with stage("act"):
+                draft = await self.act(turn, actions)
+            if draft is not None:
+                return Reply(draft)
+        limit = await self._limits.check(turn)
+        current_recorder().limit = "" if limit == "model" else limit
+        if limit in UNANSWERED:
+            return Reply(please_wait_draft(turn.voice) if limit == "wait" else None)
+        local_only = limit == "local"
+        query = read_query(turn, actions)
+        with stage("retrieve"):
+            retrieval = await self.retrieve(turn, query)
+        route = DANGER_ROUTE
+        if retrieval.is_danger:
+            draft = draft_for_danger(turn, turn.locale)
+        else:
+            with stage("route"):
+                route = await self.route(turn, actions, query, retrieval, local_only=local_only)
+            if route.name == "person":
+                draft = draft_for_person(turn, query, retrieval, route)
+            else:
+                with stage("answer"):
+                    draft = await self.answer(turn, actions, query, retrieval, route, stream)
+        return Reply(finish_draft(draft, retrieval, actions), route, retrieval.search_result, local_only)
 
     # ── settle and act ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -164,6 +206,7 @@ class Answering:
         origin, facts = turn.conversation.origin, turn.conversation.facts
         # The budget decides between models, so it is looked up only where there is a choice.
         budget = await self._models.budget_left(origin.tenant, origin.contact_id) if rules.routes.strong else None
+        current_recorder().budget = budget
         tiers = await self._list_tiers(turn.conversation) if rules.routes.tiers else frozenset[str]()
         request = RoutingRequest(
             text=query.text,
@@ -184,6 +227,7 @@ class Answering:
         """The highest assurance level of the contact's addresses, and the account they write to (channel/account)."""
         origin = conversation.origin
         contact = await self._contacts.get(origin.tenant, origin.contact_id)
+        note_contact(contact, origin)
         addresses = contact.addresses if contact is not None else []
         level = max((address.assurance for address in addresses), key=LEVELS.index, default=LEVELS[0])
         return frozenset({level, f"{origin.channel}/{origin.account}"})

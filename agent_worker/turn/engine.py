@@ -12,16 +12,16 @@ from datetime import datetime
 
 import structlog
 
-from agent_worker.actions.execution.turn_actions import TurnActions
 from agent_worker.actions.service import ActionService
 from agent_worker.fair_scheduler import FairScheduler
 from agent_worker.handoff.coordinator import HandoffCoordinator
+from agent_worker.learning.recordings import Recordings
+from agent_worker.learning.turn_recorder import record_turn
 from agent_worker.models.registry import Models
 from agent_worker.settings import WorkerSettings
-from agent_worker.turn import answering
 from agent_worker.turn.answering import Answering
 from agent_worker.turn.attachments import AttachmentFetcher
-from agent_worker.turn.contact_limits import UNANSWERED, ContactLimits, please_wait_draft
+from agent_worker.turn.contact_limits import ContactLimits
 from agent_worker.turn.envelopes import announce_reply
 from agent_worker.turn.folding import Fold, Interruption, Monotonic
 from agent_worker.turn.loader import SetAside, TurnLoader
@@ -64,9 +64,10 @@ class TurnEngine:
         self._clock = clock
         self._monotonic = monotonic
         self._scheduler = scheduler or FairScheduler()
-        self._limits = ContactLimits(state.limiter, clock)
         self._typing = TypingSignals(state.signals, settings.hinted, clock)
-        self._answering = Answering(knowledge, models, actions, state.contacts, clock)
+        self._recordings = Recordings()
+        limits = ContactLimits(state.limiter, clock)
+        self._answering = Answering(knowledge, models, actions, state.contacts, limits, clock)
         self._handoffs = HandoffCoordinator(
             state=state, outbox=outbox, actions=actions, knowledge=knowledge, models=models, clock=clock
         )
@@ -106,17 +107,20 @@ class TurnEngine:
             if turn is None:
                 return
             stream = self._open_stream(turn, fold)
-            response = await self._respond(turn, fold, stream, stage)
+            with record_turn() as recorder:
+                response = await self._respond(turn, fold, stream, stage)
             if response is not None:
                 break
             await self._restart(fold, stream, stage)
         with stage("commit"):
             now = self._clock()
             result = conclude(turn, response, stage.milliseconds, now)
+            result = self._recordings.add_to(result, turn, response, recorder, now)
             committed = await self._commit(turn, result, now)
         if committed.verdict == "stale":
             await stream.abort()
             raise Fenced("the conversation changed while the turn ran")
+        self._recordings.note_written(result.outbox, now)
         crash_points.reach("worker.after_commit")
         with stage("publish"):
             await self._publish(turn, result, committed.snapshot)
@@ -162,7 +166,7 @@ class TurnEngine:
                     with self._typing.while_writing(turn.conversation, turn.newest.external_id):
                         stream.show_typing(turn.rules.voice.name)
                         await self._announce(turn)
-                        reply = await self._reply(turn, actions, stream, stage)
+                        reply = await self._answering.reply(turn, actions, stream, stage)
                 effects = None if actions is None else actions.effects
                 suggestions = await self._handoffs.draft_replies(turn, reply)
                 handoff_request = await self._handoffs.prepare_request(turn, reply, effects)
@@ -174,37 +178,6 @@ class TurnEngine:
             return None
         crash_points.reach("worker.after_model")
         return response
-
-    async def _reply(
-        self, turn: TurnInput, actions: TurnActions | None, stream: ReplyStream, stage: StageTimer
-    ) -> Reply:
-        """Go through the stages until one has a reply. Raises ModelFailed when no model could answer."""
-        if (reply := answering.find_fixed_reply(turn)) is not None:
-            return reply
-        if actions is not None:
-            with stage("act"):
-                draft = await self._answering.act(turn, actions)
-            if draft is not None:
-                return Reply(draft)
-        limit = await self._limits.check(turn)
-        if limit in UNANSWERED:
-            return Reply(please_wait_draft(turn.voice) if limit == "wait" else None)
-        local_only = limit == "local"
-        query = answering.read_query(turn, actions)
-        with stage("retrieve"):
-            retrieval = await self._answering.retrieve(turn, query)
-        route = answering.DANGER_ROUTE
-        if retrieval.is_danger:
-            draft = answering.draft_for_danger(turn, turn.locale)
-        else:
-            with stage("route"):
-                route = await self._answering.route(turn, actions, query, retrieval, local_only=local_only)
-            if route.name == "person":
-                draft = answering.draft_for_person(turn, query, retrieval, route)
-            else:
-                with stage("answer"):
-                    draft = await self._answering.answer(turn, actions, query, retrieval, route, stream)
-        return Reply(answering.finish_draft(draft, retrieval, actions), route, retrieval.search_result, local_only)
 
     def _open_stream(self, turn: TurnInput, fold: Fold) -> ReplyStream:
         return ReplyStream(

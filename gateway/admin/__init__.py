@@ -1,4 +1,4 @@
-"""The admin API: documents, routing, conversations, approvals, dead letters and training data."""
+"""The admin API: documents, routing, conversations, approvals, dead letters, recordings, training data."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gateway.admin.guard import AdminGuard
 from gateway.admin.knowledge import KnowledgeApi
 from gateway.admin.knowledge_health import KnowledgeHealthApi
 from gateway.admin.knowledge_sources import KnowledgeSourceApi
+from gateway.admin.recordings import RecordingsApi
 from gateway.admin.route_explanation import RouteApi
 from gateway.admin.training_export import TrainingExportApi
 from gateway.knowledge.citations import Citations
@@ -48,6 +49,7 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("POST", "/conversations/{id}/owner", conversations.change_owner),
         ("POST", "/conversations/{id}/messages", conversations.send_message),
         ("POST", "/conversations/{id}/attachments", conversations.upload),
+        ("GET", "/recordings", RecordingsApi(services).export),
         ("GET", "/training", TrainingExportApi(services).export),
         ("GET", "/conversations/{id}/approvals", approvals.list_approvals),
         ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),

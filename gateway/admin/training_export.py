@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from aiohttp import web
 
 from connectors.registry import CHANNELS
+from gateway.admin.query_times import parse_instant
 from gateway.training_export import conversation_grouping
 from gateway.training_export.conversation_grouping import ConversationEvent, ConversationGrouping
-from gateway.training_export.examples import build_examples
+from gateway.training_export.conversation_history import EXPORT_TYPES
+from gateway.training_export.examples import FindPassages, build_examples
 from gateway.training_export.export_rows import ConversationExample, Preference
 from gateway.wiring.engines import channels_of
 from gateway.wiring.process_services import ProcessServices
+from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.privacy.cards import OwnNumbers
 
@@ -38,13 +41,14 @@ class TrainingExportApi:
             raise InvalidRequest(f"kind: must be one of {', '.join(KINDS)}")
         if channel and channel not in CHANNELS:
             raise InvalidRequest(f"channel: must be one of {', '.join(CHANNELS)}")
-        since, until = _parse_instant("since", query.get("since", "")), _parse_instant("until", query.get("until", ""))
+        since, until = parse_instant("since", query.get("since", "")), parse_instant("until", query.get("until", ""))
         async with self._export_lock:
             with conversation_grouping.open_conversation_grouping(
                 self._services.config.data_path / "exports"
             ) as gathered:
                 channels = [channel] if channel else channels_of(self._services.config)
-                await gathered.gather(self._services.bus, tenant, channels)
+                sources = [*map(topics.inbound, channels), topics.EVENTS]
+                await gathered.gather(self._services.bus, tenant, sources, EXPORT_TYPES)
                 response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
                 await response.prepare(request)
                 await self._write_rows(response, tenant, kind, gathered, since, until)
@@ -64,7 +68,8 @@ class TrainingExportApi:
         conversations = gathered.conversations(since, until)
         while (facts := await gathered.run_in_thread(_read_next, conversations)) is not None:
             names = await self._find_contact_names(tenant, facts[0])
-            lines = await gathered.run_in_thread(_serialize_rows, tenant, facts, own, names, kind)
+            find = gathered.find_passages
+            lines = await gathered.run_in_thread(_serialize_rows, tenant, facts, own, names, find, kind)
             if lines:
                 await response.write(lines)
 
@@ -80,20 +85,15 @@ def _read_next(conversations: Iterator[_ConversationFacts]) -> _ConversationFact
 
 
 def _serialize_rows(
-    tenant: str, facts: _ConversationFacts, own: OwnNumbers | None, names: list[str], kind: str
+    tenant: str,
+    facts: _ConversationFacts,
+    own: OwnNumbers | None,
+    names: list[str],
+    find_passages: FindPassages,
+    kind: str,
 ) -> bytes:
     kinds: tuple[type, ...] = {"approved": (ConversationExample,), "rejected": (Preference,)}.get(
         kind, (ConversationExample, Preference)
     )
-    exported = build_examples(tenant, *facts, own, names)
+    exported = build_examples(tenant, *facts, own, names, find_passages)
     return b"".join(row.model_dump_json().encode() + b"\n" for row in exported if isinstance(row, kinds))
-
-
-def _parse_instant(name: str, text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(f"{name}: must be a date or a time such as 2026-05-04T09:30:00Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

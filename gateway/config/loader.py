@@ -57,10 +57,12 @@ def load(
     *,
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
+    overlay: YamlDocument | None = None,
     make_secrets: bool = True,
 ) -> Config:
     """Read, check and complete the configuration. Raises ConfigInvalid, which lists all problems.
 
+    ``overlay``: values that are merged into those of the file, such as those of a replay's candidate.
     ``flags`` maps ``port`` or a top-level setting to its value; None values are ignored. With ``make_secrets``, missing
     values of ``secret_key`` and ``admin_token`` are generated and kept in ``data_dir`` (embedded mode only).
     """
@@ -68,6 +70,10 @@ def load(
     path = find_file(file, environ)
     document = _read(path, environ)
     _apply_overrides(document, YamlReader(path, environ), environ, flags or {})
+    if overlay is not None:
+        _merge(document.values, overlay.values)
+        document.positions |= overlay.positions
+        document.problems += overlay.problems
     validation = Validation(document, Config)
     config = validation.validate()
     if config is not None:
@@ -89,6 +95,15 @@ def _read(path: Path, environ: Mapping[str, str]) -> YamlDocument:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigInvalid(f"cannot read {path}: {reason}", fix="check the file and its permissions") from error
     return YamlReader(path, environ).read(text)
+
+
+def _merge(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Merge mappings into each other; any other value replaces the one before."""
+    for name, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(values.get(name), dict):
+            _merge(values[name], value)
+        else:
+            values[name] = value
 
 
 def _apply_overrides(

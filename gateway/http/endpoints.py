@@ -293,6 +293,17 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
     ),
     _admin_endpoint(
         "GET",
+        "/recordings",
+        "Export the documents and the recorded conversations, unmasked, as JSON lines, for `parley replay`.",
+        {200: "application/x-ndjson"},
+        query={
+            "since": "Only conversations last answered at this time or later.",
+            "conversation": "Only this conversation.",
+        },
+        errors=("invalid_request", "unavailable", *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "GET",
         "/training",
         "Export approved conversations and rejected replies, masked, as JSON lines.",
         {200: "application/x-ndjson"},

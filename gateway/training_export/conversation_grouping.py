@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,47 +15,48 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
+from pydantic import ValidationError
+
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.errors import RecordError
 from schemas.ports import Bus, Record
+from schemas.turn_recording import PassageRecord
 
-EVENT_TYPES = frozenset(
-    {
-        *(topics.MESSAGE_RECEIVED, topics.MESSAGE_EDITED, topics.MESSAGE_DELETED, topics.FILES_STORED),
-        *(topics.TURN_COMPLETED, topics.OWNER_CHANGED, topics.FEEDBACK_GIVEN, topics.DELIVERY_RECORDED),
-    }
-)
 MAX_EVENTS = 5_000
 """Events of one conversation. Older ones are left out."""
 _BATCH_SIZE = 500
 _TABLE = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8000; PRAGMA temp_store = FILE;
 CREATE TABLE facts (
-    conversation TEXT, at REAL, n INTEGER, id TEXT, type TEXT, channel TEXT, body BLOB,
+    conversation TEXT, at REAL, n INTEGER, id TEXT, type TEXT, channel TEXT, account TEXT, replay_of TEXT, body BLOB,
     PRIMARY KEY (conversation, type, id)
 ) WITHOUT ROWID;
+CREATE TABLE passages (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID;
 """
-_INSERT = "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_PASSAGE = "INSERT OR IGNORE INTO passages VALUES (?, ?)"
+_INSERT = "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SELECT = """
-SELECT id, type, channel, at, body FROM (
+SELECT id, type, channel, at, body, account, replay_of FROM (
     SELECT * FROM facts WHERE conversation = ? ORDER BY at DESC, n DESC LIMIT ?
 ) ORDER BY at, n
 """
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
-_Row = tuple[str, float, int, str, str, str, bytes]
+_Row = tuple[str, float, int, str, str, str, str, str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationEvent:
-    """One event of a conversation, as it is on the log."""
+    """One event of a conversation, as it is on the log. ``replay_of``: the event that it repeats."""
 
     id: str
     type: str
     channel: str
     at: float
     body: bytes
+    account: str = ""
+    replay_of: str = ""
 
 
 class ConversationGrouping:
@@ -67,13 +68,20 @@ class ConversationGrouping:
         self._thread = thread
         self._count = 0
 
-    async def gather(self, bus: Bus, tenant: str, channels: Sequence[str]) -> None:
-        """Copy the tenant's events from the log. Raises BusUnavailable."""
+    async def gather(
+        self, bus: Bus, tenant: str, sources: Sequence[str], types: Container[str], *, only: str = ""
+    ) -> None:
+        """Copy the tenant's events of these types from these topics; of one conversation if ``only`` names it. Raises
+        BusUnavailable."""
         rows: list[_Row] = []
-        for topic in (*map(topics.inbound, channels), topics.EVENTS):
+        for topic in sources:
             async for record in await bus.read(topic):
                 self._count += 1
-                if record.headers.get("ce_tenant") == tenant and record.headers.get("ce_type") in EVENT_TYPES:
+                headers = record.headers
+                is_wanted = headers.get("ce_tenant") == tenant and headers.get("ce_type") in types
+                if is_wanted and headers["ce_type"] == topics.PASSAGE_RETRIEVED:
+                    await self.run_in_thread(self._add_passage, headers.get("ce_subject", ""), record.value)
+                elif is_wanted and only in ("", headers.get("ce_conversation")):
                     rows += _to_rows(record, self._count)
                 if len(rows) >= _BATCH_SIZE:
                     await self.run_in_thread(self._add, rows)
@@ -87,6 +95,31 @@ class ConversationGrouping:
     def _add(self, rows: Sequence[_Row]) -> None:
         # Close the cursor here: dropping it in another thread would reset a statement that is running in this one.
         self._connection.executemany(_INSERT, rows).close()
+
+    def _add_passage(self, key: str, body: bytes | None) -> None:
+        self._connection.execute(_INSERT_PASSAGE, (key, body or b"")).close()
+
+    def find_passages(self, keys: Iterable[str]) -> dict[str, PassageRecord]:
+        """The passages with these keys, as far as the log still has them. Any conversation may have found them
+        first."""
+        found: dict[str, PassageRecord] = {}
+        for key in dict.fromkeys(keys):
+            row = self._connection.execute("SELECT body FROM passages WHERE key = ?", (key,)).fetchone()
+            try:
+                found |= {} if row is None else {key: PassageRecord.model_validate_json(row[0])}
+            except ValidationError:
+                continue
+        return found
+
+    def count_conversations(self, since: datetime | None) -> int:
+        """The number of conversations that were last answered at this time or later."""
+        answered = "SELECT max(at) AS last FROM facts WHERE type = ? GROUP BY conversation"
+        least = 0.0 if since is None else since.timestamp()
+        (count,) = self._connection.execute(
+            f"SELECT count(*) FROM ({answered}) WHERE last >= ?",  # noqa: S608 - the text is fixed
+            (topics.TURN_COMPLETED, least),
+        ).fetchone()
+        return int(count)
 
     def conversations(
         self, since: datetime | None, until: datetime | None
@@ -107,7 +140,8 @@ def _to_rows(record: Record, number: int) -> list[_Row]:
         return []
     if event.data is None or not event.conversation:
         return []
-    return [(event.conversation, event.time.timestamp(), number, event.id, event.type, event.channel, event.data)]
+    about = (event.id, event.type, event.channel, event.account, event.replay_of)
+    return [(event.conversation, event.time.timestamp(), number, *about, event.data)]
 
 
 @contextmanager

@@ -3,181 +3,195 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-
-from pydantic import BaseModel, ValidationError
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from gateway.training_export.conversation_grouping import ConversationEvent
-from gateway.training_export.export_rows import ConversationExample, ExportMessage, Preference, Rejection
-from schemas import topics
-from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
-from schemas.conversation_activity import Feedback, FilesStored
-from schemas.handoff.rules import PEOPLE
-from schemas.message_changes import MessageDeleted, MessageEdited
-from schemas.messages import InboundMessage, OutboundMessage
+from gateway.training_export.conversation_history import ConversationHistory, Message, SettledDraft, read_history
+from gateway.training_export.export_rows import (
+    ConversationExample,
+    ExportMessage,
+    ExportPassage,
+    Preference,
+    Rejection,
+    Role,
+)
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.privacy.one_time_codes import mask_one_time_codes
-from schemas.speech import join_speech
+from schemas.turn_recording import PassageRecord
 
-UNANSWERED = frozenset({"declined", "person"})
-"""Routes and outcomes of turns that did not answer the question."""
-
-
-@dataclass(slots=True)
-class _Message:
-    """A message of the conversation. ``turn`` is the turn that wrote it, if the agent did."""
-
-    id: str
-    author: str
-    text: str
-    turn: Turn | None = None
-
-
-@dataclass(slots=True)
-class _Conversation:
-    """A conversation as the events tell it. ``thumbs``: (message, contact) → thumb."""
-
-    messages: dict[str, _Message] = field(default_factory=dict)
-    names: set[str] = field(default_factory=set)
-    thumbs: dict[tuple[str, str], str] = field(default_factory=dict)
-    discarded: set[str] = field(default_factory=set)
-    turns: list[Turn] = field(default_factory=list)
-    with_people: bool = False
-
-    def has_thumb_down(self, message: str) -> bool:
-        return any(value == "down" for (thumbed, _), value in self.thumbs.items() if thumbed == message)
+FindPassages = Callable[[Iterable[str]], Mapping[str, PassageRecord]]
+"""Finds passages by their keys, as far as the log still has them."""
 
 
 def build_examples(
-    tenant: str, conversation: str, events: list[ConversationEvent], own: OwnNumbers | None, names: Iterable[str] = ()
+    tenant: str,
+    conversation: str,
+    events: list[ConversationEvent],
+    own: OwnNumbers | None,
+    names: Iterable[str] = (),
+    find_passages: FindPassages = lambda _: {},
 ) -> Iterator[ConversationExample | Preference]:
-    """The training examples of a conversation: it as a whole if it was approved, and each rejected reply.
+    """The training examples of a conversation: it as a whole if it was approved, each rejected reply, and each draft
+    that people sent, changed or discarded. Nothing is learned from a conversation in which the contact may have been in
+    danger.
 
     ``names``: names of its contact, which are removed from the texts."""
-    history = _replay(events)
-    if not history.turns:
+    history = read_history(events)
+    if not history.turns or history.is_crisis:
         return
-    anonymize = Anonymizer(own, {*history.names, *names})
-    origin = {"conversation": conversation, "tenant": tenant, "channel": events[0].channel}
-    example = _approved_conversation(history, anonymize, origin)
+    builder = _ExampleBuilder(
+        history,
+        Anonymizer(own, {*history.names, *names}),
+        {"conversation": conversation, "tenant": tenant, "channel": events[0].channel},
+        find_passages(key for keys in history.passages.values() for key in keys),
+    )
+    example = builder.build_approved()
     if example is not None:
         yield example
-    yield from _preferences(history, anonymize, origin)
+    yield from builder.iterate_rejected()
+    for settled in history.drafts:
+        row = builder.build_of_draft(settled)
+        if row is not None:
+            yield row
 
 
-def _approved_conversation(
-    conversation: _Conversation, anonymize: Anonymizer, origin: dict[str, str]
-) -> ConversationExample | None:
-    thumbs = set(conversation.thumbs.values())
-    if conversation.with_people or conversation.discarded or "down" in thumbs:
-        return None
-    answered = not any({turn.route, getattr(turn, "outcome", "")} & UNANSWERED for turn in conversation.turns)
-    messages = _merge_messages(conversation.messages.values(), anonymize)
-    if not ("up" in thumbs or answered) or len(messages) < 2 or messages[-1].role != "assistant":
-        return None
-    models = sorted({turn.model for turn in conversation.turns if turn.model})
-    return ConversationExample(
-        messages=messages,
-        approved="thumb" if "up" in thumbs else "resolved",
-        models=models,
-        at=conversation.turns[-1].at,
-        **origin,
-    )
+@dataclass(frozen=True, slots=True)
+class _ExampleBuilder:
+    """Builds the rows of one conversation. ``origin``: the fields that all of them share; ``found``: the passages of
+    its turns, by their keys."""
 
+    history: ConversationHistory
+    anonymize: Anonymizer
+    origin: dict[str, str]
+    found: Mapping[str, PassageRecord]
 
-def _preferences(conversation: _Conversation, anonymize: Anonymizer, origin: dict[str, str]) -> Iterator[Preference]:
-    messages = list(conversation.messages.values())
-    for at, message in enumerate(messages):
-        reason = _rejection_of(conversation, messages, at)
-        prompt = _merge_messages(messages[:at], anonymize)
-        if message.turn is None or reason is None or not prompt:
-            continue
-        correction = next(
-            (each.text for each in messages[at + 1 :] if each.author == "person" and each.text.strip()), None
+    def build_approved(self) -> ConversationExample | None:
+        """The conversation as a whole, if it was approved."""
+        history = self.history
+        if history.with_people or history.dropped or history.is_criticized:
+            return None
+        groups = _group_by_side(history.messages.values())
+        messages = self._merge(groups)
+        if not (history.is_praised or history.is_resolved) or len(messages) < 2 or messages[-1].role != "assistant":
+            return None
+        return ConversationExample(
+            messages=messages,
+            approved="thumb" if history.is_praised else "resolved",
+            models=sorted({turn.model for turn in history.turns if turn.model}),
+            passages=[passage for index, (_, group) in enumerate(groups) for passage in self._passages(group, index)],
+            at=history.turns[-1].at,
+            **self.origin,
         )
-        yield Preference(
+
+    def iterate_rejected(self) -> Iterator[Preference]:
+        """Each rejected reply."""
+        messages = list(self.history.messages.values())
+        for at, message in enumerate(messages):
+            reason = _rejection_of(self.history, message)
+            prompt = self._merge(_group_by_side(messages[:at]))
+            if message.turn is None or reason is None or not prompt:
+                continue
+            criticism = self.history.find_criticism(message.id)
+            yield Preference(
+                prompt=prompt,
+                chosen=_find_correction(messages[at + 1 :], self.anonymize),
+                rejected=self.anonymize(message.text),
+                reason=reason,
+                note="" if criticism is None else self.anonymize(criticism.comment),
+                model=message.turn.model,
+                passages=self._passages([message], len(prompt)),
+                at=message.turn.at,
+                **self.origin,
+            )
+
+    def build_of_draft(self, settled: SettledDraft) -> ConversationExample | Preference | None:
+        """A draft that was sent unchanged is approved. One that was changed or discarded is rejected, in favour of what
+        the person wrote. Its passages are not recorded."""
+        draft, messages = settled.draft, list(self.history.messages.values())
+        prompt = self._merge(_group_by_side(_up_to_contact(messages[: settled.before])))
+        if not prompt or not draft.draft.strip():
+            return None
+        if draft.outcome == "sent":
+            answer = ExportMessage(role="assistant", content=self.anonymize(draft.sent))
+            return ConversationExample(
+                messages=[*prompt, answer],
+                approved="draft_sent",
+                models=[draft.model] if draft.model else [],
+                passages=[],
+                at=draft.at,
+                **self.origin,
+            )
+        is_edited, later = draft.outcome == "edited", messages[settled.before :]
+        return Preference(
             prompt=prompt,
-            chosen=None if correction is None else anonymize(correction),
-            rejected=anonymize(message.text),
-            reason=reason,
-            model=message.turn.model,
-            at=message.turn.at,
-            **origin,
+            chosen=self.anonymize(draft.sent) if is_edited else _find_correction(later, self.anonymize),
+            rejected=self.anonymize(draft.draft),
+            reason="draft_edited" if is_edited else "draft_discarded",
+            model=draft.model,
+            passages=[],
+            at=draft.at,
+            **self.origin,
         )
 
+    def _merge(self, groups: Iterable[tuple[Role, list[Message]]]) -> list[ExportMessage]:
+        """The messages for training, one for each group."""
+        return [
+            ExportMessage(role=role, content="\n".join(self.anonymize(message.text) for message in group))
+            for role, group in groups
+        ]
 
-def _rejection_of(conversation: _Conversation, messages: list[_Message], at: int) -> Rejection | None:
-    message = messages[at]
+    def _passages(self, messages: Iterable[Message], index: int) -> list[ExportPassage]:
+        """The passages that were found for these replies, which are the message with this index."""
+        turns = (message.turn.id for message in messages if message.turn is not None)
+        keys = dict.fromkeys(key for turn in turns for key in self.history.passages.get(turn, ()))
+        return [
+            ExportPassage(
+                message=index,
+                document=passage.document,
+                heading=passage.heading,
+                version=passage.version,
+                text=passage.text,
+            )
+            for key in keys
+            if (passage := self.found.get(key)) is not None
+        ]
+
+
+def _rejection_of(history: ConversationHistory, message: Message) -> Rejection | None:
     if message.turn is None:
         return None
-    if conversation.has_thumb_down(message.id):
+    if history.find_criticism(message.id) is not None:
         return "thumb"
-    if message.id in conversation.discarded:
+    if message.id in history.dropped:
         return "discarded"
-    # The reply that announces the handoff is no example. The reply before it did not help.
-    next_reply = next((each for each in messages[at + 1 :] if each.turn is not None), None)
-    is_handed_off = next_reply is not None and next_reply.turn is not None and next_reply.turn.route == "person"
-    return "handed_off" if is_handed_off and message.turn.route != "person" else None
+    return "handed_off" if history.is_followed_by_handoff(message.turn) else None
 
 
-def _merge_messages(messages: Iterable[_Message], anonymize: Anonymizer) -> list[ExportMessage]:
-    """The messages for training. Several messages of one side in a row become one."""
-    merged: list[tuple[str, list[str]]] = []
+def _find_correction(later: Iterable[Message], anonymize: Anonymizer) -> str | None:
+    """The first message that a person wrote afterwards."""
+    text = next((each.text for each in later if each.author == "person" and each.text.strip()), None)
+    return None if text is None else anonymize(text)
+
+
+def _up_to_contact(messages: Sequence[Message]) -> Sequence[Message]:
+    """The messages without those that follow the contact's last one."""
+    last = max((at for at, message in enumerate(messages) if message.author == "contact"), default=-1)
+    return messages[: last + 1]
+
+
+def _group_by_side(messages: Iterable[Message]) -> list[tuple[Role, list[Message]]]:
+    """The messages that contain text. Several messages of one side in a row are one group."""
+    groups: list[tuple[Role, list[Message]]] = []
     for message in messages:
-        role = "user" if message.author == "contact" else "assistant"
+        role: Role = "user" if message.author == "contact" else "assistant"
         if not message.text.strip():
             continue
-        if merged and merged[-1][0] == role:
-            merged[-1][1].append(anonymize(message.text))
+        if groups and groups[-1][0] == role:
+            groups[-1][1].append(message)
         else:
-            merged.append((role, [anonymize(message.text)]))
-    return [ExportMessage(role=role, content="\n".join(texts)) for role, texts in merged]  # type: ignore[arg-type]
-
-
-def _replay(events: Iterable[ConversationEvent]) -> _Conversation:
-    conversation = _Conversation()
-    for event in events:
-        try:
-            payload = topics.EVENT_TYPES[event.type][0].model_validate_json(event.body)
-        except ValidationError:
-            continue  # nobody answered a message that cannot be read
-        _apply(conversation, event, payload)
-    return conversation
-
-
-def _apply(conversation: _Conversation, event: ConversationEvent, payload: BaseModel) -> None:
-    if isinstance(payload, InboundMessage):
-        _add_inbound(conversation, payload)
-    elif isinstance(payload, Turn):
-        conversation.turns.append(payload)
-        for reply in payload.replies:
-            _add_reply(conversation, reply, payload)
-    elif isinstance(payload, MessageEdited | FilesStored) and payload.message_id in conversation.messages:
-        message = conversation.messages[payload.message_id]
-        # The transcription of an earlier release only replaces an empty text.
-        written = payload.text if isinstance(payload, MessageEdited) else message.text or payload.text
-        message.text = join_speech(written, payload.attachments)
-    elif isinstance(payload, MessageDeleted) and payload.message_id in conversation.messages:
-        conversation.messages[payload.message_id].text = ""
-    elif isinstance(payload, OwnerChanged):
-        conversation.with_people |= payload.owner in PEOPLE
-    elif isinstance(payload, Feedback):
-        conversation.thumbs[payload.message_id, payload.contact_id] = payload.value
-    elif isinstance(payload, DeliveryOutcome) and payload.state == "stale_owner":
-        conversation.discarded.add(payload.message_id)
-
-
-def _add_inbound(conversation: _Conversation, message: InboundMessage) -> None:
-    conversation.with_people |= message.author.kind == "person"
-    if message.author.name:
-        conversation.names.add(message.author.name)
-    conversation.messages[message.id] = _Message(message.id, message.author.kind, message.text)
-
-
-def _add_reply(conversation: _Conversation, reply: OutboundMessage, turn: Turn) -> None:
-    if reply.author.kind == "agent":
-        conversation.messages[reply.id] = _Message(reply.id, "agent", reply.text, turn)
+            groups.append((role, [message]))
+    return groups
 
 
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++){1,4}")

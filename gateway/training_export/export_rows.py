@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Approval = Literal["thumb", "resolved"]
-Rejection = Literal["thumb", "handed_off", "discarded"]
+Role = Literal["user", "assistant"]
+Approval = Literal["thumb", "resolved", "draft_sent"]
+Rejection = Literal["thumb", "handed_off", "discarded", "draft_edited", "draft_discarded"]
 
 
 class ExportRow(BaseModel):
@@ -21,13 +22,25 @@ class ExportRow(BaseModel):
 class ExportMessage(ExportRow):
     """A message of the contact (``user``), or of the agent or a colleague (``assistant``)."""
 
-    role: Literal["user", "assistant"]
+    role: Role
     content: str
 
 
+class ExportPassage(ExportRow):
+    """A passage that the agent had found when it wrote a reply, as it was then. ``message``: the index of that reply
+    among the messages; of a rejected reply, the number of messages before it."""
+
+    message: int
+    document: str
+    heading: str
+    version: int
+    text: str
+
+
 class ConversationExample(ExportRow):
-    """A conversation that only the agent answered. ``approved``: by a contact's thumb, or because every question was
-    answered from the documents and nobody objected."""
+    """A conversation to learn from as a whole. ``approved``: by a contact's thumb; because only the agent answered, and
+    it answered every question or did what was asked; or because a person sent the agent's draft unchanged, which is the
+    last message."""
 
     messages: list[ExportMessage]
     conversation: str
@@ -35,11 +48,13 @@ class ConversationExample(ExportRow):
     channel: str
     approved: Approval
     models: list[str]
+    passages: list[ExportPassage]
     at: datetime
 
 
 class Preference(ExportRow):
-    """A rejected reply of the agent. ``chosen`` is what a person answered instead, or None if nobody did."""
+    """A rejected reply or draft of the agent. ``chosen`` is what a person answered instead, or None if nobody did.
+    ``note``: the contact's comment on it."""
 
     prompt: list[ExportMessage]
     chosen: str | None
@@ -48,5 +63,7 @@ class Preference(ExportRow):
     tenant: str
     channel: str
     reason: Rejection
+    note: str = ""
     model: str
+    passages: list[ExportPassage]
     at: datetime

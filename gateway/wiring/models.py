@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from agent_worker.learning.recorded_provider import RecordedProvider
 from agent_worker.media.decoder import require_image_library
 from agent_worker.media.image_reader import IMAGE_TYPES
 from agent_worker.models.budgets import DayBudgets
@@ -12,7 +13,7 @@ from agent_worker.models.circuit_breaker import CircuitBreaker
 from agent_worker.models.local.model import LocalModel
 from agent_worker.models.prompt import derive_canary
 from agent_worker.models.providers.provider import ModelLimits, Prices, Provider
-from agent_worker.models.registry import FallbackRule, Models
+from agent_worker.models.registry import BudgetLookup, FallbackRule, Models
 from agent_worker.settings import BudgetRules, WorkerSettings
 from agent_worker.voice import Example, Voice
 from gateway.config.models import BudgetSettings, ModelEntry, model_names
@@ -34,16 +35,21 @@ def open_models(
     clock: Clock | None = None,
     knowledge: Library | None = None,
     read_file: ReadFile | None = None,
+    budget_lookup: BudgetLookup | None = None,
 ) -> Models:
     """Open `local` and every other model that a tenant uses. ``knowledge`` gives all passages to models with
-    ``whole_knowledge``, ``read_file`` gives contacts' pictures to models with ``vision``. Raises MissingDependency if a
-    library is not installed."""
+    ``whole_knowledge``, ``read_file`` gives contacts' pictures to models with ``vision``. ``budget_lookup`` tells the
+    router how much is left, where no ``limiter`` counts it. Raises MissingDependency if a library is not installed."""
     budgets = DayBudgets(limiter, settings, clock) if limiter is not None and clock is not None else None
     models: dict[str, Model] = {"local": LocalModel(settings)}
     for name in sorted(find_used_models(config) - {"local"}):
         models[name] = _open_model(name, config, settings, budgets, knowledge, read_file)
     return Models(
-        models, failed=failed, fallback_rules=_build_fallback_rules(config, models), settings=settings, budgets=budgets
+        models,
+        failed=failed,
+        fallback_rules=_build_fallback_rules(config, models),
+        settings=settings,
+        budgets=budgets or budget_lookup,
     )
 
 
@@ -119,7 +125,8 @@ def _open_model(
         budgets=budgets,
         read_file=read_file,
     )
-    return RemoteModel(name, open_provider(entry), settings, _build_limits(entry), dependencies)
+    provider = RecordedProvider(name, f"{entry.provider}/{entry.model}", open_provider(entry))
+    return RemoteModel(name, provider, settings, _build_limits(entry), dependencies)
 
 
 def _build_limits(entry: ModelEntry) -> ModelLimits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -35,7 +36,9 @@ class Process:
 
     async def stop(self, number: int = signal.SIGTERM, timeout: float = 40) -> int:
         if self.alive:
-            os.kill(self.pid, number)
+            # It may have ended just now, and its status is on the way.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
         return await asyncio.wait_for(asyncio.shield(self.exited), timeout)
 
     async def ready(self, timeout: float = 90) -> None:

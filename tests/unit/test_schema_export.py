@@ -49,6 +49,7 @@ FREE = {
     "conversations",
     "before",
     "alternatives",
+    "levels",
 }
 """Maps whose keys are data, not fields."""
 

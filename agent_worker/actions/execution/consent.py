@@ -104,12 +104,17 @@ async def read_reactions(
             continue
         message = await deliveries.by_external_id(at.tenant, at.channel, at.account, reaction.external_id)
         if message == (conversation.id, pending.message_id):
-            choices[event.id] = InboundMessage(
-                id=event.id,
-                external_id=reaction.external_id,
-                place=reaction.place,
-                contact_id=reaction.contact_id,
-                choice=ChoiceSelection(in_reply_to=pending.message_id, id=f"{YES}{pending.id}"),
-                sent_at=reaction.at,
-            )
+            choices[event.id] = reaction_as_choice(event.id, reaction, pending)
     return choices
+
+
+def reaction_as_choice(event_id: str, reaction: ReactionChanged, pending: PendingConfirmation) -> InboundMessage:
+    """The thumbs-up on the open question as the choice of its yes."""
+    return InboundMessage(
+        id=event_id,
+        external_id=reaction.external_id,
+        place=reaction.place,
+        contact_id=reaction.contact_id,
+        choice=ChoiceSelection(in_reply_to=pending.message_id, id=f"{YES}{pending.id}"),
+        sent_at=reaction.at,
+    )

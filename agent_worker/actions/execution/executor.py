@@ -20,13 +20,15 @@ from agent_worker.actions.context import ActionContext, Identity
 from agent_worker.actions.execution.call import CallOutcome, call_action
 from agent_worker.actions.execution.scope import ActionScope
 from agent_worker.actions.spec import Action, Check, Function, Preview
+from agent_worker.learning.turn_recorder import current_recorder
 from agent_worker.settings import ActionRules
 from schemas import ids, topics
-from schemas.actions import ActionIntended, ActionSettled, Arguments, JournalEntry
+from schemas.actions import ActionIntended, ActionMemory, ActionSettled, Arguments, JournalEntry
 from schemas.conversation import Conversation
 from schemas.errors import Fenced, Unavailable
 from schemas.ports import Bus, Clock, Journal, Limiter
 from schemas.runtime import crash_points
+from schemas.turn_recording import CallKind
 
 if TYPE_CHECKING:
     from agent_worker.actions.execution.effects import IdentityProofs
@@ -93,9 +95,7 @@ class Executor:
         if action.prepare is None:
             return arguments
         probe = replace(action, run=action.prepare, read_back=None)
-        outcome = await call_action(
-            probe, self._context(scope, action, identity, "", proofs), arguments, scope.rules.own
-        )
+        outcome = await self._call("prepare", scope, probe, arguments, identity, proofs)
         if outcome.outcome == "unknown":
             return CallOutcome("failed", reason=outcome.reason)
         if outcome.outcome != "succeeded":
@@ -116,9 +116,7 @@ class Executor:
         if action.check is None:
             return None
         probe = replace(action, run=_as_function(action.check), read_back=None)
-        outcome = await call_action(
-            probe, self._context(scope, action, identity, "", proofs), arguments, scope.rules.own
-        )
+        outcome = await self._call("check", scope, probe, arguments, identity, proofs)
         if outcome.outcome == "succeeded":
             return None
         return CallOutcome("failed", reason=outcome.reason) if outcome.outcome == "unknown" else outcome
@@ -131,10 +129,23 @@ class Executor:
         if action.preview is None:
             return CallOutcome("succeeded")
         probe = replace(action, run=_preview_function(action.preview), read_back=None)
-        outcome = await call_action(
-            probe, self._context(scope, action, identity, "", proofs), arguments, scope.rules.own
-        )
+        outcome = await self._call("preview", scope, probe, arguments, identity, proofs)
         return CallOutcome("failed", reason=outcome.reason) if outcome.outcome == "unknown" else outcome
+
+    async def _call(
+        self,
+        kind: CallKind,
+        scope: ActionScope,
+        action: Action,
+        arguments: BaseModel,
+        identity: Identity,
+        proofs: IdentityProofs,
+    ) -> CallOutcome:
+        """Call a function of the action that changes nothing, and record the call."""
+        before, context = proofs.effects.memory, self._context(scope, action, identity, "", proofs)
+        outcome = await call_action(action, context, arguments, scope.rules.own)
+        current_recorder().note_call(kind, action, dump_arguments(arguments), outcome, before, proofs.effects.memory)
+        return outcome
 
     async def is_used_up(self, scope: ActionScope, action: Action, contact: str) -> bool:
         """Return whether the contact has started the action as often as they may today."""
@@ -142,17 +153,30 @@ class Executor:
             return False
         day = self._clock().date().isoformat()
         started = await self._journal.count_admitted(scope.tenant, contact, action.name, day)
-        return started >= action.per_contact_per_day
+        if started < action.per_contact_per_day:
+            return False
+        current_recorder().note_call("used_up", action, {}, CallOutcome("refused"))
+        return True
 
     async def has_begun(self, scope: ActionScope, action: Action, arguments: BaseModel, authority: str) -> bool:
         """Return whether this exact action was started before under the same authority."""
-        key = _key(scope, action, dump_arguments(arguments), authority)
-        return await self._journal.entry(scope.conversation.id, key) is not None
+        key = build_key(scope, action, dump_arguments(arguments), authority)
+        entry = await self._journal.entry(scope.conversation.id, key)
+        current_recorder().note_entries([] if entry is None else [entry])
+        return entry is not None
 
     async def read(
         self, scope: ActionScope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
     ) -> CallOutcome:
         """Run a read action. Because nothing changes, an unknown outcome is a plain failure."""
+        before = proofs.effects.memory
+        outcome = await self._read(scope, action, arguments, identity, proofs)
+        _note_run(action, arguments, outcome, before, proofs)
+        return outcome
+
+    async def _read(
+        self, scope: ActionScope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
+    ) -> CallOutcome:
         key = ids.action_key(
             scope.tenant, scope.conversation.id, action.name, canonical_json(dump_arguments(arguments)), scope.turn_id
         )
@@ -174,9 +198,23 @@ class Executor:
     ) -> CallOutcome:
         """Run a write action. Raises Fenced and Unavailable. Sealing ends the turn if messages have arrived that it has
         to read first."""
+        before = proofs.effects.memory
+        outcome = await self._write(scope, action, arguments, identity, authority, proofs)
+        _note_run(action, arguments, outcome, before, proofs)
+        return outcome
+
+    async def _write(
+        self,
+        scope: ActionScope,
+        action: Action,
+        arguments: BaseModel,
+        identity: Identity,
+        authority: str,
+        proofs: IdentityProofs,
+    ) -> CallOutcome:
         await scope.seal()
         given = dump_arguments(arguments)
-        key = _key(scope, action, given, authority)
+        key = build_key(scope, action, given, authority)
         if await self.is_in_doubt(scope, action, arguments, but=key):
             return CallOutcome("refused", key, refused="in_doubt")
         if not await self._admit(scope, action, identity, key):
@@ -220,6 +258,7 @@ class Executor:
         for entry in await self._journal.list_in_doubt(scope.conversation.id):
             candidate = entry.intended.action == action.name and entry.intended.key != but
             if candidate and is_same(action, entry.intended.arguments, arguments):
+                current_recorder().note_entries([entry])
                 return True
         return False
 
@@ -265,6 +304,13 @@ class Executor:
         return await self._journal.admit(
             scope.tenant, identity.id, action.name, day, key, most=action.per_contact_per_day
         )
+
+
+def _note_run(
+    action: Action, arguments: BaseModel, outcome: CallOutcome, before: ActionMemory, proofs: IdentityProofs
+) -> None:
+    given = dump_arguments(arguments)
+    current_recorder().note_call("run", action, given, outcome, before, proofs.effects.memory)
 
 
 def _hash_with_key(secret: bytes, text: str) -> bytes:
@@ -317,7 +363,7 @@ def _build_intent(
     )
 
 
-def _key(scope: ActionScope, action: Action, given: Arguments, authority: str) -> str:
+def build_key(scope: ActionScope, action: Action, given: Arguments, authority: str) -> str:
     return ids.action_key(scope.tenant, scope.conversation.id, action.name, canonical_json(given), authority)
 
 

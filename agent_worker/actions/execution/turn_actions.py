@@ -20,6 +20,7 @@ from agent_worker.actions.execution.scope import ActionScope
 from agent_worker.actions.one_time_codes import CHECK
 from agent_worker.actions.parsing import ParseContext
 from agent_worker.actions.spec import Action
+from agent_worker.learning.turn_recorder import current_recorder
 from schemas.actions import (
     ActionMemory,
     ActionResolved,
@@ -73,12 +74,12 @@ class TurnActions:
         self.effects.notices += [await self._resume_entry(entry) for entry in await self._load_begun(handled)]
 
     async def _load_begun(self, handled: Sequence[str]) -> list[JournalEntry]:
+        if not self._scope.rules.writing:
+            return []
         authorities = {*handled, *([self._question.id] if self._question else [])}
-        return (
-            await self._journal.find_by_authority(self._scope.conversation.id, authorities)
-            if self._scope.rules.writing
-            else []
-        )
+        entries = await self._journal.find_by_authority(self._scope.conversation.id, authorities)
+        current_recorder().note_entries(entries)
+        return entries
 
     async def _resume_entry(self, entry: JournalEntry) -> Notice:
         pending = self.effects.memory.confirmation
@@ -312,6 +313,7 @@ class TurnActions:
         entry = await self._journal.entry(self._scope.conversation.id, resolution.key)
         if entry is None:
             return
+        current_recorder().note_entries([entry])
         outcome = resolution if entry.in_doubt or entry.settled is None else entry.settled
         settled = ActionSettled(
             key=resolution.key,

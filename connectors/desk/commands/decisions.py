@@ -43,7 +43,7 @@ class Decisions:
     async def send_draft(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
         """Send a draft once, as a message of the person who holds the conversation."""
         current = await self._conversations.get(conversation.id) or conversation
-        draft = next(iter(command.fields.get("draft", ())), "")
+        draft = _read_field(command, "draft")
         recorded = await self._deliveries.outcome(current.id, _draft_outcome_id(command))
         if recorded is None and (refusal := _explain_not_held(current, command)):
             return await self._client.whisper(account, command.place, command.by, f"The draft was not sent. {refusal}")
@@ -56,7 +56,7 @@ class Decisions:
         await self._bus.append(
             [
                 build_reply_event(current, command, int(epoch), (), self._clock()),
-                self._build_settled_event(current, command, draft, command.text, outcome),
+                self._build_settled_event(current, command, command.text, outcome),
             ]
         )
 
@@ -78,8 +78,7 @@ class Decisions:
     async def discard_draft(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
         if not await self._record_decision(conversation, command, "discarded"):
             return await self._client.whisper(account, command.place, command.by, DRAFT_USED)
-        draft = next(iter(command.fields.get("draft", ())), "")
-        await self._bus.append([self._build_settled_event(conversation, command, draft, "", "discarded")])
+        await self._bus.append([self._build_settled_event(conversation, command, "", "discarded")])
 
     async def decide_approval(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
         """Approve or deny an action."""
@@ -107,14 +106,17 @@ class Decisions:
         return text if by == command.id else ""
 
     def _build_settled_event(
-        self,
-        conversation: Conversation,
-        command: DeskCommand,
-        draft: str,
-        sent: str,
-        outcome: Literal["sent", "edited", "discarded"],
+        self, conversation: Conversation, command: DeskCommand, sent: str, outcome: Outcome
     ) -> Envelope:
-        settled = DraftSettled(id=command.value, draft=draft, sent=sent, outcome=outcome, by=command.by, at=command.at)
+        settled = DraftSettled(
+            id=command.value,
+            draft=_read_field(command, "draft"),
+            sent=sent,
+            outcome=outcome,
+            model=_read_field(command, "model"),
+            by=command.by,
+            at=command.at,
+        )
         event_id = ids.derived_id(command.value, "settled")
         return build_desk_event(conversation, topics.DRAFT_SETTLED, settled, event_id, self._clock(), command)
 
@@ -124,6 +126,10 @@ def _explain_not_held(conversation: Conversation, command: DeskCommand) -> str:
     if conversation.owner != "person":
         return "Claim it first."
     return "" if is_held_by(conversation, command.by) else f"{holder_name(conversation)} holds this conversation."
+
+
+def _read_field(command: DeskCommand, name: str) -> str:
+    return next(iter(command.fields.get(name, ())), "")
 
 
 def _draft_outcome_id(command: DeskCommand) -> str:

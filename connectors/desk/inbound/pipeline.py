@@ -178,13 +178,13 @@ class DeskInboundPipeline:
         return refusal is not None
 
     async def _add_draft(self, account: Account, command: DeskCommand) -> DeskCommand:
-        """Add the original text of a draft (``fields["draft"]``) and the text to send. Both are empty if the draft is
-        gone."""
+        """Add the original text of a draft (``fields["draft"]``), its model, and the text to send. All are empty if the
+        draft is gone."""
         message = await self._client.ask(account, lambda connection: connection.find_message(command.external_id))
-        metadata = message.metadata if message is not None else {}
-        draft = str(metadata.get("text") or "") if metadata.get("draft") == command.value else ""
+        metadata = message.metadata if message is not None and message.metadata.get("draft") == command.value else {}
+        draft, model = str(metadata.get("text") or ""), str(metadata.get("model") or "")
         sent = next(iter(command.fields.get("text", ())), "") or draft
-        return command.model_copy(update={"text": sent, "fields": {"draft": [draft]}})
+        return command.model_copy(update={"text": sent, "fields": {"draft": [draft], "model": [model]}})
 
     async def _resolve_receiver(self, account: Account, command: DeskCommand) -> DeskCommand:
         """Add the id and name of a transfer's receiver, if they may act in the conversation's channel."""

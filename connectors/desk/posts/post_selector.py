@@ -79,7 +79,8 @@ class PostSelector:
             work = partial(self._desk.render_post, content)
             rendered = await render_within_deadline(work, [draft.text], surface="desk draft")
             # With its text in the metadata, a draft can be sent even after the stores were lost.
-            metadata = {"draft": draft.id, "text": content.text if len(content.text) <= self._desk.max_draft else ""}
+            text = content.text if len(content.text) <= self._desk.max_draft else ""
+            metadata = {"draft": draft.id, "text": text, "model": draft.model}
             marker = ids.derived_id(draft.id, "desk")
             posts.append(Post(marker, place.channel, draft.at, place.message, rendered, metadata))
         return posts

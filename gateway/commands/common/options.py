@@ -13,6 +13,7 @@ from schemas.errors import InvalidRequest
 if TYPE_CHECKING:
     from gateway.commands.common.instance import AdminApi
     from gateway.config.settings import Config
+    from gateway.config.yaml_reader import YamlDocument
 
 T = TypeVar("T")
 
@@ -33,14 +34,14 @@ TenantName = Annotated[
 ]
 
 
-def load(config: Path | None, **flags: Any) -> Config:
-    """The configuration of a command. Makes files that the command creates accessible to their owner only. Raises
-    ConfigInvalid."""
+def load(config: Path | None, overlay: YamlDocument | None = None, **flags: Any) -> Config:
+    """The configuration of a command, with ``overlay`` merged into it. Makes files that the command creates accessible
+    to their owner only. Raises ConfigInvalid."""
     from gateway.config import loader as configuration
     from gateway.config.private_files import restrict_new_files
 
     restrict_new_files()
-    return configuration.load(config, flags=flags)
+    return configuration.load(config, flags=flags, overlay=overlay)
 
 
 def select_tenant(config: Config, tenant: str | None) -> str:

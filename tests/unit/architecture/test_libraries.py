@@ -82,7 +82,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "connectors/*",
         "gateway/*",
     ),
-    "jinja2": ("gateway/console/rendering.py",),
+    "jinja2": ("gateway/console/rendering.py", "gateway/replay/report.py"),
     "markupsafe": (
         "gateway/console/{live_updates,rendering}.py",
         "gateway/console/pages/{conversation,conversation_list,knowledge_sources,transcript}.py",

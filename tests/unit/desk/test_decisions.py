@@ -43,11 +43,13 @@ def build_post(talk: DeskThread, payload: dict[str, str], *buttons: tuple[str, s
 def draft(talk: DeskThread, text: str = "We deliver to islands.") -> Post:
     acts = (("send_draft", "Send"), ("edit_draft", "Edit"), ("discard_draft", "Discard"))
     buttons = [(act, label, "draft-1") for act, label in acts]
-    return build_post(talk, {"id": "m", "draft": "draft-1", "text": text}, *buttons)
+    return build_post(talk, {"id": "m", "draft": "draft-1", "text": text, "model": "local"}, *buttons)
 
 
 async def list_decided_drafts(team: Team) -> list[tuple[str, str, str]]:
+    """Each with the model that wrote it, which training data names."""
     told = {event.id: event.payload(DraftSettled) for event in await team.told(topics.DRAFT_SETTLED)}
+    assert {each.model for each in told.values()} <= {"local"}
     return [(each.draft, each.sent, each.outcome) for each in told.values()]
 
 

@@ -192,6 +192,7 @@ def test_every_command_has_help(folder: Path) -> None:
         ("deadletter", "replay"),
         ("turns", "show"),
         ("turns", "export"),
+        ("replay",),
         ("state", "rebuild"),
         ("topics", "create"),
         ("schema", "export"),

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from agent_worker.router.decision import PERSON_REQUESTED
 from gateway.training_export import conversation_grouping
+from gateway.training_export.conversation_history import EXPORT_TYPES
 from gateway.training_export.examples import Anonymizer, build_examples
 from gateway.training_export.export_rows import ConversationExample, Preference
 from infra.bus.sqlite import SqliteBus
@@ -48,11 +50,14 @@ class ConversationWriter:
         self._add(topics.MESSAGE_RECEIVED, InboundMessage(id=id, text=text, author=author, **about), id)  # type: ignore[arg-type]
 
     def answers(self, id: str, text: str, route: str = "answer") -> None:
+        """Turns to people are written by the system and say why, as the worker's are."""
         about: dict[str, Any] = {"place": "v", "contact_id": "k", "created_at": AT, "expires_at": AT}
-        reply = OutboundMessage(id=id, author=Author(kind="agent"), text=text, **about)
+        hands_over = route == "person"
+        reply = OutboundMessage(id=id, author=Author(kind="system" if hands_over else "agent"), text=text, **about)
+        reasons = [PERSON_REQUESTED] if hands_over else []
         self._add(
             topics.TURN_COMPLETED,
-            Turn(id=f"t-{id}", handled=[], route=route, model="local", replies=[reply], at=AT),
+            Turn(id=f"t-{id}", handled=[], route=route, reasons=reasons, model="local", replies=[reply], at=AT),
             f"t-{id}",
         )
 
@@ -175,7 +180,7 @@ async def test_an_export_reads_the_log_once_and_gives_one_conversation_at_a_time
         )  # fmt: skip
         await bus.append([*mixed, *mixed[:3], other])
         with conversation_grouping.open_conversation_grouping(tmp_path / "exports") as gathered:
-            await gathered.gather(bus, "shop", ["web"])
+            await gathered.gather(bus, "shop", [topics.inbound("web"), topics.EVENTS], EXPORT_TYPES)
             found = dict(gathered.conversations(None, None))
             assert {name: len(facts) for name, facts in found.items()} == {
                 talk.conversation: len(talk.events) for talk in talks
@@ -205,7 +210,7 @@ async def test_a_long_log_is_read_whole(tmp_path: Path) -> None:
             copies = [replace(e, id=f"{e.id}-{number}", conversation=f"{e.conversation}-{number}") for e in events]
             await bus.append(copies)
         with conversation_grouping.open_conversation_grouping(tmp_path / "exports") as gathered:
-            await gathered.gather(bus, "shop", ["web"])
+            await gathered.gather(bus, "shop", [topics.inbound("web"), topics.EVENTS], EXPORT_TYPES)
             found = [len(facts) for _, facts in gathered.conversations(None, None)]
         assert (len(found), sum(found)) == (400 * len(all_conversations()), 400 * len(events))
     finally:

@@ -1,0 +1,1 @@
+"""Learning from the log: recording turns, and running them again."""

@@ -1,0 +1,1 @@
+"""Replay of recorded conversations against the current setup or a candidate. It neither sends nor records anything."""
