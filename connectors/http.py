@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.request import getproxies
 
 import aiohttp
 
@@ -24,6 +25,12 @@ KEEPALIVE_SECONDS = 15.0
 doubt."""
 NOT_SENT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+def needs_proxies() -> bool:
+    """Return whether the environment names a proxy. ``trust_env`` costs a thread and a search for ``.netrc`` for each
+    request, so only a session that needs proxies gets it."""
+    return bool(getproxies())
 
 
 class HttpConnection:
@@ -55,7 +62,7 @@ class HttpConnection:
         if self._http_session is None:
             connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=KEEPALIVE_SECONDS)
             self._http_session = aiohttp.ClientSession(
-                connector=connector, timeout=TIMEOUT, headers=self._headers, trust_env=True
+                connector=connector, timeout=TIMEOUT, headers=self._headers, trust_env=needs_proxies()
             )
         return self._http_session
 

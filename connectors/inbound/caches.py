@@ -37,6 +37,7 @@ class ContactCache:
         self._contacts = contacts
         self._profiled_channels = profiled_channels
         self._entries: OrderedDict[_CacheKey, _CacheEntry] = OrderedDict()
+        self._keys_by_address: dict[tuple[str, str], set[_CacheKey]] = {}
 
     async def resolve(
         self,
@@ -61,10 +62,8 @@ class ContactCache:
         if before is None or before.contact != contact:
             self._forget(contact)
         is_unnamed = not contact.name and channel in self._profiled_channels
-        self._entries[key] = _CacheEntry(contact, conversation, now, now + (UNNAMED_TTL if is_unnamed else ENTRY_TTL))
-        self._entries.move_to_end(key)
-        while len(self._entries) > MAX_ENTRIES:
-            self._entries.popitem(last=False)
+        ttl = UNNAMED_TTL if is_unnamed else ENTRY_TTL
+        self._put(key, _CacheEntry(contact, conversation, now, now + ttl))
         return contact, conversation
 
     async def change(
@@ -105,14 +104,31 @@ class ContactCache:
             return None
         return entry.contact, entry.conversation
 
+    def _put(self, key: _CacheKey, entry: _CacheEntry) -> None:
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
+        for address in _addresses(key):
+            self._keys_by_address.setdefault(address, set()).add(key)
+        while len(self._entries) > MAX_ENTRIES:
+            self._remove(next(iter(self._entries)))
+
+    def _remove(self, key: _CacheKey) -> None:
+        del self._entries[key]
+        for address in _addresses(key):
+            self._keys_by_address[address].discard(key)
+            if not self._keys_by_address[address]:
+                del self._keys_by_address[address]
+
     def _forget(self, contact: Contact, also: Sequence[Address] = ()) -> None:
         """Drop every entry that shares an address with a contact that is new or has changed."""
-        addresses = [*contact.addresses, *contact.left, *also]
-        if len(addresses) < 2:
-            return  # no other entry can share a contact's only address
-        values = {(address.channel, address.value) for address in addresses}
-        for key in [key for key in self._entries if any(address[:2] in values for address in key[4])]:
-            del self._entries[key]
+        for address in (*contact.addresses, *contact.left, *also):
+            for key in tuple(self._keys_by_address.get((address.channel, address.value), ())):
+                self._remove(key)
+
+
+def _addresses(key: _CacheKey) -> set[tuple[str, str]]:
+    """Channel and value of each."""
+    return {address[:2] for address in key[4]}
 
 
 def _key(tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address]) -> _CacheKey:

@@ -17,7 +17,7 @@ from schemas.conversation import DeliveryOutcome
 from schemas.envelope import Envelope
 from schemas.handoff.requests import request_by_unknown_delivery
 from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
-from schemas.ports import Account, Bus, Clock, Metrics, State, VendorCall
+from schemas.ports import Account, Bus, Clock, Metrics, State, VendorCall, VendorMessage
 from schemas.runtime import tracing
 from schemas.runtime.crash_points import reach
 
@@ -92,14 +92,11 @@ class DeliveryLog:
             at=self._clock(),
             traceparent=tracing.traceparent(sent.traceparent),
         )
-        # Bind the external id first: the vendor's echo may be here already, and an echo that belongs to no send is
-        # taken for a person's message.
-        await self._bind(sent, delivered, whole or message_id)
-        await self._state.deliveries.record(sent.conversation, delivered)
         if outcome == "unknown":
+            await self._record(sent, delivered, whole)
             # A receipt may have decided it in the meantime, and nothing else would report that.
             delivered = await self._state.deliveries.outcome(sent.conversation, message_id) or delivered
-        numbered = await self._mark_transcript(sent, delivered)
+        numbered = await self._record(sent, delivered, whole, self._build_line(sent, delivered))
         reach("connector.after_record")
         self._queue_events(sent, numbered)
         if delivered.state == "unknown":
@@ -115,8 +112,7 @@ class DeliveryLog:
         self._metrics.count("parley_duplicates_total", where="sender")
         if delivered is None:
             return "sent"  # expired from the record, days later
-        await self._bind(sent, delivered, whole or message_id)
-        self._queue_events(sent, await self._mark_transcript(sent, delivered))
+        self._queue_events(sent, await self._record(sent, delivered, whole, self._build_line(sent, delivered)))
         return delivered.state
 
     def _queue_events(self, sent: Envelope, delivered: DeliveryOutcome) -> None:
@@ -138,39 +134,36 @@ class DeliveryLog:
         if request is not None:
             self._events.append(_build_event(sent, delivered, topics.OWNER_REQUESTED, request, request.id))
 
-    async def _bind(self, sent: Envelope, delivered: DeliveryOutcome, message_id: str) -> None:
+    async def _record(
+        self, sent: Envelope, delivered: DeliveryOutcome, whole: str, line: TranscriptMessage | None = None
+    ) -> DeliveryOutcome:
+        """Record the outcome and show ``line``; return the outcome with the line's number, so that a rebuild numbers
+        the line the same."""
+        conversation, bound = sent.conversation, None
         if delivered.external_id:
-            await self._state.deliveries.bind(
-                sent.tenant, sent.channel, sent.account, delivered.external_id, sent.conversation, message_id
-            )
+            whole = whole or delivered.message_id
+            bound = VendorMessage(sent.tenant, sent.channel, sent.account, delivered.external_id, whole)
+        shown = await self._state.deliveries.record(conversation, delivered, bound=bound, line=line)
+        if line is not None:
+            await conversation_signals.publish_receipts(self._state.signals, conversation, [line.id], line.state)
+        if shown.is_new:
+            await conversation_signals.publish_message(self._state.signals, conversation)
+        return delivered.model_copy(update={"seq": shown.seq}) if shown.seq else delivered
+
+    def _build_line(self, sent: Envelope, delivered: DeliveryOutcome) -> TranscriptMessage | None:
+        """Build the line that shows the outcome. It is there already, except on a vendor's channel, where nothing else
+        writes it. None for parts, and for posts at the desk."""
+        state = TRANSCRIPT_STATES.get(delivered.state)
+        if state is None or delivered.part_of or self._of_desk:
+            return None
+        message = sent.payload(OutboundMessage)
+        return TranscriptMessage.of_outbound(message, state) if message.id == delivered.message_id else None
 
     async def flush(self) -> None:
         """Append the events. Raises BusUnavailable and then keeps them for another try."""
         if self._events:
             await self._bus.append(self._events)
             self._events = []
-
-    async def _mark_transcript(self, sent: Envelope, delivered: DeliveryOutcome) -> DeliveryOutcome:
-        """Show the outcome in the transcript and return it with the line's number, so that a rebuild numbers the line
-        the same."""
-        conversation, state = sent.conversation, TRANSCRIPT_STATES.get(delivered.state)
-        if state is None or delivered.part_of or self._of_desk:
-            return delivered
-        await self._state.transcript.mark(conversation, [delivered.message_id], state)
-        await conversation_signals.publish_receipts(self._state.signals, conversation, [delivered.message_id], state)
-        line = await self._state.transcript.find(conversation, delivered.message_id)
-        seq = line.seq if line is not None else await self._add_line(sent, delivered, state)
-        return delivered.model_copy(update={"seq": seq}) if seq else delivered
-
-    async def _add_line(self, sent: Envelope, delivered: DeliveryOutcome, state: MessageState) -> int:
-        """Add the line of a message on a vendor's channel, where nothing else writes it; return its number. 0 if it was
-        not sent, or is no longer on record (a repeat after days)."""
-        message = sent.payload(OutboundMessage)
-        if state == "dropped" or message.id != delivered.message_id:
-            return 0
-        seq = await self._state.transcript.add(sent.conversation, TranscriptMessage.of_outbound(message, state))
-        await conversation_signals.publish_message(self._state.signals, sent.conversation)
-        return seq
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from schemas.envelope import Envelope
 from schemas.errors import Parked, RecordError
 from schemas.message_changes import ReactionChanged, feedback_value
 from schemas.messages import MessageState, Receipt, TranscriptMessage
-from schemas.ports import Batch, Bus, Clock, Metrics, Record, State
+from schemas.ports import Batch, Bus, Clock, Metrics, Record, State, VendorMessage
 from schemas.runtime import tracing
 
 log = structlog.get_logger("parley.receipts")
@@ -136,9 +136,10 @@ class ReceiptHandler:
             reason=receipt.reason,
             at=receipt.at,
         )
-        await deliveries.record(conversation, delivered)
+        bound = None
         if receipt.external_id:
-            await deliveries.bind(event.tenant, event.channel, event.account, receipt.external_id, conversation, whole)
+            bound = VendorMessage(event.tenant, event.channel, event.account, receipt.external_id, whole)
+        await deliveries.record(conversation, delivered, bound=bound)
         if before is not None and before.state == "unknown":
             await self._report_late_outcome(event, delivered)
 

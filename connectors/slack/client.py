@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from connectors.http import CONNECTION_ERRORS, NOT_SENT_ERRORS
+from connectors.http import CONNECTION_ERRORS, NOT_SENT_ERRORS, needs_proxies
 from connectors.slack.errors import find_error
 from connectors.slack.settings import SlackAccount
 from schemas.errors import RetryLater, SendUnknown
@@ -44,7 +44,7 @@ class SlackClient:
     def session(self) -> aiohttp.ClientSession:
         """Proxies and their exceptions come from the environment."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=True)
+            self._session = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=needs_proxies())
         return self._session
 
     async def close(self) -> None:

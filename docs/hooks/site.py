@@ -51,7 +51,9 @@ def on_config(config: Any) -> Any:
     """Event of mkdocs: list the channels' pages, and the decisions, of which there are new ones all the time."""
     parts = {name: pages for part in config.nav for name, pages in part.items()}
     channels = next(part["Channels"] for part in parts["Reference"] if "Channels" in part)
-    channels.extend(page for page in pages().values() if page.startswith("repository/connectors/") and page.endswith(".md"))
+    channels.extend(
+        page for page in pages().values() if page.startswith("repository/connectors/") and page.endswith(".md")
+    )
     records = [f"adr/{path.name}" for path in sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))]
     parts["Explanation"].append({"Decisions": ["adr/README.md", *records]})
     return config

@@ -118,7 +118,9 @@ from schemas.ports.side_effects import (
     ClaimVerdict,
     Deliveries,
     Journal,
+    RecordedLine,
     SendVerdict,
+    VendorMessage,
 )
 from schemas.ports.sources import (
     Content,
@@ -217,6 +219,7 @@ __all__ = [
     "Rebuild",
     "Reconciliation",
     "Record",
+    "RecordedLine",
     "RenderContext",
     "SearchResult",
     "SendVerdict",
@@ -243,6 +246,7 @@ __all__ = [
     "UnchangedDocument",
     "Upload",
     "VendorCall",
+    "VendorMessage",
     "VendorResponse",
     "VisitorTokens",
     "WebhookAnswer",

@@ -9,9 +9,28 @@ from typing import Literal, Protocol
 
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
 from schemas.conversation import DeliveryOutcome
-from schemas.messages import OutboundMessage
+from schemas.messages import OutboundMessage, TranscriptMessage
 
 SendVerdict = Literal["go", "stale_owner", "already_sent", "expired", "in_doubt"]
+
+
+@dataclass(frozen=True, slots=True)
+class VendorMessage:
+    """A message at the vendor, under the vendor's id; ``message_id``: our whole message, of which it shows a part."""
+
+    tenant: str
+    channel: str
+    account: str
+    external_id: str
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLine:
+    """A line of the transcript after an outcome: its number (0: there is none), and whether it was added now."""
+
+    seq: int = 0
+    is_new: bool = False
 
 
 class Deliveries(Protocol):
@@ -41,9 +60,20 @@ class Deliveries(Protocol):
     async def intent_deadline(self, conversation: str, message_id: str) -> datetime | None:
         """The deadline of an intent without an outcome: its sender may act until then. None when there is none."""
 
-    async def record(self, conversation: str, outcome: DeliveryOutcome) -> None:
+    async def record(
+        self,
+        conversation: str,
+        outcome: DeliveryOutcome,
+        *,
+        bound: VendorMessage | None = None,
+        line: TranscriptMessage | None = None,
+    ) -> RecordedLine:
         """Record an outcome. ``sent``, ``failed``, ``expired`` and ``stale_owner`` are final; ``unknown`` may be
-        resolved later."""
+        resolved later.
+
+        ``bound`` is bound first, as by ``bind``: a vendor's echo that belongs to no send would be taken for a person's
+        message. ``line``, with the id of ``outcome``, gets its state in the transcript as by ``Transcript.mark``, and
+        is added if it is missing, unless it was ``dropped``."""
 
     async def outcome(self, conversation: str, message_id: str) -> DeliveryOutcome | None: ...
     async def by_external_id(self, tenant: str, channel: str, account: str, external_id: str) -> tuple[str, str] | None:

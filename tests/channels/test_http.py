@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,3 +183,28 @@ def test_the_wait_is_what_the_vendor_asks_for_where_that_makes_sense(
     assert (
         build_delivery_error(VendorResponse(429, "", {"retry-after": header}), retry_after=told).retry_after_ms == waits
     )
+
+
+async def test_a_proxy_of_the_environment_is_used(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{vendor.port}")
+    connection = HttpConnection("http://vendor.invalid")
+    try:
+        assert (await connection.perform(CALL, "m1")).body == {"id": "v1"}
+    finally:
+        await connection.close()
+
+
+async def test_without_a_proxy_the_users_netrc_sends_nothing(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    connection = HttpConnection(f"http://127.0.0.1:{vendor.port}")
+    try:
+        await connection.perform(CALL, "m1")
+    finally:
+        await connection.close()
+    assert [authorization for authorization, _ in vendor.taken] == [""]

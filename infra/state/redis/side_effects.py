@@ -11,10 +11,11 @@ from infra.bus.partitioner import shard_of
 from infra.state import journal_rules, rules
 from infra.state.redis.client import codec, listing
 from infra.state.redis.client.shards import Shards
+from infra.state.redis.transcript import PRECEDING_STATES
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
 from schemas.conversation import DeliveryOutcome
-from schemas.messages import OutboundMessage
-from schemas.ports import ActionClaim, SendVerdict
+from schemas.messages import OutboundMessage, TranscriptMessage
+from schemas.ports import ActionClaim, RecordedLine, SendVerdict, VendorMessage
 
 _VERDICTS: dict[str, SendVerdict] = {
     "go": "go",
@@ -29,6 +30,10 @@ _VERDICTS: dict[str, SendVerdict] = {
 
 def pack_delivery(outcome: DeliveryOutcome) -> str:
     return f"{outcome.state} {outcome.model_dump_json()}"
+
+
+def _pack_shown(line: TranscriptMessage) -> tuple[str, str, bytes]:
+    return line.state, PRECEDING_STATES[line.state], b"" if line.state == "dropped" else codec.pack_line(line)[1]
 
 
 def external_key(shards: Shards, tenant: str, channel: str, account: str, external_id: str) -> tuple[int, str]:
@@ -92,17 +97,29 @@ class RedisDeliveries:
         (deadline,) = await self._shards.run_for(conversation, "read_score", ("i",), f"{conversation} {message_id}")
         return None if deadline is None else rules.from_micros(int(float(deadline)))
 
-    async def record(self, conversation: str, outcome: DeliveryOutcome) -> None:
-        await self._shards.run_for(
+    async def record(
+        self,
+        conversation: str,
+        outcome: DeliveryOutcome,
+        *,
+        bound: VendorMessage | None = None,
+        line: TranscriptMessage | None = None,
+    ) -> RecordedLine:
+        if bound is not None:
+            key = (bound.tenant, bound.channel, bound.account, bound.external_id)
+            await self.bind(*key, conversation, bound.message_id)
+        seq, is_new = await self._shards.run_for(
             conversation,
             "record_delivery",
-            ("d:", "dt:", "i"),
+            ("d:", "dt:", "i", "c:", "t:", "n:", "p:"),
             conversation,
             outcome.message_id,
             pack_delivery(outcome),
             rules.to_micros(outcome.at),
             codec.KEEP,
+            *(() if line is None else _pack_shown(line)),
         )
+        return RecordedLine(int(seq), bool(is_new))
 
     async def outcome(self, conversation: str, message_id: str) -> DeliveryOutcome | None:
         (entry,) = await self._shards.run_for(conversation, "read_hash_field", ("d:",), message_id)

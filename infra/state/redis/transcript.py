@@ -12,10 +12,10 @@ from schemas.errors import IdReused, StateUnavailable
 from schemas.messages import Attachment, MessageState, TranscriptMessage
 
 ATTEMPTS = 50
-# The states from which each state may be entered, as transcript_mark.lua looks them up.
-_AFTER: dict[MessageState, str] = {
+PRECEDING_STATES: dict[MessageState, str] = {
     new: f" {' '.join(old for old in rules.STATE_RANK if rules.may_become(old, new))} " for new in rules.STATE_RANK
 }
+"""The states from which each state may be entered, as scripts look them up."""
 
 
 class RedisTranscript:
@@ -33,7 +33,9 @@ class RedisTranscript:
 
     async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
         if message_ids:
-            await self._shards.run_for(conversation, "transcript_mark", ("t:",), state, _AFTER[state], *message_ids)
+            await self._shards.run_for(
+                conversation, "transcript_mark", ("t:",), state, PRECEDING_STATES[state], *message_ids
+            )
 
     async def edit(self, conversation: str, message_id: str, text: str, *, revision: int = 0) -> bool:
         (found,) = await self._shards.run_for(conversation, "transcript_edit", ("t:",), message_id, text, revision)

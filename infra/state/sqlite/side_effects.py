@@ -7,11 +7,12 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from infra.state import journal_rules, rules
+from infra.state.sqlite import transcript
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
 from schemas.conversation import DeliveryOutcome
-from schemas.messages import OutboundMessage
-from schemas.ports import ActionClaim, SendVerdict
+from schemas.messages import OutboundMessage, TranscriptMessage
+from schemas.ports import ActionClaim, RecordedLine, SendVerdict, VendorMessage
 
 
 class SqliteDeliveries:
@@ -71,8 +72,23 @@ class SqliteDeliveries:
     async def intent_deadline(self, conversation: str, message_id: str) -> datetime | None:
         return await self._store.read(conversation, lambda connection: _deadline(connection, conversation, message_id))
 
-    async def record(self, conversation: str, outcome: DeliveryOutcome) -> None:
-        await self._store.write(conversation, lambda connection: record_outcome(connection, conversation, outcome))
+    async def record(
+        self,
+        conversation: str,
+        outcome: DeliveryOutcome,
+        *,
+        bound: VendorMessage | None = None,
+        line: TranscriptMessage | None = None,
+    ) -> RecordedLine:
+        def work(connection: sqlite3.Connection) -> RecordedLine:
+            if bound is not None:
+                row = (bound.tenant, bound.channel, bound.account, bound.external_id, conversation, bound.message_id)
+                bind(connection, *row)
+            record_outcome(connection, conversation, outcome)
+            return RecordedLine() if line is None else transcript.show(connection, conversation, line)
+
+        # Clients are told the number of a line: see ``SqliteTranscript.add``.
+        return await self._store.write(conversation, work, durable=line is not None)
 
     async def outcome(self, conversation: str, message_id: str) -> DeliveryOutcome | None:
         found, _ = await self._store.read(conversation, lambda connection: _load(connection, conversation, message_id))

@@ -11,6 +11,7 @@ from infra.state.sqlite.store import UNSHARDED, Store
 from schemas.conversation import Turn
 from schemas.errors import IdReused
 from schemas.messages import Attachment, MessageState, TranscriptMessage
+from schemas.ports import RecordedLine
 
 _HEAD = """
 INSERT INTO state_transcript_heads (conversation, head) VALUES (?, ?)
@@ -156,6 +157,17 @@ def _mark(connection: sqlite3.Connection, conversation: str, messages: Iterable[
                 "UPDATE state_transcript SET state = ? WHERE conversation = ? AND id = ?",
                 (state, conversation, message),
             )
+
+
+def show(connection: sqlite3.Connection, conversation: str, line: TranscriptMessage) -> RecordedLine:
+    """Give the line its state; add it if it is missing, unless it was dropped."""
+    seq, body, old, _ = _row(connection, conversation, line.id)
+    if body is None:
+        return RecordedLine() if line.state == "dropped" else RecordedLine(write(connection, conversation, line), True)
+    if rules.may_become(old, line.state):
+        query = "UPDATE state_transcript SET state = ? WHERE conversation = ? AND seq = ?"
+        connection.execute(query, (line.state, conversation, seq))
+    return RecordedLine(seq)
 
 
 def _edit(connection: sqlite3.Connection, conversation: str, message: str, text: str, revision: int) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.conversation import Owner
-from schemas.ports import SendVerdict, State
-from tests.contracts.state.samples import NOW, begin_turn, later, make_delivered, new_id, outbound
+from schemas.ports import RecordedLine, SendVerdict, State, VendorMessage
+from tests.contracts.state.samples import NOW, begin_turn, later, line, make_delivered, new_id, outbound
 
 
 async def open_claimed_conversation(state: State, *owners: Owner) -> str:
@@ -117,6 +117,64 @@ async def test_an_intent_that_is_withdrawn_was_never_there_and_an_outcome_stays(
     assert await state.deliveries.unresolved(before=later(days=1), limit=10) == []
     assert await state.deliveries.begin_send(conversation, one, deadline=30, now=NOW) == "go"
     assert await state.deliveries.begin_send(conversation, two, deadline=30, now=NOW) == "already_sent"
+
+
+async def test_who_sees_an_outcome_finds_the_message_by_the_vendors_id(state: State) -> None:
+    """Otherwise an echo in between would be taken for a person's message."""
+    conversation, deliveries = new_id(), state.deliveries
+
+    async def watch(message_id: str, external_id: str) -> tuple[str, str] | None:
+        while await deliveries.outcome(conversation, message_id) is None:
+            pass
+        return await deliveries.by_external_id("shop", "slack", "main", external_id)
+
+    for number in range(20):
+        message, external_id = outbound(), f"at-{number}"
+        bound = VendorMessage("shop", "slack", "main", external_id, message.id)
+        outcome = make_delivered(message.id, "sent", external_id=external_id)
+        watcher = asyncio.create_task(watch(message.id, external_id))
+        assert await deliveries.record(conversation, outcome, bound=bound) == RecordedLine()
+        assert await watcher == (conversation, message.id)
+
+
+async def test_an_outcome_is_shown_in_the_transcript_in_the_same_step(state: State) -> None:
+    """A missing line is added once, and a line there gets the state; the first outcome stays on record."""
+    conversation, deliveries = new_id(), state.deliveries
+    await begin_turn(state, conversation)
+    written, missing = line(author="agent", state="pending"), line(author="agent", state="sent")
+    assert await state.transcript.add(conversation, written) == 1
+    shown = written.model_copy(update={"state": "sent"})
+    assert await deliveries.record(conversation, make_delivered(written.id, "sent"), line=shown) == RecordedLine(1)
+    for is_new in (True, False):
+        recorded = await deliveries.record(conversation, make_delivered(missing.id, "sent"), line=missing)
+        assert recorded == RecordedLine(2, is_new)
+    for seq, each in enumerate((shown, missing), 1):
+        assert await state.transcript.find(conversation, each.id) == each.model_copy(update={"seq": seq})
+
+
+async def test_a_line_that_people_have_read_is_not_sent_again_and_what_was_dropped_gets_no_line(state: State) -> None:
+    conversation, deliveries = new_id(), state.deliveries
+    await begin_turn(state, conversation)
+    read, dropped = line(author="agent", state="read"), line(author="agent", state="dropped")
+    await state.transcript.add(conversation, read)
+    again = read.model_copy(update={"state": "sent"})
+    assert await deliveries.record(conversation, make_delivered(read.id, "sent"), line=again) == RecordedLine(1)
+    assert await state.transcript.find(conversation, read.id) == read.model_copy(update={"seq": 1})
+    outcome = make_delivered(dropped.id, "stale_owner")
+    assert await deliveries.record(conversation, outcome, line=dropped) == RecordedLine()
+    assert await state.transcript.find(conversation, dropped.id) is None
+    assert await deliveries.outcome(conversation, dropped.id) == outcome
+
+
+async def test_a_line_added_with_its_outcome_counts_like_every_other_line(state: State) -> None:
+    conversation = new_id()
+    await begin_turn(state, conversation)
+    message = line(author="agent", state="sent")
+    assert await state.transcript.add(conversation, line()) == 1
+    recorded = await state.deliveries.record(conversation, make_delivered(message.id, "sent"), line=message)
+    assert recorded == RecordedLine(2, is_new=True)
+    assert await state.transcript.add(conversation, message) == 2
+    assert await state.transcript.head(conversation) == 2
 
 
 async def test_a_send_of_unknown_outcome_may_be_begun_again(state: State) -> None:

@@ -10,7 +10,7 @@ from infra.bus.partitioner import shard_of
 from schemas.conversation import Facts, Snapshot, TranscriptNumber
 from schemas.errors import StateLost
 from schemas.messages import Address
-from schemas.ports import ContactUpdate, State
+from schemas.ports import ContactUpdate, RecordedLine, State
 from tests.contracts.state.engines import ALL_SHARDS, OpenState
 from tests.contracts.state.samples import (
     NOW,
@@ -124,6 +124,8 @@ async def test_messages_read_back_get_their_old_numbers_and_new_ones_come_above(
     ]
     assert await other.transcript.find(conversation, messages[52].id) is None, "promised, not yet read back"
     assert await other.transcript.add(conversation, messages[52]) == 53
+    sent = make_delivered(messages[53].id, "sent")
+    assert await other.deliveries.record(conversation, sent, line=messages[53]) == RecordedLine(54, is_new=True)
     assert await other.transcript.add(conversation, line()) == 57
     assert await other.transcript.head(conversation) == 57
 

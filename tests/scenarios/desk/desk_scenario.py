@@ -4,6 +4,7 @@ all that was seen, by the customer and by people."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -284,28 +285,37 @@ class Case:
         assert [file.data for file in self.floor.files()] == [PNG], [file.name for file in self.floor.files()]
 
     async def _judge_record(self) -> None:
-        shown = [line for line in self.lines if not line.missing]
-        screen = "\n".join(shown.text for shown in self.talk.screen)
+        authors = [line.author for line in self.lines if not line.missing]
+        screen = [shown.text for shown in self.talk.screen]
         # What is in doubt is on record too, whether or not it has arrived; what has arrived may get there later.
-        found = await self.talk.record(lambda one: len(_ours(one, screen)) >= len(shown), "the whole record")
+        found = await self.talk.record(
+            lambda one: [author for author, _ in _ours(one, screen)] == authors, f"{authors} on record"
+        )
         lines = found["transcript"]
         own = [line["text"] for line in lines if line["author"]["kind"] == "contact" and line["state"] != "deleted"]
         asked = [text for text in own if text in self.talk.said]
         assert asked == self.talk.said, (asked, self.talk.said)
         ours = _ours(found, screen)
-        assert [author for author, _ in ours] == [line.author for line in shown], ours
         assert not any(INSIDE in text for _, text in ours), ours
 
 
-def _ours(found: dict[str, Any], screen: str) -> list[tuple[str, str]]:
+def _ours(found: dict[str, Any], screen: Sequence[str]) -> list[tuple[str, str]]:
     """Who said what to the customer, without what is in doubt and not on the screen."""
-    said = [(line["author"]["kind"], line["text"], line["state"]) for line in found["transcript"]]
-    lost = {text for _, text, state in said if state == "unknown" and text[:20] not in screen}
-    return [
-        (author, text)
-        for author, text, state in said
-        if author != "contact" and state != "dropped" and text and text not in lost
+    said = [
+        (line["author"]["kind"], line["text"], line["state"])
+        for line in found["transcript"]
+        if line["author"]["kind"] != "contact" and line["state"] != "dropped" and line["text"]
     ]
+    lost = Counter(text for _, text, _ in said)
+    for text in lost:
+        lost[text] -= sum(text[:20] in shown for shown in screen)
+    ours = []
+    for author, text, state in said:
+        if state == "unknown" and lost[text] > 0:
+            lost[text] -= 1
+        else:
+            ours.append((author, text))
+    return ours
 
 
 def _is_back(found: dict[str, Any]) -> bool:

@@ -32,7 +32,7 @@ from schemas.errors import (
     UnknownEventType,
 )
 from schemas.messages import Author, OutboundMessage, Receipt, TranscriptMessage
-from schemas.ports import Account, DeliveryPolicy, RateLimit
+from schemas.ports import Account, DeliveryPolicy, RateLimit, RecordedLine, VendorMessage
 from tests.unit.connectors.conftest import ConnectorEnvironment, OneBatch, ScriptedChannel
 
 
@@ -73,15 +73,16 @@ async def test_a_sent_message_is_bound_to_its_external_id_before_its_outcome(
     world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An echo that came in between, or after a crash there, would else be taken for the words of a person."""
-    record, known = world.state.deliveries.record, []
+    record, bindings = world.state.deliveries.record, []
 
-    async def recorded(conversation: str, outcome: DeliveryOutcome) -> None:
-        known.append(await world.state.deliveries.by_external_id("shop", "web", "main", "x-r1"))
-        await record(conversation, outcome)
+    async def recorded(conversation: str, outcome: DeliveryOutcome, **more: Any) -> RecordedLine:
+        bindings.append(more["bound"])
+        return await record(conversation, outcome, **more)
 
     monkeypatch.setattr(world.state.deliveries, "record", recorded)
     await world.outbound(ScriptedChannel()).handle(world.batch(world.message()))
-    assert known == [(world.conversation, "r1")]
+    assert bindings == [VendorMessage("shop", "web", "main", "x-r1", "r1")]
+    assert await world.state.deliveries.by_external_id("shop", "web", "main", "x-r1") == (world.conversation, "r1")
 
 
 async def test_a_fact_names_the_turn_and_its_cause(world: ConnectorEnvironment) -> None:

@@ -111,7 +111,9 @@ async def test_only_the_places_that_were_read_lose_documents(keeper: SyncCommand
     assert await keeper.ids() == ["by-hand", "moving", "one", "three"]
 
 
-@pytest.mark.parametrize(("count", "gone", "held"), [(1, 1, 0), (4, 1, 0), (2, 2, 2), (10, 2, 0), (10, 3, 3), (25, 5, 0), (24, 5, 5)])
+@pytest.mark.parametrize(
+    ("count", "gone", "held"), [(1, 1, 0), (4, 1, 0), (2, 2, 2), (10, 2, 0), (10, 3, 3), (25, 5, 0), (24, 5, 5)]
+)
 async def test_several_documents_that_are_over_a_fifth_of_a_source_are_not_removed_unasked(
     keeper: SyncCommand, count: int, gone: int, held: int
 ) -> None:

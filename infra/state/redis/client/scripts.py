@@ -24,7 +24,7 @@ _UNCHECKED = frozenset(
 )
 """Scripts that run whatever the state of the shard."""
 _CREATING = frozenset({"begin_conversation", "open_conversation"})
-_WITH_LINES = frozenset({"begin_conversation", "transcript_add", "transcript_read"})
+_WITH_LINES = frozenset({"begin_conversation", "record_delivery", "transcript_add", "transcript_read"})
 _SETTLING = frozenset({"journal_record", "restore_settled"})
 _BUNDLED = frozenset(
     f"restore_{what}" for what in ("message", "delivery", "parked", "value", "intended", "settled", "count")
