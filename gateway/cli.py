@@ -25,6 +25,7 @@ from gateway.commands import (
     schema,
     serving,
     state,
+    tokens,
     turns,
 )
 from schemas.errors import ParleyError
@@ -52,6 +53,7 @@ app.add_typer(state.state, name="state")
 app.add_typer(state.topics, name="topics")
 app.add_typer(schema.app, name="schema")
 app.add_typer(operators.app, name="operator")
+app.add_typer(tokens.app, name="token")
 app.add_typer(new.app, name="new")
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from schemas import access, conversation_activity, message_changes
 from schemas import actions as a
 from schemas import conversation as c
-from schemas import conversation_activity, message_changes
 from schemas import desk as d
 from schemas import messages as m
 from schemas import turn_recording as r
@@ -59,6 +59,7 @@ HANDOFF_ENDED = "parley.handoff.ended.v1"
 RATING_GIVEN = "parley.rating.given.v1"
 CONVERSATION_SNAPSHOT = "parley.conversation.snapshot.v1"
 CONTACT_SNAPSHOT = "parley.contact.snapshot.v1"
+TOKEN_SNAPSHOT = "parley.token.snapshot.v1"
 DOCUMENT_PUBLISHED = "parley.document.published.v1"
 DEADLETTER_RECORDED = "parley.deadletter.recorded.v1"
 
@@ -99,6 +100,7 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     RATING_GIVEN: (d.Rating, "events"),
     CONVERSATION_SNAPSHOT: (c.Snapshot, "state"),
     CONTACT_SNAPSHOT: (c.Contact, "state"),
+    TOKEN_SNAPSHOT: (access.AccessToken, "state"),
     DOCUMENT_PUBLISHED: (c.Document, "knowledge"),
     DEADLETTER_RECORDED: (c.DeadLetter, "deadletter"),
 }
@@ -183,6 +185,6 @@ def key_of(envelope: Envelope) -> str:
     """The record key: the conversation, or on compacted topics the item that ``subject`` names."""
     if envelope.type == DOCUMENT_PUBLISHED:
         return f"{envelope.tenant}/{envelope.subject}"
-    if envelope.type == CONTACT_SNAPSHOT:
+    if envelope.type in (CONTACT_SNAPSHOT, TOKEN_SNAPSHOT):
         return envelope.subject
     return envelope.conversation or envelope.id

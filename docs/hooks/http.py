@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from docs.hooks.tables import describe_type, models, prose, table
@@ -48,7 +48,7 @@ def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _render(method: str, path: str, operation: Any, schemas: Mapping[str, Any]) -> str:
-    needs = [AUTHENTICATION[name] for each in operation["security"] for name in each]
+    needs = [_describe_need(*need) for each in operation["security"] for need in each.items()]
     parts = [f"### `{method} {path}`\n", prose(operation["summary"]) + "\n"]
     parts.append(f"Needs: {', '.join(needs) or 'nothing'}.\n")
     if rows := [_parameter(each, schemas) for each in operation["parameters"]]:
@@ -62,6 +62,13 @@ def _render(method: str, path: str, operation: Any, schemas: Mapping[str, Any]) 
     ]
     parts.append(table(("status", "meaning", "body"), rows_of_answers))
     return "\n".join(parts)
+
+
+def _describe_need(kind: str, permissions: Sequence[str]) -> str:
+    scopes = " and ".join(f"`{each}`" for each in permissions if each != "owner")
+    if kind == "admin" and scopes:
+        return f"admin token, or a token of the tenant with the scope {scopes} (`Authorization: Bearer …`)"
+    return AUTHENTICATION[kind]
 
 
 def _parameter(parameter: Any, schemas: Mapping[str, Any]) -> tuple[str, str, str, str]:

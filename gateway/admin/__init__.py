@@ -1,9 +1,10 @@
-"""The admin API: documents, routing, conversations, approvals, dead letters, recordings, training data."""
+"""The admin API: documents, routing, conversations, approvals, dead letters, recordings, training data, API tokens."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.access.routes import ADMIN_ROUTES
 from gateway.admin.approvals import ApprovalApi
 from gateway.admin.conversations import ConversationApi
 from gateway.admin.dead_letters import DeadLetterApi
@@ -13,6 +14,7 @@ from gateway.admin.knowledge_health import KnowledgeHealthApi
 from gateway.admin.knowledge_sources import KnowledgeSourceApi
 from gateway.admin.recordings import RecordingsApi
 from gateway.admin.route_explanation import RouteApi
+from gateway.admin.tokens import TokenApi
 from gateway.admin.training_export import TrainingExportApi
 from gateway.knowledge.citations import Citations
 from gateway.knowledge.health import open_health_checks
@@ -24,10 +26,11 @@ __all__ = ["PREFIX", "add_routes"]
 
 
 def add_routes(app: web.Application, services: ProcessServices) -> None:
-    """Register all endpoints. Each responds with 401 without the admin token and 404 for an unknown tenant."""
+    """Register all endpoints. Each responds with 401 without a valid token, with 403 to a token of another tenant or
+    without the permission, and with 404 for an unknown tenant."""
     guard = AdminGuard(services)
     documents, conversations, dead_letters = KnowledgeApi(services), ConversationApi(services), DeadLetterApi(services)
-    approvals, sources = ApprovalApi(services), KnowledgeSourceApi(services)
+    approvals, sources, tokens = ApprovalApi(services), KnowledgeSourceApi(services), TokenApi(services)
     health = KnowledgeHealthApi(services, open_health_checks(app, services, Citations(services)))
     for method, path, handler in (
         ("GET", "/knowledge", documents.list_documents),
@@ -56,5 +59,8 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("GET", "/deadletters", dead_letters.list_dead_letters),
         ("GET", "/deadletters/{id}", dead_letters.get),
         ("POST", "/deadletters/{id}/replay", dead_letters.replay),
+        ("GET", "/tokens", tokens.list_tokens),
+        ("POST", "/tokens", tokens.create),
+        ("DELETE", "/tokens/{id}", tokens.revoke),
     ):
-        app.router.add_route(method, PREFIX + path, guard(handler))
+        app.router.add_route(method, PREFIX + path, guard(handler, ADMIN_ROUTES[method, path]))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.admin.guard import get_principal
 from gateway.http.responses import json_response, read_json
 from gateway.operators.conversations import OperatorService
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.actions import PendingApproval
 from schemas.conversation import Conversation
-from schemas.handoff.rules import Actor, pending_approvals
+from schemas.handoff.rules import pending_approvals
 from schemas.messages import Printable
-
-SOURCE = "parley/admin"
 
 
 class ApprovalDecisionRequest(BaseModel):
@@ -41,7 +41,7 @@ class ApprovalApi:
         body = await read_json(request, ApprovalDecisionRequest)
         conversation = await self._find_conversation(request)
         approval = request.match_info["approval"]
-        actor = Actor(by="admin", source=SOURCE, name=body.by, is_shared=True)
+        actor = replace(get_principal(request).actor, name=body.by)
         await self._operators.decide_approval(conversation, approval, body.decision, actor, body.reason)
         return json_response({"approval_id": approval, "decision": body.decision}, 202)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.registry import CHANNELS
 from gateway.admin.contact_names import load_contacts, name_authors
-from gateway.admin.guard import read_page_size
+from gateway.admin.guard import get_principal, read_page_size
 from gateway.http.responses import error_response, json_response, read_json
 from gateway.operators.conversations import OperatorMessage, OperatorService
 from gateway.storage.attachments import AttachmentService
@@ -17,11 +17,8 @@ from gateway.webchat.serialization import format_instant, serialize_messages
 from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Contact, Conversation, Owner
 from schemas.errors import InvalidRequest, StaleEpoch
-from schemas.handoff.rules import Actor
 from schemas.transcript import order_lines
 
-ADMIN = Actor(by="admin", source="parley/admin", is_shared=True)
-"""The actor for all callers of the admin API: the program behind it acts for its own users."""
 OWNERS: tuple[str, ...] = get_args(Owner)
 
 
@@ -81,7 +78,8 @@ class ConversationApi:
         body = await read_json(request, OwnerRequest)
         conversation = await self._find(request)
         reason = "requested through the admin API"
-        decision = await self._operators.change_owner(conversation, body.to, body.epoch, ADMIN, reason=reason)
+        actor = get_principal(request).actor
+        decision = await self._operators.change_owner(conversation, body.to, body.epoch, actor, reason=reason)
         current = {"owner": decision.owner, "epoch": decision.epoch}
         if decision.won:
             return json_response(current)
@@ -92,7 +90,7 @@ class ConversationApi:
         message = await read_json(request, OperatorMessage)
         conversation = await self._find(request)
         message_id = await self._operators.send_message(
-            conversation, message, ADMIN, reason="replied through the admin API"
+            conversation, message, get_principal(request).actor, reason="replied through the admin API"
         )
         return json_response({"message_id": message_id}, 202)
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.admin.guard import read_page_size
+from gateway.admin.guard import get_principal, read_page_size
 from gateway.admin.masking import mask_payload
 from gateway.http.responses import json_response
 from gateway.operators.replays import UNASSIGNED, ReplayService
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import DeadLetter
-from schemas.errors import InvalidRequest
+from schemas.errors import Forbidden, InvalidRequest
 
 
 class DeadLetterApi:
@@ -26,6 +26,8 @@ class DeadLetterApi:
         unassigned = request.query.get("unassigned", "false")
         if unassigned not in ("true", "false"):
             raise InvalidRequest("unassigned: must be true or false")
+        if unassigned == "true" and not get_principal(request).sees_all:
+            raise Forbidden("only the admin token of the installation may list dead letters without a tenant")
         tenant = UNASSIGNED if unassigned == "true" else request.match_info["tenant"]
         after = request.query.get("after", "")
         items, following = await self._letters.list_page(tenant, after=after, limit=read_page_size(request))
@@ -42,7 +44,8 @@ class DeadLetterApi:
         return json_response(body, 202)
 
     async def _find(self, request: web.Request) -> DeadLetter:
-        return await self._replays.find(request.match_info["tenant"], request.match_info["id"])
+        tenant, letter = request.match_info["tenant"], request.match_info["id"]
+        return await self._replays.find(tenant, letter, sees_all=get_principal(request).sees_all)
 
 
 def serialize_dead_letter(letter: DeadLetter) -> dict[str, Any]:

@@ -2,49 +2,55 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from gateway.access.principals import Principal, PrincipalLookup
 from gateway.http.client_address import ClientAddressResolver
 from gateway.operators.login_throttle import LoginThrottle
 from gateway.wiring.process_services import ProcessServices
-from schemas.errors import InvalidRequest, NotFound, Unauthorized
+from schemas.access import Permission
+from schemas.errors import InvalidRequest, Unauthorized
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_PAGE_SIZE = 200
 """Items on one page."""
+_PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
 
 
 class AdminGuard:
-    """Wraps handlers so that they run only with the admin token and for a known tenant."""
+    """Wraps handlers so that they run only for a token that has the permission, and for a tenant that it reaches."""
 
     def __init__(self, services: ProcessServices) -> None:
         self._throttle = LoginThrottle(services)
         self._addresses = ClientAddressResolver(services.config)
-        self._token = services.admin_token.encode()
-        self._tenants = frozenset(services.config.tenants)
+        self._principals = PrincipalLookup(services)
 
-    def __call__(self, handler: Handler) -> Handler:
+    def __call__(self, handler: Handler, permission: Permission) -> Handler:
         async def run_admitted(request: web.Request) -> web.StreamResponse:
-            await self.admit(request)
+            request[_PRINCIPAL] = await self.admit(request, permission)
             return await handler(request)
 
         return run_admitted
 
-    async def admit(self, request: web.Request) -> None:
-        """Check the token, then the tenant. Raises Unauthorized, NotFound. The correct token is admitted at once, no
-        matter how many wrong ones came before it."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        # Compared in constant time even if the scheme is wrong. An empty admin token admits nobody.
-        is_same = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token)
-        if not (is_same and self._token and scheme.lower() == "bearer"):
-            if token.strip():
+    async def admit(self, request: web.Request, permission: Permission) -> Principal:
+        """Check the token, then the tenant, then the permission. Raises Unauthorized, Forbidden, NotFound. A valid
+        token is admitted at once, no matter how many wrong ones came before it."""
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        principal = await self._principals.find(text.strip()) if scheme.lower() == "bearer" else None
+        if principal is None:
+            if text.strip():
                 await self._throttle.delay_wrong_token(self._addresses.resolve(request))
-            raise Unauthorized("send the admin token: Authorization: Bearer <admin token>")
-        if request.match_info["tenant"] not in self._tenants:
-            raise NotFound("no such tenant")
+            raise Unauthorized("send a valid token: Authorization: Bearer <admin token, or a token of the tenant>")
+        self._principals.check_tenant(principal, request.match_info["tenant"])
+        principal.require(permission)
+        return principal
+
+
+def get_principal(request: web.Request) -> Principal:
+    """The principal whom the guard admitted."""
+    return request[_PRINCIPAL]
 
 
 def read_page_size(request: web.Request) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import BaseModel
+
+from schemas.access import Permission
 
 VISITOR, ADMIN, SIGNATURE, CONSOLE, PUBLIC = "visitor", "admin", "signature", "console", ""
 """Ways to authenticate."""
@@ -13,7 +16,8 @@ VISITOR, ADMIN, SIGNATURE, CONSOLE, PUBLIC = "visitor", "admin", "signature", "c
 @dataclass(frozen=True, slots=True)
 class ApiEndpoint:
     """The description of an endpoint. ``responses`` maps a status to a model, to a media type if the body is not JSON,
-    or to "" if there is no body. ``query`` maps parameters to descriptions. ``errors`` are the codes other than 500."""
+    or to "" if there is no body. ``query`` maps parameters to descriptions. ``errors`` are the codes other than 500.
+    ``permission``: what the caller must have, empty for none."""
 
     method: str
     path: str
@@ -24,6 +28,7 @@ class ApiEndpoint:
     query: dict[str, str] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
     group: str = "others"
+    permission: Permission | Literal[""] = ""
 
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"

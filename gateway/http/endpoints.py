@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from gateway.access.routes import ADMIN_ROUTES
 from gateway.admin.approvals import ApprovalDecisionRequest
 from gateway.admin.conversations import OwnerRequest
 from gateway.admin.knowledge import MAX_WAIT, DocumentRequest, RestoreRequest, SearchRequest, TrialRequest
 from gateway.admin.knowledge_health import HealthRequest
 from gateway.admin.knowledge_sources import RemovalDecisionRequest, SyncSourceRequest
 from gateway.admin.route_explanation import RouteRequest
+from gateway.admin.tokens import TokenRequest
 from gateway.http import knowledge_models
 from gateway.http import response_models as models
 from gateway.http.api_endpoint import ADMIN, PUBLIC, SIGNATURE, VISITOR, ApiEndpoint
@@ -22,7 +24,7 @@ from gateway.webchat.widget import WIDGET_FILES
 _BODY_ERRORS = ("invalid_request", "too_large", "unsupported_media_type")
 _RETRYABLE_ERRORS = ("rate_limited", "unavailable")
 _CHAT_ERRORS = ("unauthorized", "forbidden", "not_found", *_RETRYABLE_ERRORS)
-_ADMIN_ERRORS = ("unauthorized", "not_found", *_RETRYABLE_ERRORS)
+_ADMIN_ERRORS = ("unauthorized", "forbidden", "not_found", *_RETRYABLE_ERRORS)
 _WEBHOOK_ERRORS = (
     "invalid_request",
     "unauthorized",
@@ -43,7 +45,12 @@ def _chat_endpoint(
 def _admin_endpoint(
     method: str, path: str, summary: str, responses: dict[int, type[BaseModel] | str], **more: object
 ) -> ApiEndpoint:
-    settings = {"auth": ADMIN, "errors": _ADMIN_ERRORS, "group": "admin"} | more
+    settings = {
+        "auth": ADMIN,
+        "errors": _ADMIN_ERRORS,
+        "group": "admin",
+        "permission": ADMIN_ROUTES[method, path],
+    } | more
     return ApiEndpoint(method, "/v1/admin/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
 
 
@@ -345,6 +352,21 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         {202: models.ReplayResponse},
         errors=("conflict", *_ADMIN_ERRORS),
     ),
+    _admin_endpoint(
+        "GET",
+        "/tokens",
+        "List the API tokens of the tenant, the newest first, without their secrets.",
+        {200: models.TokenListResponse},
+    ),
+    _admin_endpoint(
+        "POST",
+        "/tokens",
+        "Create an API token. The response shows it once.",
+        {201: models.TokenCreationResponse},
+        body=TokenRequest,
+        errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint("DELETE", "/tokens/{id}", "Revoke an API token for good. A repeat changes nothing.", {204: ""}),
     *CONSOLE_ENDPOINTS,
     ApiEndpoint("GET", "/healthz", "Check that the process is alive.", {200: models.HealthResponse}),
     ApiEndpoint(

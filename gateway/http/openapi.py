@@ -24,7 +24,12 @@ JsonObject = dict[str, Any]
 
 PATH = "/v1/openapi.json"
 _SECURITY: dict[str, JsonObject] = {
-    ADMIN: {"type": "http", "scheme": "bearer", "description": "The admin token of the installation."},
+    ADMIN: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The admin token of the installation, or a token of the tenant. Each operation names the scope "
+        "that a tenant's token needs (`admin` includes the others); `owner` means the admin token only.",
+    },
     VISITOR: {"type": "http", "scheme": "bearer", "description": "The visitor token of a chat session."},
     CONSOLE: {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "The session cookie of the console."},
     SIGNATURE: {
@@ -94,11 +99,17 @@ def _describe_operation(endpoint: ApiEndpoint) -> JsonObject:
         "tags": [endpoint.group],
         "parameters": _describe_parameters(endpoint),
         "responses": _describe_responses(endpoint),
-        "security": [{endpoint.auth: []}] if endpoint.auth != PUBLIC else [],
+        "security": _describe_security(endpoint),
     }
     if endpoint.body:
         out["requestBody"] = {"required": True, "content": _describe_content(endpoint.body)}
     return out
+
+
+def _describe_security(endpoint: ApiEndpoint) -> list[JsonObject]:
+    if endpoint.auth == PUBLIC:
+        return []
+    return [{endpoint.auth: [endpoint.permission] if endpoint.permission else []}]
 
 
 def _build_operation_id(endpoint: ApiEndpoint) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.access import Scope
 from schemas.conversation import Owner, Turn
 from schemas.messages import (
     AuthorKind,
@@ -242,6 +243,30 @@ class ReplayResponse(ResponseModel):
     replay_of: str
     replays: int
     topic: str
+
+
+class TokenItem(ResponseModel):
+    """``created_by`` and ``revoked_by`` are permanent ids, such as ``admin`` or ``console:anna``."""
+
+    id: str
+    name: str
+    scopes: list[Scope]
+    created_at: datetime
+    created_by: str
+    expires_at: datetime
+    revoked_at: datetime | None
+    revoked_by: str
+
+
+class TokenCreationResponse(TokenItem):
+    """``token`` is shown only here: Parley keeps its hash."""
+
+    token: str
+
+
+class TokenListResponse(ResponseModel):
+    items: list[TokenItem]
+    next: str
 
 
 class HealthResponse(ResponseModel):

@@ -30,9 +30,9 @@ class ReplayService:
         self._services = services
         self._letters = services.state.dead_letters
 
-    async def find(self, tenant: str, letter_id: str) -> DeadLetter:
-        """Find a dead letter of the tenant, or one without a tenant. Raises NotFound."""
-        for owner in (tenant, UNASSIGNED):
+    async def find(self, tenant: str, letter_id: str, *, sees_all: bool) -> DeadLetter:
+        """Find a dead letter of the tenant; with ``sees_all`` also one without a tenant. Raises NotFound."""
+        for owner in (tenant, UNASSIGNED) if sees_all else (tenant,):
             letter = await self._letters.get(owner, letter_id)
             if letter is not None:
                 return letter

@@ -247,11 +247,21 @@ CREATE TABLE state_strikes (
     PRIMARY KEY (consumers, topic, partition, "offset", incident)
 ) WITHOUT ROWID;
 """
+_ACCESS_TOKENS = """
+CREATE TABLE state_access_tokens (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    revoked INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+"""
 
 MIGRATIONS = (
     Migration(1, "the tables of the first version", _FIRST),
     Migration(2, "the log's clock, its groups, and tables that were mended", _HOUSEKEEPING),
     Migration(3, "identities that were used and sessions that are over", _VISITOR_TOKENS),
     Migration(4, "strikes of records that may have stalled or killed a process", _STRIKES),
+    Migration(5, "the API tokens of tenants", _ACCESS_TOKENS),
 )
 """In order, without gaps."""

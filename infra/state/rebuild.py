@@ -28,6 +28,7 @@ from infra.state.replay_events import PROPOSED, WANTED, is_newer
 from infra.state.replay_filter import HandledRecords
 from infra.state.transcript_replay import TranscriptReplay, transcript_line
 from schemas import topics
+from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import SessionEnded
@@ -40,7 +41,8 @@ from schemas.ports import Rebuild as RebuildPort
 LIMIT = 800_000
 """Messages whose ids are kept at once: about 300 MB."""
 PROGRESS_EVERY = 1_000
-_CONTACT = "contact:"
+_BY_TENANT = ("contact:", "token:")
+"""How the keys of contacts and tokens begin. Their shard is that of their tenant."""
 _log = structlog.get_logger(__name__)
 
 Progress = Callable[[str, int], None]
@@ -154,13 +156,15 @@ class _LogReading:
         await self._restore_unpublished()
 
     async def _restore_snapshots(self) -> set[str]:
-        """Restore snapshots, and in the first round contacts. Returns the conversations."""
+        """Restore snapshots, and in the first round contacts and API tokens. Returns the conversations."""
         conversations, port = set[str](), self._job.port
         async with ParallelWrites() as writes:
-            async for record, payload in self._read(topics.STATE, contacts=self._first):
+            async for record, payload in self._read(topics.STATE, by_tenant=self._first):
                 if isinstance(payload, Contact):
                     self._job.count("contacts")
                     await writes.add(record.key, port.restore_contact(payload))
+                elif isinstance(payload, AccessToken):
+                    await writes.add(record.key, port.restore_access_token(payload))
                 elif isinstance(payload, Snapshot):
                     conversations.add(record.key)
                     self._observe(record, payload)
@@ -248,20 +252,20 @@ class _LogReading:
                         await writes.add(message.id, self._job.port.restore_message(conversation, message))
 
     async def _read(
-        self, topic: str, *, contacts: bool = False, living: bool = False
+        self, topic: str, *, by_tenant: bool = False, living: bool = False
     ) -> AsyncIterator[tuple[Record, BaseModel]]:
         """The decoded records of a topic."""
-        async for record in self._records(topic, contacts=contacts, living=living):
+        async for record in self._records(topic, by_tenant=by_tenant, living=living):
             payload = self._decode(record)
             if payload is not None:
                 yield record, payload
 
-    async def _records(self, topic: str, *, contacts: bool = False, living: bool = False) -> AsyncIterator[Record]:
-        """The records of a topic; ``contacts`` and ``living`` widen it beyond the active shards."""
+    async def _records(self, topic: str, *, by_tenant: bool = False, living: bool = False) -> AsyncIterator[Record]:
+        """The records of a topic; ``by_tenant`` and ``living`` widen it beyond the active shards."""
 
         def is_wanted(key: str) -> bool:
-            if key.startswith(_CONTACT):
-                return contacts
+            if key.startswith(_BY_TENANT):
+                return by_tenant
             return living or len(self.active) == SHARDS or shard_of(key) in self.active
 
         async for record in await self._job.bus.read(topic, keys=is_wanted):

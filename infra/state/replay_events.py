@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from schemas import topics
+from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeadLetter, DeliveryOutcome, Snapshot, Turn
 from schemas.conversation_activity import FilesStored, SessionEnded
@@ -17,6 +18,7 @@ PROPOSED = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})
 WANTED: dict[str, type[BaseModel]] = {
     topics.CONVERSATION_SNAPSHOT: Snapshot,
     topics.CONTACT_SNAPSHOT: Contact,
+    topics.TOKEN_SNAPSHOT: AccessToken,
     topics.MESSAGE_RECEIVED: InboundMessage,
     topics.MESSAGE_EDITED: MessageEdited,
     topics.MESSAGE_DELETED: MessageDeleted,

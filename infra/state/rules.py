@@ -16,6 +16,7 @@ from typing import get_args
 import orjson
 
 from schemas import ids, topics
+from schemas.access import AccessToken
 from schemas.conversation import (
     HANDLED_HORIZON_DAYS,
     Conversation,
@@ -299,6 +300,20 @@ def snapshot_json(
 def supersedes(new: Conversation, old: Conversation | None) -> bool:
     """Return whether a snapshot read from the log replaces what was restored before: both numbers only ever rise."""
     return old is None or (new.version >= old.version and new.epoch >= old.epoch)
+
+
+# ── Access ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def access_tokens_key(tenant: str) -> str:
+    """The key whose shard holds all API tokens of a tenant."""
+    return f"tokens:{tenant}"
+
+
+def sort_tokens(bodies: Iterable[str | bytes]) -> list[AccessToken]:
+    """Decode tokens and put the newest first."""
+    tokens = [AccessToken.model_validate_json(body) for body in bodies]
+    return sorted(tokens, key=lambda token: (token.created_at, token.id), reverse=True)
 
 
 # ── Limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ Rules for all ports
 - Ids are strings; a conversation id decides the shard (murmur2 mod 256) and the partition.
 """
 
+from schemas.ports.access import AccessTokens
 from schemas.ports.blobs import (
     Blobs,
     StoredFile,
@@ -147,6 +148,7 @@ from schemas.ports.transcript import (
 
 __all__ = [
     "UPLOAD_SECONDS",
+    "AccessTokens",
     "Account",
     "AccountFinding",
     "AccountInspector",

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import SessionEnded
 from schemas.messages import TranscriptMessage
+from schemas.ports.access import AccessTokens
 from schemas.ports.bus import Record
 from schemas.ports.conversations import Contacts, Conversations
 from schemas.ports.coordination import KnowledgeHeads, Leases, Limiter, Signals, VisitorTokens
@@ -50,6 +52,9 @@ class Rebuild(Protocol):
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
         """Do as ``VisitorTokens.revoke``."""
 
+    async def restore_access_token(self, token: AccessToken) -> None:
+        """Do as ``AccessTokens.put``."""
+
     async def finish(self, shards: frozenset[int]) -> None:
         """Give the shards a new epoch: work on them may resume, in every process."""
 
@@ -72,6 +77,7 @@ class State:
     heads: KnowledgeHeads
     journal: Journal
     tokens: VisitorTokens
+    access_tokens: AccessTokens
     rebuild: Rebuild
     check_ready: Callable[[], Awaitable[None]]
     """Raises StateUnavailable or StateLost when work cannot go on now."""

@@ -36,6 +36,7 @@ from schemas.ports import TranscriberOptions
 from tests.deploy import test_adding_a_channel, test_documents, test_first_steps
 from tests.harness.processes import ROOT
 from tests.site import (
+    test_access_guide,
     test_adding_a_source,
     test_channel_guides,
     test_drive_guide,
@@ -51,6 +52,7 @@ from tests.site import (
 from tests.site.blocks import Block, list_blocks, list_pages, parse_blocks
 
 FOLLOWERS: tuple[ModuleType, ...] = (
+    test_access_guide,
     test_tutorial,
     test_channel_guides,
     test_drive_guide,

@@ -17,7 +17,7 @@ from gateway.operators.replays import UNASSIGNED, ReplayService, decode_letter
 from gateway.wiring.process_services import ProcessServices
 from schemas import topics
 from schemas.conversation import DeadLetter
-from schemas.errors import Forbidden, InvalidRequest, NotFound, ParleyError
+from schemas.errors import Forbidden, InvalidRequest, ParleyError
 
 log = structlog.get_logger("parley.console")
 
@@ -80,9 +80,7 @@ class DeadLetterPage:
 
     async def _replay_one(self, tenant: str, letter_id: str, operator: Operator, *, is_dry_run: bool) -> ReplayResult:
         try:
-            letter = await self._replays.find(tenant, letter_id)
-            if letter.tenant == UNASSIGNED and not operator.sees_all:
-                raise NotFound("no such dead letter")
+            letter = await self._replays.find(tenant, letter_id, sees_all=operator.sees_all)
             if is_dry_run:
                 return ReplayResult(letter_id, True, await self._describe_replay(letter))
             replay = await self._replays.replay(letter)

@@ -15,6 +15,7 @@ except ImportError as missing:
 from infra.database.migration import SchemaState
 from infra.deploy.doctor_finding import Finding
 from infra.state.redis import probe
+from infra.state.redis.access import RedisAccessTokens
 from infra.state.redis.client.connection import Connections, build_listener, build_pool
 from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.shards import Shards
@@ -64,6 +65,7 @@ def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> St
         heads=RedisKnowledgeHeads(shards),
         journal=RedisJournal(shards),
         tokens=RedisVisitorTokens(shards),
+        access_tokens=RedisAccessTokens(shards),
         rebuild=rebuild,
         check_ready=rebuild.check_ready,
         close=close,

@@ -15,8 +15,9 @@ from infra.deploy.doctor_finding import Finding
 from infra.state import contact_merging, rules
 from infra.state.registry import StateEngine, StateLocation
 from infra.state.signals import ProcessSignals
-from infra.state.sqlite import conversation_rows, conversations, coordination, parking, side_effects, transcript
+from infra.state.sqlite import access, conversation_rows, conversations, coordination, parking, side_effects, transcript
 from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store, Work, lost_shards
+from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import SessionEnded
@@ -40,7 +41,12 @@ _BY_CONVERSATION = {
     "state_actions": "conversation",
     "state_approvals": "conversation",
 }
-_BY_TENANT = ("state_contacts", "state_addresses")
+_BY_TENANT = {
+    "state_contacts": contact_merging.contacts_key,
+    "state_addresses": contact_merging.contacts_key,
+    "state_access_tokens": rules.access_tokens_key,
+}
+"""The tables by tenant, and the key whose shard holds a tenant's rows."""
 
 
 def open_sqlite_state(database: Database) -> State:
@@ -70,6 +76,7 @@ def open_sqlite_state(database: Database) -> State:
         heads=coordination.SqliteKnowledgeHeads(store),
         journal=side_effects.SqliteJournal(store),
         tokens=coordination.SqliteVisitorTokens(store),
+        access_tokens=access.SqliteAccessTokens(store),
         rebuild=SqliteRebuild(store),
         check_ready=check_ready,
         close=close,
@@ -142,6 +149,9 @@ class SqliteRebuild:
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
         await self._write(lambda connection: coordination.revoke_session(connection, ended.session, ended.until, now))
 
+    async def restore_access_token(self, token: AccessToken) -> None:
+        await self._write(lambda connection: access.put_token(connection, token))
+
     async def finish(self, shards: frozenset[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("DELETE FROM state_lost WHERE shard = ?", [(shard,) for shard in shards])
@@ -173,12 +183,8 @@ def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
         "DELETE FROM state_action_counts WHERE tenant = ? AND contact = ?",
         [counted for counted in counts if shard_of(side_effects.counting_place(*counted)) in shards],
     )
-    for table in _BY_TENANT:
-        tenants = (
-            name
-            for name in _values(connection, table, "tenant")
-            if shard_of(contact_merging.contacts_key(name)) in shards
-        )
+    for table, find_key in _BY_TENANT.items():
+        tenants = (name for name in _values(connection, table, "tenant") if shard_of(find_key(name)) in shards)
         _delete(connection, table, "tenant", tenants)
 
 

@@ -16,6 +16,7 @@ from infra.state.transcript_replay import GAP
 from schemas import topics
 from schemas.conversation import DeliveryOutcome
 from schemas.conversation_activity import FilesStored, SessionEnded
+from schemas.envelope import envelope
 from schemas.errors import SchemaMismatch
 from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Author, InboundMessage, Receipt, Speech, TranscriptMessage
@@ -30,7 +31,8 @@ from tests.contracts.state.recorded_history import (
     open_log,
     record_conversation,
 )
-from tests.contracts.state.samples import NOW, attachment, outbound
+from tests.contracts.state.samples import NOW, attachment, new_id, outbound
+from tests.contracts.state.test_access_tokens import revoke, token
 
 
 class Clock:
@@ -73,6 +75,20 @@ async def test_a_visitor_who_signed_out_stays_signed_out(state: State, bus: Bus)
     await rebuild_again(state, bus)
     assert await state.tokens.is_revoked(life.conversation, "over", now=NOW)
     assert not await state.tokens.is_revoked(life.conversation, "long ago", now=NOW)
+
+
+async def test_tokens_come_back_as_they_were_last(state: State, bus: Bus) -> None:
+    valid, revoked = token(TENANT), token(TENANT)
+    for each in (valid, revoked, revoke(revoked)):
+        subject = f"token:{each.id}"
+        event = envelope(
+            topics.TOKEN_SNAPSHOT, each, id=new_id(), time=NOW, source="test", tenant=TENANT, subject=subject
+        )
+        await bus.append([event])
+    await rebuild_again(state, bus)
+    assert await state.access_tokens.get(TENANT, valid.id) == valid
+    assert await state.access_tokens.get(TENANT, revoked.id) == revoke(revoked)
+    assert len(await state.access_tokens.list_all(TENANT)) == 2
 
 
 async def test_replies_that_were_committed_but_not_published_are_in_the_outbox_again(state: State, bus: Bus) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -194,6 +195,9 @@ def test_every_command_has_help(folder: Path) -> None:
         ("turns", "export"),
         ("replay",),
         ("state", "rebuild"),
+        ("token", "create"),
+        ("token", "list"),
+        ("token", "revoke"),
         ("topics", "create"),
         ("schema", "export"),
         ("new", "channel"),
@@ -547,6 +551,31 @@ def test_commands_talk_to_the_running_instance(running: DevProcess) -> None:
     assert json.loads(letters.stdout) == []
     missing = parley("deadletter", "replay", "nothing", cwd=running.folder)
     assert (missing.returncode, missing.stderr) == (2, "error[not_found]: no such dead letter\n")
+
+
+def test_tokens_are_created_listed_and_revoked(running: DevProcess) -> None:
+    created = parley("token", "create", "backend", "-s", "read", "--expires", "12h", cwd=running.folder)
+    assert re.fullmatch(r"parley_shop_[0-9a-f]{16}_[0-9a-f]{64}\n", created.stdout)
+    assert "cannot be shown again" in created.stderr
+    (item,) = json.loads(parley("token", "list", "--json", cwd=running.folder).stdout)
+    assert (item["name"], item["scopes"], item["created_by"]) == ("backend", ["read"], "admin")
+    # A command can work with the token instead of the admin token.
+    access = {"PARLEY_ADMIN_TOKEN": created.stdout.strip(), "PARLEY__ADMIN_TOKEN": created.stdout.strip()}
+    assert parley("knowledge", "list", cwd=running.folder, **access).returncode == 0
+    refused = parley("token", "list", cwd=running.folder, **access)
+    assert (refused.returncode, refused.stderr.partition("]")[0]) == (2, "error[forbidden")
+    assert parley("token", "revoke", item["id"], cwd=running.folder).stdout == f"revoked {item['id']}\n"
+    assert "error[unauthorized]" in parley("knowledge", "list", cwd=running.folder, **access).stderr
+    assert "backend  read    admin       revoked" in parley("token", "list", cwd=running.folder).stdout
+    missing = parley("token", "revoke", "nothing", cwd=running.folder)
+    assert (missing.returncode, missing.stderr) == (2, "error[not_found]: no such token\n")
+
+
+@pytest.mark.parametrize("expires", ["90", "soon", "0d", "1000d", "-1d"])
+def test_a_token_needs_a_sensible_duration(running: DevProcess, expires: str) -> None:
+    done = parley("token", "create", "x", "-s", "read", f"--expires={expires}", cwd=running.folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error[invalid_request]: ")
 
 
 def test_turns_are_shown_and_exported(running: DevProcess) -> None:

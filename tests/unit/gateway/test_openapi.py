@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from gateway.access.routes import ADMIN_ROUTES
+from gateway.admin import PREFIX
 from gateway.http.api_endpoint import STATUS_BY_CODE
 from gateway.http.endpoints import ENDPOINTS
 from gateway.http.openapi import build_document
@@ -66,4 +68,16 @@ async def test_the_document_is_served_without_a_token(instance: Instance) -> Non
 def test_only_the_admin_routes_ask_for_the_admin_token() -> None:
     for path, methods in build_document()["paths"].items():
         for operation in methods.values():
-            assert (operation["security"] == [{"admin": []}]) == path.startswith("/v1/admin/"), Path(path)
+            asked = [name for each in operation["security"] for name in each]
+            assert (asked == ["admin"]) == path.startswith("/v1/admin/"), Path(path)
+
+
+def test_every_admin_route_names_the_one_permission_that_it_needs() -> None:
+    named = {
+        (method.upper(), path.removeprefix(PREFIX)): operation["security"][0]["admin"]
+        for path, methods in build_document()["paths"].items()
+        for method, operation in methods.items()
+        if path.startswith(PREFIX)
+    }
+    assert named == {route: [permission] for route, permission in ADMIN_ROUTES.items()}
+    assert {permission for (permission,) in named.values()} == {"read", "reply", "knowledge", "admin", "owner"}

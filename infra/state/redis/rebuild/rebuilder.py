@@ -13,11 +13,12 @@ import structlog
 
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging, rules
-from infra.state.redis import conversations, coordination, parking, side_effects
+from infra.state.redis import access, conversations, coordination, parking, side_effects
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
 from infra.state.redis.client.shards import ALL, Shards, quote_part
 from infra.state.redis.rebuild.write_batches import WriteBatches
+from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Origin, Snapshot
 from schemas.conversation_activity import SessionEnded
@@ -27,7 +28,7 @@ from schemas.ports import Record
 
 _SPECIAL = re.compile(r"([\[\]*?\\^-])")
 _KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:", "ap")
-_REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a j jo jt ji jc ap".split())
+_REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a at j jo jt ji jc ap".split())
 _SCAN = 2_000
 
 
@@ -156,6 +157,10 @@ class RedisRebuild:
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
         shard, key = coordination.locate_session(self._shards, conversation, ended.session)
         await self._bundles.add(shard, "restore_value", [key], "1", coordination.count_seconds(ended.until, now))
+
+    async def restore_access_token(self, token: AccessToken) -> None:
+        shard, key = access.locate_tokens(self._shards, token.tenant)
+        await self._run_restore(shard, "restore_access_token_put", [key], token.id, access.pack_token(token))
 
     async def finish(self, shards: frozenset[int]) -> None:
         ordered = sorted(shards)
