@@ -14,12 +14,23 @@ Permission = Scope | Literal["owner"]
 Role = Literal["viewer", "agent", "admin", "owner"]
 """What a person may do. Each role includes the ones before it."""
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+ROLES: tuple[Role, ...] = get_args(Role)
 PERMISSIONS_BY_ROLE: dict[Role, frozenset[Permission]] = {
     "viewer": frozenset({"read"}),
     "agent": frozenset({"read", "reply"}),
     "admin": frozenset(SCOPES),
     "owner": frozenset({*SCOPES, "owner"}),
 }
+
+
+def includes_role(role: Role, least: Role) -> bool:
+    """Tell whether somebody with ``role`` may do what ``least`` may do."""
+    return ROLES.index(role) >= ROLES.index(least)
+
+
+def find_role(permissions: frozenset[Permission]) -> Role:
+    """The highest role that may do no more than this; a viewer where there is none."""
+    return next((role for role in reversed(ROLES) if PERMISSIONS_BY_ROLE[role] <= permissions), "viewer")
 
 
 class AccessToken(WireModel):

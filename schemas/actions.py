@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from schemas.access import Role
 from schemas.messages import Address, Choice, WireModel, empty_list
 
 ActionOutcome = Literal["succeeded", "failed", "refused", "unknown"]
@@ -37,7 +38,8 @@ class PendingConfirmation(WireModel):
 
 class PendingApproval(WireModel):
     """An action waiting for a colleague's yes. ``reason`` says why one is needed; ``title`` is the action's title,
-    empty in records of older releases."""
+    empty in records of older releases. ``role``: the least role of those who may decide; ``people``: how many different
+    people have to say yes; ``approved_by``: those who did, by permanent id, while others are still needed."""
 
     id: str
     action: str
@@ -48,6 +50,9 @@ class PendingApproval(WireModel):
     reason: str
     requested_at: datetime
     expires_at: datetime
+    role: Role = "agent"
+    people: int = 1
+    approved_by: list[str] = empty_list()
 
     @property
     def display_name(self) -> str:
@@ -186,11 +191,14 @@ class ApprovalRequested(WireModel):
 
 
 class ApprovalDecided(WireModel):
-    """``parley.approval.decided.v1``: a colleague's decision on an approval. Only the first one counts."""
+    """``parley.approval.decided.v1``: a colleague's decision on an approval. The first one counts; where several people
+    have to approve, each person's first yes, or anybody's no. ``by`` is a name to read, ``person`` the permanent id of
+    the person on all surfaces, empty in records of older releases."""
 
     approval_id: str
     decision: Literal["approve", "deny"]
     by: str
+    person: str = ""
     reason: str = ""
     at: datetime
 

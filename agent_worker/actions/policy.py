@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from agent_worker.actions.context import Identity
 from agent_worker.actions.spec import Action, AmountLimit, to_number
+from schemas.access import Role
 
 Refusal = Literal[
     "not_offered",
@@ -36,6 +37,8 @@ class PolicyDecision:
     kind: Literal["go", "refuse", "ask_contact", "ask_colleague"]
     refusal: Refusal | Literal[""] = ""
     why: str = ""
+    people: int = 1
+    """How many colleagues have to approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class PolicyOverrides:
     needs: Literal["anonymous", "channel", "verified"] | None = None
     confirm: bool | AmountLimit | None = None
     approve: bool | AmountLimit | None = None
+    approver: Role | None = None
+    four_eyes: bool | AmountLimit | None = None
     per_contact_per_day: int | None = None
     harmless: bool | None = None
 
@@ -54,6 +59,8 @@ class PolicyOverrides:
             needs=self.needs or action.needs,
             confirm=action.confirm if self.confirm is None else self.confirm,
             approve=action.approve if self.approve is None else self.approve,
+            approver=self.approver or action.approver,
+            four_eyes=action.four_eyes if self.four_eyes is None else self.four_eyes,
             per_contact_per_day=(
                 action.per_contact_per_day if self.per_contact_per_day is None else self.per_contact_per_day
             ),
@@ -66,13 +73,15 @@ def apply_policy(
 ) -> PolicyDecision:
     """``confirmed`` and ``approved``: whether this action with exactly these arguments has that yes. The daily limit is
     checked only when the action runs."""
-    for limit in (action.confirm, action.approve):
+    for limit in (action.confirm, action.approve, action.four_eyes):
         if isinstance(limit, AmountLimit) and not _is_amount(limit, arguments):
             return PolicyDecision("refuse", "amount", f"{limit.field} must be an amount above 0")
     if not identity.reaches(action.needs):
         return PolicyDecision("refuse", "needs_identity", explain_identity(action, identity))
     if not confirmed and _applies(action.confirm, arguments):
         return PolicyDecision("ask_contact")
+    if not approved and _applies(action.four_eyes, arguments):
+        return PolicyDecision("ask_colleague", why=f"{_limit(action.four_eyes)}; two people have to approve", people=2)
     if not approved and _applies(action.approve, arguments):
         return PolicyDecision("ask_colleague", why=_limit(action.approve))
     return PolicyDecision("go")

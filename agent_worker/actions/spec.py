@@ -16,6 +16,7 @@ from pydantic import BaseModel, PydanticUserError
 
 from agent_worker.actions.context import ActionContext
 from agent_worker.actions.parsing import in_language
+from schemas.access import Role
 from schemas.errors import ConfigInvalid
 from schemas.messages import Assurance
 
@@ -82,6 +83,8 @@ class Action:
     confirm: bool | AmountLimit
     needs: Assurance = "verified"
     approve: bool | AmountLimit = False
+    approver: Role = "agent"
+    four_eyes: bool | AmountLimit = False
     per_contact_per_day: int = 0
     harmless: bool = False
     timeout: float = 10.0
@@ -117,7 +120,7 @@ class Action:
     @property
     def bounded(self) -> bool:
         """Return whether some limit keeps the damage small if it runs without having been requested."""
-        limits = isinstance(self.confirm, AmountLimit) or self.per_contact_per_day or self.approve
+        limits = isinstance(self.confirm, AmountLimit) or self.per_contact_per_day or self.approve or self.four_eyes
         return bool(self.confirm or limits or self.harmless)
 
 
@@ -157,6 +160,10 @@ class Options(TypedDict, total=False):
     """It may run without having been requested, because it can be undone or changes nothing."""
     approve: bool | AmountLimit
     """A colleague has to approve it."""
+    approver: Role
+    """The least role of a colleague who may approve it, by default ``agent``."""
+    four_eyes: bool | AmountLimit
+    """Two different colleagues have to approve it."""
     per_contact_per_day: int
     """Starts that a contact has each day; 0 for no limit."""
     timeout: float
@@ -221,13 +228,14 @@ def check_declaration(declared: Action) -> None:
             f"action {declared.name!r}: {declared.model.__name__} cannot be described to a model: {error}"
         ) from error
     fields = frozenset(declared.model.model_fields)
-    limits = [limit for limit in (declared.confirm, declared.approve) if isinstance(limit, AmountLimit)]
+    rules = (declared.confirm, declared.approve, declared.four_eyes)
+    limits = [limit for limit in rules if isinstance(limit, AmountLimit)]
     problems = {
         "its name must be 1-63 of a-z, 0-9 and '_', and begin with a letter": not _NAME.fullmatch(declared.name),
         f"{', '.join(sorted(fields & RESERVED_PARAMETERS))}: comes with the context, never as a parameter": fields
         & RESERVED_PARAMETERS,
         "a limit names a parameter that it does not have": any(limit.field not in fields for limit in limits),
-        "a read is neither confirmed nor approved": not declared.writes and (declared.confirm or declared.approve),
+        "a read is neither confirmed nor approved": not declared.writes and any(rules),
         "a read needs no check: it refuses by itself": not declared.writes and declared.check is not None,
         "its preview needs a parameter that it does not have": frozenset(declared.preview_model.model_fields) - fields,
         "timeout must be more than 0 and at most 60 seconds": not 0 < declared.timeout <= 60,

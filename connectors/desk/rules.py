@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from schemas.access import Role
 from schemas.handoff.business_hours import OfficeHours
 
 
@@ -33,11 +34,20 @@ class DeskEmojiRules:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskPerson:
+    """A member of the desk. ``role`` is None for an operator who may not work for this tenant; ``id``: who
+    they are on all surfaces, empty if they are no operator."""
+
+    role: Role | None
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TenantDeskRules:
     """One tenant's desk. ``account``: its account on the desk's channel. ``channel`` takes every handoff, ``channels``
     those of an intent or a language. ``hours`` is None if somebody is always there. ``windows``: by ``(channel,
     account)``, the time after a contact's last message in which people may answer, where the channel has such a
-    limit."""
+    limit. ``people``: by permanent id (``slack:U0123``), those who are operators; ``role``: that of the others."""
 
     tenant: str
     account: str
@@ -52,11 +62,16 @@ class TenantDeskRules:
     outcomes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     windows: Mapping[tuple[str, str], timedelta] = field(default_factory=dict)
+    role: Role = "agent"
+    people: Mapping[str, DeskPerson] = field(default_factory=dict)
 
     def channel_for(self, *, intent: str = "", locale: str = "") -> str:
         """Choose the desk channel of a conversation: by its intent, else by its language (``de-AT``, then ``de``)."""
         keys = (intent, locale, locale.partition("-")[0])
         return next((self.channels[each] for each in keys if each and each in self.channels), self.channel)
+
+    def find_person(self, by: str) -> DeskPerson:
+        return self.people.get(by) or DeskPerson(self.role)
 
     @property
     def places(self) -> frozenset[str]:

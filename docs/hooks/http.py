@@ -8,6 +8,7 @@ from typing import Any
 
 from docs.hooks.tables import describe_type, models, prose, table
 from gateway.http.openapi import build_document
+from schemas.access import PERMISSIONS_BY_ROLE, ROLES
 
 INTRODUCTION = """# HTTP API
 
@@ -68,7 +69,12 @@ def _describe_need(kind: str, permissions: Sequence[str]) -> str:
     scopes = " and ".join(f"`{each}`" for each in permissions if each != "owner")
     if kind == "admin" and scopes:
         return f"admin token, or a token of the tenant with the scope {scopes} (`Authorization: Bearer …`)"
-    return AUTHENTICATION[kind]
+    role = next((role for role in ROLES if PERMISSIONS_BY_ROLE[role] >= {*permissions}), "") if permissions else ""
+    return (
+        f"{AUTHENTICATION[kind]}, of an operator with the role {role} or above"
+        if kind == "console" and role
+        else (AUTHENTICATION[kind])
+    )
 
 
 def _parameter(parameter: Any, schemas: Mapping[str, Any]) -> tuple[str, str, str, str]:

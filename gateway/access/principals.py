@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from gateway.access.tokens import TokenService
 from gateway.wiring.process_services import ProcessServices
-from schemas.access import PERMISSIONS_BY_ROLE, AccessToken, Permission
+from schemas.access import PERMISSIONS_BY_ROLE, AccessToken, Permission, find_role
 from schemas.errors import Forbidden, NotFound
-from schemas.handoff.rules import Actor
+from schemas.handoff.rules import SHARED_PERSON, Actor
 
 SOURCE = "parley/admin"
 
@@ -30,11 +30,16 @@ class Principal:
     @property
     def actor(self) -> Actor:
         """The actor for what this principal does. The program behind a token acts for its own users."""
-        return Actor(by=self.by, source=SOURCE, is_shared=True)
+        return Actor(
+            by=self.by, source=SOURCE, is_shared=True, role=find_role(self.permissions), person_id=SHARED_PERSON
+        )
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions
 
     def require(self, permission: Permission) -> None:
         """Raises Forbidden."""
-        if permission in self.permissions:
+        if self.may(permission):
             return
         if permission == "owner":
             raise Forbidden("only the admin token of the installation may do this")

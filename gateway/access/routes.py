@@ -1,4 +1,5 @@
-"""The permission that each operation of the admin API requires. The API checks this table, and OpenAPI shows it."""
+"""The permission that each operation of the admin API and of the console requires. Both check these tables, and OpenAPI
+shows them."""
 
 from __future__ import annotations
 
@@ -38,3 +39,34 @@ ADMIN_ROUTES: Mapping[tuple[str, str], Permission] = {
     ("DELETE", "/tokens/{id}"): "owner",
 }
 """By method and path below ``/v1/admin/{tenant}``."""
+
+CONSOLE_ROUTES: Mapping[tuple[str, str], Permission] = {
+    ("GET", "/conversations"): "read",
+    ("GET", "/conversations/{id}"): "read",
+    ("GET", "/conversations/{id}/resolve"): "reply",
+    ("POST", "/conversations/{id}/owner"): "reply",
+    ("POST", "/conversations/{id}/messages"): "reply",
+    ("POST", "/conversations/{id}/approvals/{approval}"): "reply",
+    ("GET", "/deadletters"): "read",
+    ("POST", "/deadletters"): "admin",
+    ("GET", "/knowledge"): "read",
+    ("POST", "/knowledge"): "read",
+    ("GET", "/knowledge/new"): "knowledge",
+    ("POST", "/knowledge/new"): "knowledge",
+    ("GET", "/knowledge/upload"): "knowledge",
+    ("POST", "/knowledge/upload"): "knowledge",
+    ("GET", "/knowledge/health"): "read",
+    ("POST", "/knowledge/health"): "knowledge",
+    ("GET", "/knowledge/sources"): "read",
+    ("POST", "/knowledge/sources"): "knowledge",
+    ("GET", "/knowledge/documents/{document}"): "read",
+    ("GET", "/knowledge/documents/{document}/edit"): "knowledge",
+    ("POST", "/knowledge/documents/{document}/edit"): "knowledge",
+    ("GET", "/knowledge/documents/{document}/versions/{version}"): "read",
+    ("POST", "/knowledge/documents/{document}/restore"): "knowledge",
+    ("POST", "/knowledge/documents/{document}/delete"): "knowledge",
+    ("GET", "/access"): "owner",
+    ("POST", "/access"): "owner",
+    ("POST", "/access/{id}/revoke"): "owner",
+}
+"""By method and path below ``/console/{tenant}``."""

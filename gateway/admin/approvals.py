@@ -58,4 +58,7 @@ def _serialize(approval: PendingApproval) -> dict[str, object]:
         "reason": approval.reason,
         "requested_at": format_instant(approval.requested_at),
         "expires_at": format_instant(approval.expires_at),
+        "role": approval.role,
+        "people": approval.people,
+        "approved_by": approval.approved_by,
     }

@@ -12,6 +12,7 @@ from connectors.settings import Settings, require_pattern
 from gateway.config.field_types import Timezone
 from schemas.messages import Assurance
 
+ApproverRole = Literal["agent", "admin", "owner"]
 _PLACEHOLDER = re.compile(r"{([^{}]*)}")
 
 
@@ -126,6 +127,10 @@ class EndpointSettings(Settings):
     """Whether the contact must confirm the action, or from which amount. By default writes are confirmed."""
     approve: bool | AmountLimitSettings = False
     """Whether a colleague must approve the action, or from which amount."""
+    approver: ApproverRole = "agent"
+    """The least role of a colleague who may approve the action: agent, admin or owner."""
+    four_eyes: bool | AmountLimitSettings = False
+    """Whether two different colleagues must approve the action, or from which amount."""
     per_contact_per_day: int = Field(default=0, ge=0)
     """How often one contact may use the action in a day; 0: no limit."""
     harmless: bool = False
@@ -160,6 +165,10 @@ class ActionLimits(Settings):
     """Whether the contact must confirm the action, or from which amount."""
     approve: bool | AmountLimitSettings | None = None
     """Whether a colleague must approve the action, or from which amount."""
+    approver: ApproverRole | None = None
+    """The least role of a colleague who may approve the action: agent, admin or owner."""
+    four_eyes: bool | AmountLimitSettings | None = None
+    """Whether two different colleagues must approve the action, or from which amount."""
     per_contact_per_day: int | None = Field(default=None, ge=0)
     """How often one contact may use the action in a day; 0: no limit."""
     harmless: bool | None = None

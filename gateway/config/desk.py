@@ -131,6 +131,8 @@ class DeskSettings(Settings):
     """The place for handoffs, such as a Slack channel."""
     channels: dict[str, Place] = {}
     """Other places for handoffs of an intent (``refund``) or a language (``de``)."""
+    role: Literal["viewer", "agent", "admin", "owner"] = "agent"
+    """The role of members of the desk's channel whom no ``desk_ids`` of an operator names."""
     undo_seconds: float = Field(default=5, ge=0, le=60)
     """How long a reply to the contact is held back so that it can be undone."""
     emoji: DeskEmoji = DeskEmoji()

@@ -243,7 +243,12 @@ def _check_operators(config: Config, validation: Validation) -> None:
             ("operators", ADMIN_NAME),
             f"operators.{ADMIN_NAME}: the name is reserved for the admin token; choose another",
         )
+    known = dict[str, str]()
     for name, operator in config.operators.items():
+        for desk_id in operator.desk_ids:
+            if known.setdefault(desk_id, name) != name:
+                message = f"operators.{name}.desk_ids: {desk_id!r} is {known[desk_id]!r} already"
+                validation.add(("operators", name, "desk_ids"), message)
         for tenant in operator.tenants:
             if tenant not in config.tenants:
                 message = f"operators.{name}.tenants: there is no tenant {tenant!r}"

@@ -7,11 +7,14 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from connectors.settings import Settings, require_pattern
+from schemas.access import Role
 from schemas.messages import Printable
 
 ADMIN_NAME = "admin"
@@ -58,6 +61,13 @@ def _check_tenant(text: str) -> str:
     return require_pattern(text, r"[a-z0-9][a-z0-9_-]{0,62}", "must be the name of a tenant")
 
 
+def _check_desk_id(text: str) -> str:
+    return require_pattern(text, r"[a-z]+:[A-Za-z0-9._-]{1,64}", "must be an id at a desk, such as slack:U0123456789")
+
+
+DeskId = Annotated[str, AfterValidator(_check_desk_id)]
+
+
 def _check_hash(hash: SecretStr) -> SecretStr:
     match = _HASH_PATTERN.fullmatch(hash.get_secret_value())
     message = "must be what `parley operator hash` prints"
@@ -70,11 +80,40 @@ def _check_hash(hash: SecretStr) -> SecretStr:
 
 
 class OperatorSettings(Settings):
-    """A person who signs in to the console."""
+    """A person who signs in to the console, or works at a desk."""
 
-    password_hash: Annotated[SecretStr, AfterValidator(_check_hash)]
-    """The output of ``parley operator hash``."""
+    password_hash: Annotated[SecretStr, AfterValidator(_check_hash)] = SecretStr("")
+    """The output of ``parley operator hash``. Empty: no sign-in with a password."""
+    role: Role = "agent"
+    """What this person may do: ``viewer`` (read), ``agent`` (also answer contacts), ``admin`` (also change documents
+    and operate), or ``owner`` (also give access to others)."""
+    desk_ids: list[DeskId] = []
+    """Who this person is at the desks, such as ``slack:U0123456789``, so that their role counts there, too."""
     name: Annotated[Printable, Field(max_length=60)] = ""
     """The name that contacts see beside this person's answers. By default the key under ``operators``, capitalized."""
     tenants: list[Annotated[str, AfterValidator(_check_tenant)]] = []
-    """The tenants whose conversations this person sees. Empty: all."""
+    """The tenants that this person may work for. Empty: all."""
+
+    @model_validator(mode="after")
+    def _check_use(self) -> OperatorSettings:
+        if not self.password_hash.get_secret_value() and not self.desk_ids:
+            raise ValueError("password_hash or desk_ids is needed: without both, nobody can act as this person")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorEntry:
+    """An operator with the key under ``operators`` and the name that contacts see."""
+
+    key: str
+    name: str
+    settings: OperatorSettings
+
+
+def list_operators(operators: Mapping[str, OperatorSettings], tenant: str) -> list[OperatorEntry]:
+    """The operators who may work for a tenant."""
+    return [
+        OperatorEntry(key, each.name or key.capitalize(), each)
+        for key, each in operators.items()
+        if not each.tenants or tenant in each.tenants
+    ]

@@ -1,13 +1,15 @@
-"""The web console, where people watch the agent, take over conversations, reply, and replay dead letters."""
+"""The web console, where people watch the agent, take over conversations, replay dead letters, and give access."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.access.routes import CONSOLE_ROUTES
 from gateway.console.assets import load_assets
 from gateway.console.forms import DEFAULT_LIMITS
 from gateway.console.guard import ConsoleGuard, with_error_pages
 from gateway.console.live_updates import LiveUpdates
+from gateway.console.pages.access import AccessPage
 from gateway.console.pages.conversation import ConversationPage
 from gateway.console.pages.conversation_list import ConversationListPage
 from gateway.console.pages.dead_letters import DeadLetterPage
@@ -25,35 +27,48 @@ from gateway.webchat.watch import WatchRegistry
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import NotFound
 
-__all__ = ["add_routes"]
+PREFIX = "/console/{tenant}"
+
+__all__ = ["PREFIX", "add_routes"]
 
 
 def add_routes(app: web.Application, services: ProcessServices, watches: WatchRegistry) -> None:
     """Register all pages. Whoever is not signed in is redirected to the sign-in page."""
     sessions = ConsoleSessions(services)
     guard, live = ConsoleGuard(services, sessions), LiveUpdates(services, sessions, watches)
-    conversation, dead_letters = ConversationPage(services, live), DeadLetterPage(services)
-    sign_in, conversation_path = SignInPage(services, sessions, guard), "/console/{tenant}/conversations/{id}"
+    sign_in = SignInPage(services, sessions, guard)
     for path, handler in (
         ("/console", with_error_pages(sign_in.show)),
         ("/console/session", with_error_pages(sign_in.check_session)),
-        ("/console/{tenant}/conversations", guard.wrap_page(ConversationListPage(services, live).show)),
-        (conversation_path, guard.wrap_page(conversation.show)),
-        (f"{conversation_path}/resolve", guard.wrap_page(conversation.show_resolution_form)),
-        ("/console/{tenant}/deadletters", guard.wrap_page(dead_letters.show)),
         ("/console/assets/{file}", _serve_asset),
     ):
         app.router.add_get(path, handler, allow_head=False)
-    for path, handler in (
-        ("/console/session", with_error_pages(sign_in.sign_in)),
-        ("/console/session/end", guard.wrap_form(sign_in.sign_out)),
-        (f"{conversation_path}/owner", guard.wrap_form(conversation.change_owner)),
-        (f"{conversation_path}/messages", guard.wrap_form(conversation.send_message)),
-        (f"{conversation_path}/approvals/{{approval}}", guard.wrap_form(conversation.decide_approval)),
-        ("/console/{tenant}/deadletters", guard.wrap_form(dead_letters.replay)),
-    ):
-        app.router.add_post(path, handler)
+    app.router.add_post("/console/session", with_error_pages(sign_in.sign_in))
+    app.router.add_post("/console/session/end", guard.wrap_form(sign_in.sign_out, None))
+    _add_tenant_routes(app, services, guard, live)
     _add_knowledge_routes(app, services, guard, live)
+
+
+def _add_tenant_routes(app: web.Application, services: ProcessServices, guard: ConsoleGuard, live: LiveUpdates) -> None:
+    conversation, dead_letters = ConversationPage(services, live), DeadLetterPage(services)
+    access = AccessPage(services)
+    for path, page in (
+        ("/conversations", ConversationListPage(services, live).show),
+        ("/conversations/{id}", conversation.show),
+        ("/conversations/{id}/resolve", conversation.show_resolution_form),
+        ("/deadletters", dead_letters.show),
+        ("/access", access.show),
+    ):
+        app.router.add_get(PREFIX + path, guard.wrap_page(page, CONSOLE_ROUTES["GET", path]), allow_head=False)
+    for path, form in (
+        ("/conversations/{id}/owner", conversation.change_owner),
+        ("/conversations/{id}/messages", conversation.send_message),
+        ("/conversations/{id}/approvals/{approval}", conversation.decide_approval),
+        ("/deadletters", dead_letters.replay),
+        ("/access", access.create),
+        ("/access/{id}/revoke", access.revoke),
+    ):
+        app.router.add_post(PREFIX + path, guard.wrap_form(form, CONSOLE_ROUTES["POST", path]))
 
 
 def _add_knowledge_routes(
@@ -64,7 +79,7 @@ def _add_knowledge_routes(
     document = DocumentPage(services, citations)
     sources = KnowledgeSourcesPage(services, live)
     health = KnowledgeHealthPage(services, live, open_health_checks(app, services, citations))
-    base = "/console/{tenant}/knowledge"
+    base = "/knowledge"
     document_path = f"{base}/documents/{{document}}"
     for path, page in (
         (base, knowledge.show),
@@ -76,7 +91,7 @@ def _add_knowledge_routes(
         (f"{document_path}/edit", editor.show),
         (f"{document_path}/versions/{{version}}", document.show_version),
     ):
-        app.router.add_get(path, guard.wrap_page(page), allow_head=False)
+        app.router.add_get(PREFIX + path, guard.wrap_page(page, CONSOLE_ROUTES["GET", path]), allow_head=False)
     for path, form, limits in (
         (base, knowledge.ask, DEFAULT_LIMITS),
         (f"{base}/new", editor.submit_new, EDITOR_LIMITS),
@@ -87,7 +102,7 @@ def _add_knowledge_routes(
         (f"{document_path}/restore", document.restore, DEFAULT_LIMITS),
         (f"{document_path}/delete", document.delete, DEFAULT_LIMITS),
     ):
-        app.router.add_post(path, guard.wrap_form(form, limits))
+        app.router.add_post(PREFIX + path, guard.wrap_form(form, CONSOLE_ROUTES["POST", path], limits))
 
 
 async def _serve_asset(request: web.Request) -> web.Response:

@@ -14,6 +14,7 @@ from gateway.console.rendering import redirect, render_failure
 from gateway.console.sessions import ConsoleSessions, Operator
 from gateway.http.responses import handle_error
 from gateway.wiring.process_services import ProcessServices
+from schemas.access import Permission
 from schemas.errors import Forbidden, NotFound, ParleyError, Unauthorized
 
 log = structlog.get_logger("parley.console")
@@ -40,24 +41,28 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ConsoleGuard:
-    """Wraps the handlers of pages and forms so that they run only for a signed-in operator of the tenant."""
+    """Wraps the handlers of pages and forms so that they run only for a signed-in operator of the tenant whose
+    role allows it."""
 
     def __init__(self, services: ProcessServices, sessions: ConsoleSessions) -> None:
         self._sessions = sessions
         self._public_url = urlsplit(services.config.public_url)
 
-    def wrap_page(self, handler: PageHandler) -> Handler:
+    def wrap_page(self, handler: PageHandler, permission: Permission) -> Handler:
         async def show_page(request: web.Request) -> web.StreamResponse:
-            return await handler(request, await self._admit(request))
+            return await handler(request, await self._admit(request, permission))
 
         return with_error_pages(show_page)
 
-    def wrap_form(self, handler: FormHandler, limits: FormLimits = DEFAULT_LIMITS) -> Handler:
-        """Wrap the handler of a form, which must come from a page of the console and from this session."""
+    def wrap_form(
+        self, handler: FormHandler, permission: Permission | None, limits: FormLimits = DEFAULT_LIMITS
+    ) -> Handler:
+        """Wrap the handler of a form, which must come from a page of the console and from this session. None: every
+        operator may send it."""
 
         async def handle_form(request: web.Request) -> web.StreamResponse:
             self.check_same_origin(request)
-            operator = await self._admit(request)
+            operator = await self._admit(request, permission)
 
             def check(form: Form) -> None:
                 if not hmac.compare_digest(form.get("csrf").encode(), operator.csrf.encode()):
@@ -81,11 +86,13 @@ class ConsoleGuard:
         if is_foreign:
             raise Forbidden("the form was sent by another site")
 
-    async def _admit(self, request: web.Request) -> Operator:
+    async def _admit(self, request: web.Request, permission: Permission | None) -> Operator:
         operator = await self._sessions.admit(request)
         tenant = request.match_info.get("tenant")
         if tenant is not None and tenant not in operator.tenants:
             raise NotFound("no such tenant")
+        if permission is not None and not operator.may(permission):
+            raise Forbidden(f"your role ({operator.role}) does not allow this")
         return operator
 
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gateway.access.routes import CONSOLE_ROUTES
 from gateway.console.assets import build_url as build_asset_url
 from gateway.console.sessions import Operator
 from gateway.webchat.serialization import format_instant
@@ -22,7 +23,14 @@ _ERROR_TITLES = {
     409: "Not possible now",
     429: "Too many requests",
 }
-SECTION_TITLES = {"conversations": "Conversations", "deadletters": "Dead letters", "knowledge": "Knowledge"}
+SECTION_TITLES = {
+    "conversations": "Conversations",
+    "deadletters": "Dead letters",
+    "knowledge": "Knowledge",
+    "access": "Access",
+}
+SECTIONS = {name: (title, CONSOLE_ROUTES["GET", f"/{name}"]) for name, title in SECTION_TITLES.items()}
+"""The sections of the console by the first part of their path, with the permission that each requires."""
 
 
 def redirect(where: str) -> web.Response:
@@ -50,7 +58,7 @@ def _get_environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(asset_url=build_asset_url, path=build_path, sections=SECTION_TITLES, url=build_url)
+    environment.globals.update(asset_url=build_asset_url, path=build_path, sections=SECTIONS, url=build_url)
     environment.filters.update(format_instant=format_instant, format_time=_format_time)
     environment.tests["web_address"] = _is_web
     return environment

@@ -14,8 +14,9 @@ from aiohttp import web
 from gateway.config.operators import ADMIN_NAME, DUMMY_HASH, verify_password
 from gateway.config.secret_keys import derive_key, sign, verify_signature
 from gateway.wiring.process_services import ProcessServices
+from schemas.access import PERMISSIONS_BY_ROLE, Permission, Role
 from schemas.errors import Unauthorized
-from schemas.handoff.rules import Actor
+from schemas.handoff.rules import SHARED_PERSON, Actor, name_operator
 
 LIFETIME = timedelta(hours=12)
 COOKIE = "parley_console"
@@ -35,6 +36,7 @@ class Operator:
     csrf: str
     name: str
     tenants: tuple[str, ...]
+    role: Role
     sees_all: bool
 
     @property
@@ -43,7 +45,11 @@ class Operator:
 
     @property
     def actor(self) -> Actor:
-        return Actor(by=f"console:{self.key}", source=SOURCE, name=self.name)
+        person = SHARED_PERSON if self.key == ADMIN_NAME else name_operator(self.key)
+        return Actor(f"console:{self.key}", SOURCE, self.name, role=self.role, person_id=person)
+
+    def may(self, permission: Permission) -> bool:
+        return permission in PERMISSIONS_BY_ROLE[self.role]
 
 
 class ConsoleSessions:
@@ -116,13 +122,13 @@ class ConsoleSessions:
     def _build_operator(self, key: str, session: str, expires_at: datetime) -> Operator | None:
         tenants, csrf = tuple(self._config.tenants), sign(self._csrf_key, session)
         if key == ADMIN_NAME:
-            return Operator(key, session, expires_at, csrf, "", tenants, sees_all=True)
+            return Operator(key, session, expires_at, csrf, "", tenants, "owner", sees_all=True)
         account = self._config.operators.get(key)
         if account is None:
             return None
         visible = tuple(name for name in tenants if not account.tenants or name in account.tenants)
         name = account.name or key.capitalize()
-        return Operator(key, session, expires_at, csrf, name, visible, sees_all=not account.tenants)
+        return Operator(key, session, expires_at, csrf, name, visible, account.role, sees_all=not account.tenants)
 
     def _sign(self, key: str, session: str, expires: str) -> str:
         return sign(self._key, key, session, expires, self._digest_credential(key))
@@ -140,9 +146,10 @@ class ConsoleSessions:
 
     async def _is_password(self, key: str, secret: str) -> bool:
         account = self._config.operators.get(key)
-        secret_hash = account.password_hash.get_secret_value() if account is not None else DUMMY_HASH
+        secret_hash = account.password_hash.get_secret_value() if account is not None else ""
+        secret_hash, is_known = secret_hash or DUMMY_HASH, bool(secret_hash)
         async with self._password_checks:
-            return await asyncio.to_thread(verify_password, secret, secret_hash) and account is not None
+            return await asyncio.to_thread(verify_password, secret, secret_hash) and is_known
 
 
 def parse_account(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.access.routes import CONSOLE_ROUTES
 from gateway.http.api_endpoint import CONSOLE, MULTIPART, PUBLIC, URLENCODED, ApiEndpoint
 
 _CONSOLE_ERRORS = ("invalid_request", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable")
@@ -10,13 +11,16 @@ _FORM_ERRORS = (*_CONSOLE_ERRORS, "too_large", "unsupported_media_type", "confli
 
 def _page_endpoint(path: str, summary: str, **more: object) -> ApiEndpoint:
     """Describe a page. 303 redirects to the sign-in page; 204 tells the page's script that nothing has changed."""
-    settings = {"auth": CONSOLE, "errors": _CONSOLE_ERRORS, "group": "console"} | more
+    permission = CONSOLE_ROUTES.get(("GET", path.removeprefix("/{tenant}")), "")
+    settings = {"auth": CONSOLE, "errors": _CONSOLE_ERRORS, "group": "console", "permission": permission} | more
     return ApiEndpoint("GET", "/console" + path, summary, {200: "text/html", 204: "", 303: ""}, **settings)  # type: ignore[arg-type]
 
 
 def _form_endpoint(path: str, summary: str, **more: object) -> ApiEndpoint:
     """Describe a form. After success, 303 redirects to a page that says so."""
+    permission = CONSOLE_ROUTES.get(("POST", path.removeprefix("/{tenant}")), "")
     settings = {"auth": CONSOLE, "body": URLENCODED, "errors": _FORM_ERRORS, "group": "console"} | more
+    settings["permission"] = permission
     return ApiEndpoint("POST", "/console" + path, summary, {200: "text/html", 303: ""}, **settings)  # type: ignore[arg-type]
 
 
@@ -51,6 +55,7 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint("/{tenant}/knowledge/documents/{document}", "Show a document with its versions and citations."),
     _page_endpoint("/{tenant}/knowledge/documents/{document}/edit", "Show the form to edit a document."),
     _page_endpoint("/{tenant}/knowledge/documents/{document}/versions/{version}", "Show an earlier version."),
+    _page_endpoint("/{tenant}/access", "List the people and the API tokens that have access to the tenant."),
     ApiEndpoint(
         "GET", "/console/assets/{file}", "Download a file of the console.", {200: "text/css"}, errors=("not_found",)
     ),
@@ -77,4 +82,6 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _form_endpoint(
         "/{tenant}/knowledge/sources", "Sync a source now, or decide about documents that are gone from it."
     ),
+    _form_endpoint("/{tenant}/access", "Create an API token, and show it once."),
+    _form_endpoint("/{tenant}/access/{id}/revoke", "Revoke an API token."),
 )

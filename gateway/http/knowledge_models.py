@@ -159,7 +159,8 @@ class PendingRemovalResponse(ResponseModel):
 class SourceItem(ResponseModel):
     """A source of documents. ``sync_minutes`` is 0 and ``next_run`` is null if it is synced only when asked.
     ``failures``: failed syncs in a row. ``kept``: documents that are gone from the source, and that an operator decided
-    to keep. ``verification_token``: sent by the vendor's webhook, to be entered there; empty when that is done."""
+    to keep. ``verification_token``: sent by the vendor's webhook, to be entered there; empty when that is done, and for
+    whoever may not change documents."""
 
     source: str
     location: str

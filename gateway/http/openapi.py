@@ -31,7 +31,13 @@ _SECURITY: dict[str, JsonObject] = {
         "that a tenant's token needs (`admin` includes the others); `owner` means the admin token only.",
     },
     VISITOR: {"type": "http", "scheme": "bearer", "description": "The visitor token of a chat session."},
-    CONSOLE: {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "The session cookie of the console."},
+    CONSOLE: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "The session cookie of the console. "
+        "Each operation names the permission that the operator's role must include.",
+    },
     SIGNATURE: {
         "type": "apiKey",
         "in": "header",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.access import Scope
+from schemas.access import Role, Scope
 from schemas.conversation import Owner, Turn
 from schemas.messages import (
     AuthorKind,
@@ -190,7 +190,9 @@ class OperatorMessageResponse(ResponseModel):
 
 
 class ApprovalItem(ResponseModel):
-    """An action that waits for approval, with exactly the arguments with which it would be performed."""
+    """An action that waits for approval, with exactly the arguments with which it would be performed. ``role``: the
+    least role that may decide. ``people``: how many different people have to approve; ``approved_by``: those who did.
+    """
 
     id: str
     action: str
@@ -199,6 +201,9 @@ class ApprovalItem(ResponseModel):
     reason: str
     requested_at: datetime
     expires_at: datetime
+    role: Role
+    people: int
+    approved_by: list[str]
 
 
 class ApprovalListResponse(ResponseModel):

@@ -13,7 +13,7 @@ from gateway.wiring.process_services import ProcessServices
 from schemas import ids, topics
 from schemas.conversation import Conversation, Owner
 from schemas.envelope import Envelope
-from schemas.errors import Conflict, IdReused, NotFound, StaleEpoch
+from schemas.errors import Conflict, Forbidden, IdReused, NotFound, StaleEpoch
 from schemas.handoff.events import conversation_event
 from schemas.handoff.rules import COMMAND_TOWARDS, Actor, OwnershipCommand, holder_name
 from schemas.handoff.service import HandoffResolution, OwnershipDecision, OwnershipService
@@ -88,13 +88,18 @@ class OperatorService:
         actor: Actor,
         reason: str = "",
     ) -> None:
-        """Decide a pending approval. Raises NotFound, Conflict (expired), Unavailable."""
+        """Decide a pending approval. Raises NotFound, Forbidden (the role is too low), Conflict (expired, or another
+        person has to approve it), Unavailable."""
         decide = self._ownership.decide_approval
         outcome = await decide(conversation, approval, decision, actor, id=str(uuid4()), reason=reason)
         if outcome == "not_pending":
             raise NotFound("no such approval is pending: it was decided before, or never requested")
         if outcome == "expired":
             raise Conflict("the approval has expired")
+        if outcome == "role_too_low":
+            raise Forbidden(f"the role {actor.role} may not decide this")
+        if outcome == "same_person":
+            raise Conflict("you have approved this already; another person has to approve it, too")
 
     async def send_message(
         self, conversation: Conversation, message: OperatorMessage, actor: Actor, *, reason: str

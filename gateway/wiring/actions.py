@@ -57,6 +57,8 @@ def _apply_limits(actions: Mapping[str, Action], settings: ActionSettings) -> di
             needs=limits.needs,
             confirm=_to_rule(limits.confirm),
             approve=_to_rule(limits.approve),
+            approver=limits.approver,
+            four_eyes=_to_rule(limits.four_eyes),
             per_contact_per_day=limits.per_contact_per_day,
             harmless=limits.harmless,
         ).apply_to(actions[name])
@@ -87,6 +89,8 @@ def _build_action(name: str, endpoint: EndpointSettings) -> Action:
         needs=endpoint.needs,
         confirm=endpoint.risk == "write" if confirm is None else confirm,
         approve=_to_rule(endpoint.approve),
+        approver=endpoint.approver,
+        four_eyes=_to_rule(endpoint.four_eyes),
         per_contact_per_day=endpoint.per_contact_per_day,
         harmless=endpoint.harmless,
         timeout=endpoint.timeout,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -13,14 +14,15 @@ from connectors.desk.inbound.pipeline import DeskInboundPipeline
 from connectors.desk.port import DeskHost
 from connectors.desk.posts.consumer import DeskConsumer
 from connectors.desk.posts.timers import NoticeTimer
-from connectors.desk.rules import DeskEmojiRules, DeskTimesRules, TenantDeskRules
+from connectors.desk.rules import DeskEmojiRules, DeskPerson, DeskTimesRules, TenantDeskRules
 from connectors.outbound.policy import get_policy_lookup
 from gateway.config.desk import DeskSettings
-from gateway.config.settings import Tenant
+from gateway.config.settings import Config, Tenant
 from gateway.wiring.process_services import ProcessServices, list_accounts
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
 from schemas.errors import SetupError
+from schemas.handoff.rules import name_operator
 from schemas.ports import Account, ChannelEvent
 
 SWEEP_EVERY = 15.0
@@ -119,7 +121,9 @@ def build_desk_rules(services: ProcessServices, kind: str) -> dict[str, TenantDe
     """The rules of all desks of one kind, by tenant."""
     windows = _find_windows(services)
     return {
-        name: _build_rules(name, tenant, tenant.desk, windows.get(name, {}))
+        name: replace(
+            _build_rules(name, tenant, tenant.desk, windows.get(name, {})), people=_find_people(services.config, name)
+        )
         for name, tenant in services.config.tenants.items()
         if tenant.desk is not None and tenant.desk.kind == kind
     }
@@ -161,7 +165,17 @@ def _build_rules(
         outcomes=tuple(desk.outcomes),
         tags=tuple(desk.tags),
         windows=windows,
+        role=desk.role,
     )
+
+
+def _find_people(config: Config, tenant: str) -> dict[str, DeskPerson]:
+    """The operators at the desk. Those who may not work for the tenant have no role there."""
+    return {
+        desk_id: DeskPerson(each.role if not each.tenants or tenant in each.tenants else None, name_operator(name))
+        for name, each in config.operators.items()
+        for desk_id in each.desk_ids
+    }
 
 
 def _to_timedelta(limit: float) -> timedelta | None:

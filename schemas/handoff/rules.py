@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from schemas.access import Role, includes_role
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import Conversation, Holder, Owner, OwnerRequested
 from schemas.ports import OwnershipResult
@@ -13,6 +14,8 @@ from schemas.ports import OwnershipResult
 CommandKind = Literal["claim", "release", "return", "resolve", "transfer"]
 """``release``: back to the queue. ``return``: back to the agent. ``transfer``: to a colleague, or to others' queue."""
 Objection = Literal["held", "outdated", "not_with_people"]
+ApprovalObjection = Literal["role_too_low", "same_person"]
+"""``role_too_low``: the actor's role may not decide it. ``same_person``: another person has to approve it, too."""
 
 PEOPLE: frozenset[Owner] = frozenset({"queue", "person"})
 """Owners under which the conversation is in the hands of people, or waits for them."""
@@ -29,6 +32,8 @@ COMMAND_TOWARDS: dict[Owner, CommandKind] = {
     "agent": "return",
     "closed": "resolve",
 }
+SHARED_PERSON = "shared"
+"""The ``person_id`` of all who use tokens: nobody knows who they are, so they count as one person."""
 _HOLDER_ONLY: frozenset[CommandKind] = frozenset({"claim", "return", "resolve"})
 """Commands that only the holder may give while a person has the conversation. Anybody may release or transfer it: its
 holder may be away."""
@@ -40,13 +45,26 @@ class Actor:
 
     ``by`` is their permanent id, ``surface:person`` (``slack:U0123``, ``console:anna``) or the surface alone
     (``admin``); ``name`` is what contacts read; ``source`` is the CloudEvents source of what they cause. ``is_shared``:
-    several people act under this id, so the rules about holders cannot apply to it.
+    several people act under this id, so the rules about holders cannot apply to it. ``role``: what they may do;
+    ``person_id``: who they are on all surfaces, by default ``by``.
     """
 
     by: str
     source: str
     name: str = ""
     is_shared: bool = False
+    role: Role = "agent"
+    person_id: str = ""
+
+    @property
+    def person(self) -> str:
+        """The id by which two people are told apart."""
+        return self.person_id or self.by
+
+
+def name_operator(key: str) -> str:
+    """The ``person_id`` of an operator, by their key in the configuration."""
+    return f"operator:{key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +167,15 @@ def is_satisfied(command: OwnershipCommand, conversation: Conversation) -> bool:
 
 def pending_approvals(conversation: Conversation) -> list[PendingApproval]:
     return (conversation.facts.actions or ActionMemory()).approvals
+
+
+def objection_to_decision(
+    approval: PendingApproval, decision: Literal["approve", "deny"], actor: Actor
+) -> ApprovalObjection | None:
+    """Return why this actor may not decide the approval; None if they may."""
+    if not includes_role(actor.role, approval.role):
+        return "role_too_low"
+    return "same_person" if decision == "approve" and actor.person in approval.approved_by else None
 
 
 def _is_outdated(command: OwnershipCommand, conversation: Conversation) -> bool:

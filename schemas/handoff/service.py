@@ -22,10 +22,12 @@ from schemas.handoff.events import conversation_event
 from schemas.handoff.rules import (
     PEOPLE,
     Actor,
+    ApprovalObjection,
     Objection,
     OwnershipCommand,
     is_satisfied,
     objection_to,
+    objection_to_decision,
     pending_approvals,
 )
 from schemas.ports import Bus, Clock, Conversations, OwnershipResult
@@ -38,7 +40,7 @@ ATTEMPTS = 5
 OwnershipOutcome = Literal["changed", "unchanged", "lost", "gone"] | Objection
 """``unchanged``: what was asked for is so already. ``lost``: somebody else changed the owner first; where the command
 named no epoch, at each attempt. ``gone``: there is no such conversation."""
-ApprovalOutcome = Literal["decided", "not_pending", "expired"]
+ApprovalOutcome = Literal["decided", "not_pending", "expired"] | ApprovalObjection
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +127,20 @@ class OwnershipService:
         reason: str = "",
     ) -> ApprovalOutcome:
         """Append a colleague's yes or no to an action that waits for it. The conversation's facts say what waits; the
-        worker takes the first decision. Raises Unavailable, BusUnavailable."""
+        worker takes the first decision, or counts the people who approve. Raises Unavailable, BusUnavailable."""
         approval = next((each for each in pending_approvals(conversation) if each.id == approval_id), None)
         if approval is None:
             return "not_pending"
         now = self._clock()
         if approval.expires_at <= now:
             return "expired"
+        if (objection := objection_to_decision(approval, decision, actor)) is not None:
+            return objection
         self._check_state()
         by = mask_cards(actor.name or actor.by)
-        word = ApprovalDecided(approval_id=approval.id, decision=decision, by=by, reason=mask_cards(reason), at=now)
+        word = ApprovalDecided(
+            approval_id=approval.id, decision=decision, by=by, person=actor.person, reason=mask_cards(reason), at=now
+        )
         event = conversation_event(
             conversation, topics.APPROVAL_DECIDED, word, id=id, time=now, source=actor.source, cause=approval.id
         )

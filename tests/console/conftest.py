@@ -33,8 +33,11 @@ secret_key: {SECRET_KEY}
 admin_token: {ADMIN_TOKEN}
 partitions: 3
 operators:
-  anna: {{password_hash: "{hash_quickly(PASSWORDS["anna"])}", name: Anna Bloom}}
-  ben: {{password_hash: "{hash_quickly(PASSWORDS["ben"])}", tenants: [shop]}}
+  anna: {{password_hash: "{hash_quickly(PASSWORDS["anna"])}", name: Anna Bloom, role: owner}}
+  ben: {{password_hash: "{hash_quickly(PASSWORDS["ben"])}", tenants: [shop], role: admin}}
+  mia: {{password_hash: "{hash_quickly(PASSWORDS["mia"])}", tenants: [shop]}}
+  vera: {{password_hash: "{hash_quickly(PASSWORDS["vera"])}", tenants: [shop], role: viewer}}
+  olga: {{password_hash: "{hash_quickly(PASSWORDS["olga"])}", tenants: [shop], role: owner}}
 tenants:
   shop:
     name: Shop

@@ -13,7 +13,13 @@ import aiohttp
 from tests.harness.installation import ADMIN_TOKEN
 from tests.unit.gateway.conftest import Instance
 
-PASSWORDS = {"anna": "correct-horse-battery", "ben": "staple-of-the-house"}
+PASSWORDS = {
+    "anna": "correct-horse-battery",
+    "ben": "staple-of-the-house",
+    "mia": "talks-to-contacts",
+    "vera": "only-looks-at-things",
+    "olga": "gives-access-to-all",
+}
 TOKEN = ADMIN_TOKEN
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from schemas.actions import ActionMemory, PendingApproval
@@ -64,9 +66,15 @@ async def queue_conversation(instance: Instance, conversation: str, epoch: int =
 
 
 async def fill_conversation(
-    instance: Instance, place: str = "visitor-1", *, name: str = "Ann", hostile: str = ""
+    instance: Instance,
+    place: str = "visitor-1",
+    *,
+    name: str = "Ann",
+    hostile: str = "",
+    approval: Mapping[str, Any] = MappingProxyType({}),
 ) -> Conversation:
-    """All that may stand in one; ``hostile`` stands wherever anybody outside can write."""
+    """All that may stand in one; ``hostile`` stands wherever anybody outside can write. ``approval``: more fields of
+    the action that waits."""
     now = instance.clock()
     waiting = PendingApproval(
         id="approval-1",
@@ -77,6 +85,7 @@ async def fill_conversation(
         requested_at=now,
         expires_at=now + timedelta(hours=1),
         reason=f"above the limit {hostile}",
+        **approval,
     )
     handoff = Handoff(
         number=1,

@@ -95,12 +95,18 @@ async def every_page(window: Window, conversation: str) -> AsyncIterator[tuple[s
     """Each with all that can be unfolded on it."""
     talks = (talk(conversation), talk(conversation, "resolve"), f"{LIST}/nothing")
     documents = [f"/console/shop/knowledge/{page}" for page in DOCUMENT_PAGES]
-    for path in (LIST, *talks, "/console/shop/deadletters", "/console/shop/knowledge", *documents):
+    sections = [f"/console/shop/{section}" for section in ("deadletters", "knowledge", "access")]
+    for path in (LIST, *talks, *sections, *documents):
         page = await open_page(window, path)
         if path.endswith("knowledge"):
             await page.get_by_label("Ask a question as a contact would").fill("Do you add a heat pack in winter?")
             await page.get_by_role("button", name="Ask").click()
             await expect(page.locator(".passages")).to_be_visible()
+        if path.endswith("access"):
+            await page.get_by_label("A new API token for").fill("The shop")
+            await page.get_by_label("read").check()
+            await page.get_by_role("button", name="Create").click()
+            await expect(page.locator(".notice")).to_be_visible()
         if path.endswith("deadletters"):
             await page.get_by_label("handler_failed").check()
             await page.get_by_role("button", name="Dry run").click()

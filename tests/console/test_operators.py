@@ -55,6 +55,8 @@ def test_a_short_password_is_refused() -> None:
         (f"anna: {{password_hash: '{HASH.replace('scrypt:2', 'scrypt:3')}'}}", "must be what `parley operator hash`"),
         (f"anna: {{password_hash: '{HASH.replace('scrypt:2', 'scrypt:4194304')}'}}", "must be what `parley operator"),
         ("anna: {}", "password_hash"),
+        ("anna: {password_hash: ''}", "must be what `parley operator hash` prints"),
+        ("anna: {desk_ids: [U0123]}", "must be an id at a desk, such as slack:U0123456789"),
         (f"anna: {{password_hash: '{HASH}', tenants: [shopp]}}", "there is no tenant 'shopp'; did you mean 'shop'?"),
         (f"anna: {{password_hash: '{HASH}', role: boss}}", "role"),
         (f"Anna B: {{password_hash: '{HASH}'}}", "must be 1-63 of a-z"),
@@ -67,6 +69,11 @@ def test_a_configuration_error_names_its_place_and_not_the_secret(tmp_path: Path
     assert "parley.yaml:2:" in told
     assert message in told
     assert "secret-in-clear" not in told
+
+
+def test_a_person_at_the_desk_is_one_operator(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match=r"operators.ben.desk_ids: 'slack:U1' is 'anna' already"):
+        load(tmp_path, "anna: {desk_ids: ['slack:U1']}\n  ben: {desk_ids: ['slack:U2', 'slack:U1']}")
 
 
 def test_a_configuration_is_shown_without_hashes(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.console.form_client import PASSWORDS, TOKEN, FormClient
 from tests.unit.gateway.conftest import Instance, run_instance
 
 LIST = "/console/shop/conversations"
-PAGES = (LIST, "/console/shop/deadletters", "/console/shop/knowledge", f"{LIST}/some-id")
+PAGES = (LIST, "/console/shop/deadletters", "/console/shop/knowledge", "/console/shop/access", f"{LIST}/some-id")
 FORMS = (
     "/console/session/end",
     f"{LIST}/some-id/owner",
@@ -22,6 +22,8 @@ FORMS = (
     f"{LIST}/some-id/approvals/one",
     "/console/shop/deadletters",
     "/console/shop/knowledge",
+    "/console/shop/access",
+    "/console/shop/access/some-id/revoke",
 )
 
 

@@ -138,10 +138,11 @@ def ask_colleague(
     *,
     authority: str,
     why: str,
+    people: int = 1,
     name: str = "",
 ) -> ActionResult | None:
     """Request an approval. ``authority``: what allows the action so far; each authority gets one approval. None when
-    too many approvals are open."""
+    too many approvals are open. ``people``: how many different colleagues have to approve."""
     digest = args.arguments_digest(action.name, given)
     approval = PendingApproval(
         id=ids.derived_id(authority, f"approve-{digest}"),
@@ -153,6 +154,8 @@ def ask_colleague(
         reason=why,
         requested_at=now,
         expires_at=now + timedelta(seconds=scope.rules.approval),
+        role=action.approver,
+        people=people,
     )
     others = [other for other in effects.memory.approvals if other.id != approval.id and other.expires_at > now]
     if len(others) >= MAX_OPEN_APPROVALS:

@@ -174,6 +174,7 @@ class ActionRunner:
                 self._clock(),
                 authority=authority,
                 why=verdict.why,
+                people=verdict.people,
                 name=identity.name,
             )
             return asked or self.refuse(action, given, "limit_reached", TOO_MANY_APPROVALS)

@@ -275,12 +275,17 @@ class TurnActions:
     # ── news from colleagues and the resolver ────────────────────────────────────────────────────────────────────────
 
     async def apply_decision(self, word: ApprovalDecided) -> None:
-        """Apply a colleague's decision on an approval. The first decision counts."""
+        """Apply a colleague's decision on an approval. The first decision counts, or where several people have to
+        approve, the first yes of each of them."""
         approval = next((each for each in self.effects.memory.approvals if each.id == word.approval_id), None)
         if approval is None:
             return
         if word.decision == "deny":
             self._not_approved(approval, "denied", word.reason)
+            return
+        approved_by = sorted({*approval.approved_by, word.person or word.by})
+        if len(approved_by) < approval.people:
+            self._keep_approval(approval.model_copy(update={"approved_by": approved_by}))
             return
         self._close_approval(approval)
         result = await self._runner.run_allowed(
@@ -302,6 +307,11 @@ class TurnActions:
         )
         text = voice.approval_denied if refusal == "denied" else voice.approval_expired
         self.effects.notices.append(Notice(approval.id, text))
+
+    def _keep_approval(self, approval: PendingApproval) -> None:
+        """Another person still has to approve it."""
+        approvals = self.effects.memory.approvals
+        self.effects.remember(approvals=[approval if each.id == approval.id else each for each in approvals])
 
     def _close_approval(self, approval: PendingApproval) -> None:
         """An approval can be decided only once."""

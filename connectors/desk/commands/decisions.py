@@ -3,16 +3,18 @@ action."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from connectors.desk.client import DeskClient
 from connectors.desk.events import build_desk_event, build_reply_event, event_source
+from connectors.desk.rules import TenantDeskRules
 from schemas import ids, topics
 from schemas.conversation import Conversation, DeliveryOutcome
 from schemas.desk import DeskCommand, DraftRequested, DraftSettled
 from schemas.envelope import Envelope
-from schemas.handoff.rules import Actor, holder_name, is_held_by
-from schemas.handoff.service import OwnershipService
+from schemas.handoff.rules import Actor, holder_name, is_held_by, pending_approvals
+from schemas.handoff.service import ApprovalOutcome, OwnershipService
 from schemas.ports import Account, Bus, Clock, State
 
 Outcome = Literal["sent", "edited", "discarded"]
@@ -20,11 +22,19 @@ DRAFT_GONE = "This draft no longer exists. Please ask for another one."
 DRAFT_USED = "This draft has already been sent or discarded."
 ARRIVED = "It has arrived after all, so nothing was sent."
 RESENT = "This has already been sent again."
+FIRST_OF_TWO = "Your approval counts. Another person has to approve it, too."
+APPROVAL_OBJECTIONS: dict[ApprovalOutcome, str] = {
+    "role_too_low": "Your role does not allow you to decide this.",
+    "same_person": "You have approved this already. Another person has to approve it, too.",
+}
 ALREADY_DECIDED = "This has already been decided, or it is too late."
 
 
 class Decisions:
-    def __init__(self, *, client: DeskClient, bus: Bus, state: State, clock: Clock) -> None:
+    def __init__(
+        self, *, rules: Mapping[str, TenantDeskRules], client: DeskClient, bus: Bus, state: State, clock: Clock
+    ) -> None:
+        self._rules = rules
         self._client = client
         self._bus = bus
         self._conversations = state.conversations
@@ -83,15 +93,20 @@ class Decisions:
     async def decide_approval(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
         """Approve or deny an action."""
         current = await self._conversations.get(conversation.id) or conversation
-        actor = Actor(command.by, event_source(current, command), command.name)
+        person = self._rules[current.origin.tenant].find_person(command.by)
+        source = event_source(current, command)
+        actor = Actor(command.by, source, command.name, role=person.role or "viewer", person_id=person.id)
         decision: Literal["approve", "deny"] = "approve" if command.kind == "approve" else "deny"
         outcome = await self._ownership.decide_approval(current, command.value, decision, actor, id=command.id)
         if outcome == "decided":
             await self._deliveries.record(
                 current.id, DeliveryOutcome(message_id=command.id, state="sent", at=self._clock())
             )
+            if decision == "approve" and _is_first_of_two(current, command.value):
+                await self._client.whisper(account, command.place, command.by, FIRST_OF_TWO)
         elif await self._deliveries.outcome(current.id, command.id) is None:
-            await self._client.whisper(account, command.place, command.by, ALREADY_DECIDED)
+            text = APPROVAL_OBJECTIONS.get(outcome, ALREADY_DECIDED)
+            await self._client.whisper(account, command.place, command.by, text)
 
     async def _record_decision(self, conversation: Conversation, command: DeskCommand, value: str) -> str:
         """Record this decision unless another one came first. Return the recorded value; empty if this command lost."""
@@ -119,6 +134,12 @@ class Decisions:
         )
         event_id = ids.derived_id(command.value, "settled")
         return build_desk_event(conversation, topics.DRAFT_SETTLED, settled, event_id, self._clock(), command)
+
+
+def _is_first_of_two(conversation: Conversation, approval: str) -> bool:
+    """Tell whether another person has to approve after this one."""
+    pending = (each for each in pending_approvals(conversation) if each.id == approval)
+    return any(len(each.approved_by) + 1 < each.people for each in pending)
 
 
 def _explain_not_held(conversation: Conversation, command: DeskCommand) -> str:

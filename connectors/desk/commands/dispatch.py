@@ -54,7 +54,7 @@ class DeskCommandDispatcher:
         )
         self._edits = ReplyEdits(self._replies, client, bus=bus, state=state, clock=clock, revises=revises)
         self._ownership = DeskOwnership(client=client, bus=bus, state=state, clock=clock)
-        self._decisions = Decisions(client=client, bus=bus, state=state, clock=clock)
+        self._decisions = Decisions(rules=rules, client=client, bus=bus, state=state, clock=clock)
 
     async def perform(self, conversation: Conversation, command: DeskCommand, batch: Batch) -> None:
         """Execute one command. While a reply is held, ``batch.records`` may grow by records that are still to be

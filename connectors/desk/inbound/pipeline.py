@@ -19,6 +19,7 @@ from connectors.desk.rules import DeskEmojiRules, TenantDeskRules
 from connectors.desk.thread_ids import channel_of, root_of
 from connectors.inbound.reply_references import derive_event_id
 from schemas import topics
+from schemas.access import PERMISSIONS_BY_ROLE
 from schemas.conversation import Conversation
 from schemas.desk import DeskCommand, DeskCommandKind
 from schemas.ports import Account, Bus, ChannelEvent, Clock, State
@@ -30,6 +31,7 @@ MAX_NAMES = 10
 """People mentioned in a reply whose names are looked up; the ids of more stay as they are."""
 THREAD_KINDS = frozenset({"reply", "edit", "delete"})
 """Kinds that count only in the thread below a card."""
+READ_ONLY = "You can read this conversation, but your role does not allow you to act on it."
 NOT_MEMBER = "Only members of this channel can act here. Guests and people from other workspaces cannot."
 
 
@@ -91,7 +93,7 @@ class DeskInboundPipeline:
         if command.kind in ("send_draft", "discard_draft"):
             command = await self._add_draft(account, command)
         if command.kind == "transfer":
-            command = await self._resolve_receiver(account, command)
+            command = await self._resolve_receiver(account, command, rules)
         if command.kind == "reply":
             # A later reaction to the reply names only its external id.
             reply_ref = (command.external_id, conversation.id, command.id)
@@ -122,15 +124,21 @@ class DeskInboundPipeline:
                 binding = await self._bindings.find(account, root_of(interpreted.place))
         if binding is None or not _is_in_place(kind, is_reaction, binding, interpreted):
             return None
-        return await self._admit(account, interpreted, binding)
+        return await self._admit(account, interpreted, binding, rules)
 
-    async def _admit(self, account: Account, event: ChannelEvent, binding: Binding) -> BoundCommand | None:
+    async def _admit(
+        self, account: Account, event: ChannelEvent, binding: Binding, rules: TenantDeskRules
+    ) -> BoundCommand | None:
         by = str(event.payload.get("by"))
         member = await self._permissions.find_member(account, channel_of(event.place), by)
         if member.refusal:
             log.warning("desk_act_refused", tenant=account.tenant, by=by, reason=member.refusal)
             if member.refusal != "bot":
                 await self._client.whisper(account, event.place, by, NOT_MEMBER)
+            return None
+        if not may_act(rules, by):
+            log.warning("desk_act_refused", tenant=account.tenant, by=by, reason="role")
+            await self._client.whisper(account, event.place, by, READ_ONLY)
             return None
         command = self._build_command(account, event, member)
         if command is None or _is_for_other_conversation(command, binding.conversation):
@@ -186,15 +194,21 @@ class DeskInboundPipeline:
         sent = next(iter(command.fields.get("text", ())), "") or draft
         return command.model_copy(update={"text": sent, "fields": {"draft": [draft], "model": [model]}})
 
-    async def _resolve_receiver(self, account: Account, command: DeskCommand) -> DeskCommand:
+    async def _resolve_receiver(self, account: Account, command: DeskCommand, rules: TenantDeskRules) -> DeskCommand:
         """Add the id and name of a transfer's receiver, if they may act in the conversation's channel."""
         chosen = next(iter(command.fields.get("person", ())), "")
         channel = next(iter(command.fields.get("channel", ())), "")
         member = await self._permissions.find_member(account, channel_of(command.place), chosen) if chosen else None
-        if member is None or member.refusal:
-            return command.model_copy(update={"value": channel, "fields": {"refused": [chosen]} if chosen else {}})
         person = f"{self._client.desk.name}:{chosen}"
+        if member is None or member.refusal or not may_act(rules, person):
+            return command.model_copy(update={"value": channel, "fields": {"refused": [chosen]} if chosen else {}})
         return command.model_copy(update={"value": channel, "fields": {"person": [person], "name": [member.name]}})
+
+
+def may_act(rules: TenantDeskRules, by: str) -> bool:
+    """Tell whether the person's role allows anything but reading."""
+    role = rules.find_person(by).role
+    return role is not None and "reply" in PERMISSIONS_BY_ROLE[role]
 
 
 def interpret_reaction(event: ChannelEvent, emoji: DeskEmojiRules) -> ChannelEvent | None:

@@ -29,7 +29,7 @@ from gateway.storage.attachments import AttachmentService
 from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Conversation, Owner, display_name
 from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
-from schemas.handoff.rules import is_held_from, pending_approvals
+from schemas.handoff.rules import is_held_from, objection_to_decision, pending_approvals
 from schemas.handoff.service import HandoffResolution
 from schemas.messages import MAX_TEXT
 from schemas.privacy.cards import mask_cards
@@ -181,7 +181,7 @@ class ConversationPage:
         path = build_path(conversation.origin.tenant, "conversations", conversation.id)
         turns = await self._state.turns.list_newest(conversation.id)
         may_reply = not is_held_from(operator.actor, "claim", conversation)
-        resend = ResendForm(f"{path}/messages", operator.csrf) if may_reply else None
+        resend = ResendForm(f"{path}/messages", operator.csrf) if may_reply and operator.may("reply") else None
         transcript = await render_within_deadline(
             lambda: self._view.render(conversation.origin.tenant, named, turns, resend),
             (line.text for line in named if line.author.kind != "contact"),
@@ -193,7 +193,7 @@ class ConversationPage:
             operator=operator,
             earlier_url=f"{path}?after={max(0, first - MAX_LINES - 1)}" if first > 1 else "",
             transcript=transcript,
-            approvals=_list_approvals(conversation),
+            approvals=_list_approvals(conversation, operator),
             owner=describe_owner(conversation, operator),
             may_reply=may_reply,
             may_return=not is_held_from(operator.actor, "return", conversation),
@@ -224,9 +224,11 @@ class Approval:
     id: str
     facts: list[tuple[str, str]]
     expires_at: datetime
+    may_approve: bool
+    may_deny: bool
 
 
-def _list_approvals(conversation: Conversation) -> list[Approval]:
+def _list_approvals(conversation: Conversation, operator: Operator) -> list[Approval]:
     return [
         Approval(
             each.id,
@@ -234,8 +236,12 @@ def _list_approvals(conversation: Conversation) -> list[Approval]:
                 ("Action", each.display_name),
                 ("Why", each.reason),
                 *((name, str(value)) for name, value in each.arguments.items()),
+                ("Approved by", f"{len(each.approved_by)} of {each.people} people" if each.people > 1 else ""),
+                ("Takes the role", each.role if each.role != "agent" else ""),
             ],
             each.expires_at,
+            may_approve=operator.may("reply") and objection_to_decision(each, "approve", operator.actor) is None,
+            may_deny=operator.may("reply") and objection_to_decision(each, "deny", operator.actor) is None,
         )
         for each in pending_approvals(conversation)
     ]

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from schemas import ids, topics
+from schemas.access import ROLES, Role
 from schemas.actions import ActionMemory, ApprovalDecided, PendingApproval
 from schemas.conversation import Conversation, Facts, Holder, Owner, OwnerRequested
 from schemas.desk import HandoffResolved
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, StateUnavailable, Unavailable
 from schemas.handoff.requests import request_by_turn
-from schemas.handoff.rules import COMMAND_TOWARDS, Actor, CommandKind, OwnershipCommand
+from schemas.handoff.rules import COMMAND_TOWARDS, SHARED_PERSON, Actor, CommandKind, OwnershipCommand
 from schemas.handoff.service import ATTEMPTS, HandoffResolution, OwnershipDecision, OwnershipService, decide_request
 from schemas.ports import Bus, Conversations, OwnershipResult, State
 from tests.contracts.state.recorded_history import open_log
@@ -446,7 +447,7 @@ async def test_a_request_of_a_turn_is_decided_once_whoever_decides_it(house: Hou
 # ── Approvals ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def with_approval(house: House, *, seconds: float = 3600) -> Conversation:
+async def with_approval(house: House, *, seconds: float = 3600, **more: Any) -> Conversation:
     """A refund that waits for a colleague's yes."""
     now = house.clock()
     approval = PendingApproval(
@@ -458,6 +459,7 @@ async def with_approval(house: House, *, seconds: float = 3600) -> Conversation:
         reason="over the limit",
         requested_at=now,
         expires_at=now + timedelta(seconds=seconds),
+        **more,
     )
     facts = Facts(actions=ActionMemory(approvals=[approval]))
     assert await commit_turn(
@@ -496,3 +498,33 @@ async def test_an_expired_or_unknown_approval_is_not_decided(
     found = await with_approval(house, seconds=seconds)
     assert await house.service.decide_approval(found, approval, "approve", MO, id=new_id()) == outcome
     assert await house.logged(topics.APPROVAL_DECIDED) == []
+
+
+@pytest.mark.parametrize("least", ROLES)
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("decision", ["approve", "deny"])
+async def test_an_approval_is_decided_by_its_role_or_a_higher_one(
+    house: House, least: Role, role: Role, decision: Any
+) -> None:
+    found = await with_approval(house, role=least)
+    is_allowed = ROLES.index(role) >= ROLES.index(least)
+    actor = replace(ANNA, role=role)
+    outcome = await house.service.decide_approval(found, "approval-1", decision, actor, id=new_id())
+    assert outcome == ("decided" if is_allowed else "role_too_low")
+    assert len(await house.logged(topics.APPROVAL_DECIDED)) == is_allowed
+
+
+async def test_a_second_approval_takes_another_person_on_every_surface(house: House) -> None:
+    """An operator is one person in the console and at the desk. All who share a token are one person."""
+    anna, at_desk = replace(ANNA, person_id="operator:anna"), Actor("slack:U1", "s", person_id="operator:anna")
+    shared = Actor("admin", "s", is_shared=True, person_id=SHARED_PERSON)
+    found = await with_approval(house, people=2, approved_by=[anna.person, shared.person])
+    decide = house.service.decide_approval
+    for actor in (anna, at_desk, shared, replace(shared, by="token:1")):
+        assert await decide(found, "approval-1", "approve", actor, id=new_id()) == "same_person"
+    assert await house.logged(topics.APPROVAL_DECIDED) == []
+    assert await decide(found, "approval-1", "deny", anna, id=new_id()) == "decided"
+    assert await decide(found, "approval-1", "approve", MO, id=new_id()) == "decided"
+    (denied, approved) = await house.logged(topics.APPROVAL_DECIDED)
+    assert denied.payload(ApprovalDecided).person == "operator:anna"
+    assert approved.payload(ApprovalDecided).person == MO.by

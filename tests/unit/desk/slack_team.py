@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from connectors.desk.commands.replies import line_id
 from connectors.desk.contents import Button
 from connectors.desk.inbound.pipeline import DeskInboundPipeline
 from connectors.desk.posts.posted_state import root_id
-from connectors.desk.rules import TenantDeskRules
+from connectors.desk.rules import DeskPerson, TenantDeskRules
 from connectors.outbound.connections import AccountConnections
 from connectors.registry import load_settings_model, open_channel
 from connectors.slack.channel import SlackChannel
@@ -64,13 +64,15 @@ class RecordingTransport:
 
 @dataclass
 class Team:
-    """``undo``: seconds for which replies are held. ``revises``: channels on which what was sent can be changed."""
+    """``undo``: seconds for which replies are held. ``revises``: channels on which what was sent can be changed.
+    ``people``: colleagues who are operators, by name."""
 
     world: DeskEnvironment
     undo: float = 0.0
     store: Store | None = None
     number: int = 0
     revises: frozenset[str] = frozenset()
+    people: Mapping[str, DeskPerson] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         world = self.world
@@ -82,7 +84,13 @@ class Team:
         self.files = AccountConnections(channel, world.clock)
         self.client = DeskClient(channel.at_desk(), world.clock)
         self.rules = TenantDeskRules(
-            TENANT, "main", self.room.id, undo_seconds=self.undo, outcomes=("Solved", "Not solved"), tags=("refund",)
+            TENANT,
+            "main",
+            self.room.id,
+            undo_seconds=self.undo,
+            outcomes=("Solved", "Not solved"),
+            tags=("refund",),
+            people={f"slack:{world.slack.person(name).id}": person for name, person in self.people.items()},
         )
         about: dict[str, Any] = {"bus": world.bus, "state": world.state, "clock": world.clock}
         self.door = DeskInboundPipeline(rules={TENANT: self.rules}, client=self.client, **about)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from connectors.desk.commands import decisions
 from connectors.desk.contents import Button
+from connectors.desk.inbound.pipeline import READ_ONLY
+from connectors.desk.rules import DeskPerson
 from connectors.slack.desk.block_kit import button
 from schemas import topics
 from schemas.actions import ActionMemory, ApprovalDecided, PendingApproval
@@ -151,7 +154,7 @@ async def test_a_line_that_arrived_after_all_is_not_sent_again(team: Team) -> No
     assert (await team.seen(), team.whispers("Ben")) == ({}, [decisions.ARRIVED])
 
 
-async def start_approval(team: Team, talk: DeskThread, *, minutes: float = 60) -> Post:
+async def start_approval(team: Team, talk: DeskThread, *, minutes: float = 60, **more: Any) -> Post:
     """An action of this conversation that waits for a yes, and the request for it."""
     now = team.world.clock()
     approval = PendingApproval(
@@ -163,6 +166,7 @@ async def start_approval(team: Team, talk: DeskThread, *, minutes: float = 60) -
         reason="over the limit",
         requested_at=now,
         expires_at=now + timedelta(minutes=minutes),
+        **more,
     )
     team.world.conversation = talk.id
     await team.world.change(actions=ActionMemory(approvals=[approval]).model_dump())
@@ -198,3 +202,75 @@ async def test_an_expired_or_unknown_request_is_not_decided(team: Team) -> None:
     await team.quiet()
     assert await team.inbound(topics.APPROVAL_DECIDED) == []
     assert team.whispers("Ben") == [decisions.ALREADY_DECIDED] * 2
+
+
+# ── roles and four eyes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+PEOPLE = {
+    "Ben": DeskPerson("admin", "operator:ben"),
+    "Cleo": DeskPerson("viewer", "operator:cleo"),
+    "Dan": DeskPerson(None, "operator:dan"),
+    "Eve": DeskPerson("owner", "operator:eve"),
+}
+"""Fay is no operator, so she has the role of the desk."""
+
+
+@pytest.fixture
+async def ranked(world: DeskEnvironment) -> AsyncIterator[Team]:
+    async with Team(world, people=PEOPLE).at_work() as team:
+        yield team
+
+
+@pytest.mark.parametrize("name", ["Cleo", "Dan"])
+async def test_whoever_may_only_read_or_not_even_that_cannot_act(ranked: Team, name: str) -> None:
+    talk = await ranked.open()
+    post = await start_approval(ranked, talk)
+    for label in ("Approve", "Deny"):
+        await ranked.slack.interactions.press(name, post, label)
+    await ranked.quiet()
+    assert await ranked.inbound(topics.APPROVAL_DECIDED) == []
+    assert ranked.whispers(name) == [READ_ONLY] * 2
+
+
+@pytest.mark.parametrize(
+    ("least", "name", "is_decided"),
+    [
+        ("agent", "Fay", True),
+        ("agent", "Ben", True),
+        ("admin", "Fay", False),
+        ("admin", "Ben", True),
+        ("owner", "Ben", False),
+        ("owner", "Eve", True),
+    ],
+)
+async def test_an_approval_takes_the_role_that_the_action_names(
+    ranked: Team, least: str, name: str, is_decided: bool
+) -> None:
+    talk = await ranked.open()
+    post = await start_approval(ranked, talk, role=least)
+    await ranked.slack.interactions.press(name, post, "Approve")
+    await ranked.quiet()
+    assert len(await ranked.inbound(topics.APPROVAL_DECIDED)) == is_decided
+    assert ranked.whispers(name) == ([] if is_decided else [decisions.APPROVAL_OBJECTIONS["role_too_low"]])
+
+
+async def test_the_first_of_two_is_told_that_another_has_to_approve(ranked: Team) -> None:
+    talk = await ranked.open()
+    post = await start_approval(ranked, talk, people=2)
+    await ranked.slack.interactions.press("Ben", post, "Approve")
+    await ranked.quiet()
+    (told,) = await ranked.inbound(topics.APPROVAL_DECIDED)
+    assert told.payload(ApprovalDecided).person == "operator:ben"
+    assert ranked.whispers("Ben") == [decisions.FIRST_OF_TWO]
+
+
+async def test_nobody_approves_twice(ranked: Team) -> None:
+    talk = await ranked.open()
+    post = await start_approval(ranked, talk, people=2, approved_by=["operator:ben"])
+    for name in ("Ben", "Fay"):
+        await ranked.slack.interactions.press(name, post, "Approve")
+    await ranked.quiet()
+    told = [event.payload(ApprovalDecided) for event in await ranked.inbound(topics.APPROVAL_DECIDED)]
+    assert [word.person for word in told] == [f"slack:{ranked.slack.person('Fay').id}"]
+    assert ranked.whispers("Ben") == [decisions.APPROVAL_OBJECTIONS["same_person"]]
+    assert ranked.whispers("Fay") == []

@@ -161,8 +161,8 @@ class Shop:
         )
         return self.world.wrap(topics.REACTION_CHANGED, reaction, derived_id(message_id, name))
 
-    async def decided(self, approval: str, decision: Any, name: str) -> Envelope:
-        word = ApprovalDecided(approval_id=approval, decision=decision, by="Rosa", at=self.world.clock())
+    async def decided(self, approval: str, decision: Any, name: str, *, person: str = "operator:rosa") -> Envelope:
+        word = ApprovalDecided(approval_id=approval, decision=decision, by="Rosa", person=person, at=self.world.clock())
         return self.world.wrap(topics.APPROVAL_DECIDED, word, derived_id(approval, name))
 
     async def records(self) -> list[ActionRecord]:

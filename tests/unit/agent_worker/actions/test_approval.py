@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,7 @@ from agent_worker.actions.spec import exceeds
 from agent_worker.voice import DEFAULT_VOICE
 from schemas import topics
 from schemas.conversation import OwnerRequested
-from tests.unit.agent_worker.actions.shop import Refund, Shop, another_worker
+from tests.unit.agent_worker.actions.shop import Refund, Shop, another_worker, open_shop
 
 ASKED = DEFAULT_VOICE.approval_asked
 EXPIRED = DEFAULT_VOICE.approval_expired
@@ -123,3 +126,78 @@ async def test_below_the_limit_nobody_else_is_asked(shop: Shop) -> None:
 def test_another_currency_is_above_every_limit(amount: str, currency: str, holds: bool) -> None:
     limit = exceeds("amount", 50, currency="EUR")
     assert limit.holds(Refund(order="A-1001", amount=Decimal(amount), currency=currency)) == holds
+
+
+# ── four eyes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ROSA, MO = "operator:rosa", "operator:mo"
+
+
+@pytest.fixture
+async def strict(tmp_path: Path) -> AsyncIterator[Shop]:
+    """A refund above 20 has to be approved, and one above 60 by two different people with the role admin."""
+    limits: dict[str, Any] = {
+        "approve": {"parameter": "amount", "above": 20},
+        "four_eyes": {"parameter": "amount", "above": 60},
+    }
+    async with open_shop(tmp_path, declared=True, approver="admin", **limits) as shop:
+        yield shop
+
+
+async def test_one_person_is_enough_below_the_amount_for_four_eyes(strict: Shop) -> None:
+    approval = await ask_for_approval(strict, "60.00")
+    ((asked,),) = [(await strict.memory()).approvals]
+    assert (asked.people, asked.role) == (1, "admin")
+    await strict.hear(await strict.decided(approval, "approve", "one"))
+    assert strict.payments.effects() == {"A-1001 60.00": 1}
+
+
+async def test_above_it_the_second_persons_yes_does_it(strict: Shop) -> None:
+    approval = await ask_for_approval(strict)
+    (asked,) = await strict.requested()
+    assert asked.approval.people == 2
+    assert "two people" in asked.approval.reason
+    await strict.hear(await strict.decided(approval, "approve", "one", person=ROSA))
+    assert strict.payments.done == []
+    (waiting,) = (await strict.memory()).approvals
+    assert waiting.approved_by == [ROSA]
+    assert (await strict.world.known()).owner == "queue", "people still have to decide"
+    await strict.hear(await strict.decided(approval, "approve", "two", person=MO))
+    assert strict.payments.effects() == {"A-1001 80.00": 1}
+    assert (await strict.memory()).approvals == []
+
+
+async def test_one_person_cannot_approve_twice(strict: Shop) -> None:
+    approval = await ask_for_approval(strict)
+    for number in range(5):
+        await strict.hear(await strict.decided(approval, "approve", str(number), person=ROSA))
+    await strict.hear(*[await strict.decided(approval, "approve", f"at once {n}", person=ROSA) for n in range(5)])
+    assert strict.payments.done == []
+    assert [each.approved_by for each in (await strict.memory()).approvals] == [[ROSA]]
+
+
+async def test_two_people_at_once_do_it_once(strict: Shop) -> None:
+    approval = await ask_for_approval(strict)
+    words = [
+        await strict.decided(approval, "approve", f"{person} {n}", person=person) for person in (ROSA, MO) for n in "ab"
+    ]
+    await strict.hear(*words)
+    assert strict.payments.effects() == {"A-1001 80.00": 1}
+
+
+async def test_the_second_persons_no_ends_it(strict: Shop) -> None:
+    approval = await ask_for_approval(strict)
+    await strict.hear(await strict.decided(approval, "approve", "one", person=ROSA))
+    await strict.hear(await strict.decided(approval, "deny", "two", person=MO))
+    assert strict.payments.done == []
+    assert await strict.last() == DEFAULT_VOICE.approval_denied
+    await strict.hear(await strict.decided(approval, "approve", "three", person="operator:eve"))
+    assert strict.payments.done == []
+
+
+async def test_the_first_yes_survives_a_restart(strict: Shop) -> None:
+    approval = await ask_for_approval(strict)
+    await strict.hear(await strict.decided(approval, "approve", "one", person=ROSA))
+    strict.worker = another_worker(strict)
+    await strict.hear(await strict.decided(approval, "approve", "two", person=MO))
+    assert strict.payments.effects() == {"A-1001 80.00": 1}
