@@ -30,18 +30,20 @@ _FAMILIES: dict[str, tuple[str, str, str]] = {
         "Changes that the desk has to show, and what people do there.",
     ),
     "events": (topics.EVENTS, "conversation", "Records of turns, changes of owner, deliveries and feedback."),
-    "state": (topics.STATE, "conversation, or contact:<id>", "Snapshots, from which state is rebuilt."),
+    "state": (topics.STATE, "conversation, contact:<id> or token:<id>", "Snapshots, from which state is rebuilt."),
     "knowledge": (topics.KNOWLEDGE, "<tenant>/<document>", "Whole documents; a tombstone deletes."),
     "deadletter": (topics.DEADLETTER, "conversation", "Records that were given up on, with their original bytes."),
+    "audit": (topics.AUDIT, "tenant", "Who saw, exported, changed and decided what, as a hash chain."),
 }
 _OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "inbound": (("send", "Connectors append what people write."), ("receive", "Agent workers and connectors read it.")),
     "outbound": (("send", "Agent workers publish replies."), ("receive", "Connectors send them.")),
     "desk": (("send", "Workers, connectors and the edge append it."), ("receive", "The desk's consumer reads it.")),
-    "events": (("send", "All processes append to it."), ("receive", "Dashboards and audits read them.")),
+    "events": (("send", "All processes append to it."), ("receive", "Dashboards and exports read them.")),
     "state": (("send", "Workers publish snapshots."), ("receive", "A rebuild reads them.")),
     "knowledge": (("send", "The admin API publishes documents."), ("receive", "Workers index them.")),
     "deadletter": (("send", "The process that gives up on a record appends it."), ("receive", "Operators look at it.")),
+    "audit": (("send", "All processes append to it, before the act."), ("receive", "The console and exports read it.")),
 }
 
 

@@ -13,6 +13,7 @@ from schemas import conversation as c
 from schemas import desk as d
 from schemas import messages as m
 from schemas import turn_recording as r
+from schemas.audit.records import AuditRecord
 from schemas.envelope import Envelope
 from schemas.errors import UnknownEventType
 
@@ -23,6 +24,7 @@ EVENTS = "parley.events"
 STATE = "parley.state"
 KNOWLEDGE = "parley.knowledge"
 DEADLETTER = "parley.deadletter"
+AUDIT = "parley.audit"
 
 MESSAGE_RECEIVED = "parley.message.received.v1"
 MESSAGE_EDITED = "parley.message.edited.v1"
@@ -62,6 +64,7 @@ CONTACT_SNAPSHOT = "parley.contact.snapshot.v1"
 TOKEN_SNAPSHOT = "parley.token.snapshot.v1"
 DOCUMENT_PUBLISHED = "parley.document.published.v1"
 DEADLETTER_RECORDED = "parley.deadletter.recorded.v1"
+AUDIT_RECORDED = "parley.audit.recorded.v1"
 
 # event type → (payload model, topic family)
 EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
@@ -103,6 +106,7 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     TOKEN_SNAPSHOT: (access.AccessToken, "state"),
     DOCUMENT_PUBLISHED: (c.Document, "knowledge"),
     DEADLETTER_RECORDED: (c.DeadLetter, "deadletter"),
+    AUDIT_RECORDED: (AuditRecord, "audit"),
 }
 
 
@@ -164,6 +168,7 @@ def topic_specs(
         TopicSpec(STATE, partitions, None),
         TopicSpec(KNOWLEDGE, small, None),
         TopicSpec(DEADLETTER, small, 90 * DAY_MS),
+        TopicSpec(AUDIT, small, days.get(AUDIT, 400) * DAY_MS),
     ]
 
 
@@ -182,9 +187,12 @@ def topic_of(envelope: Envelope, desks: Mapping[str, str] = NO_DESKS) -> str:
 
 
 def key_of(envelope: Envelope) -> str:
-    """The record key: the conversation, or on compacted topics the item that ``subject`` names."""
+    """The record key: the conversation; on compacted topics the item that ``subject`` names; in the audit trail the
+    tenant."""
     if envelope.type == DOCUMENT_PUBLISHED:
         return f"{envelope.tenant}/{envelope.subject}"
     if envelope.type in (CONTACT_SNAPSHOT, TOKEN_SNAPSHOT):
         return envelope.subject
+    if envelope.type == AUDIT_RECORDED:
+        return envelope.tenant
     return envelope.conversation or envelope.id

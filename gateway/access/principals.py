@@ -12,6 +12,7 @@ from schemas.errors import Forbidden, NotFound
 from schemas.handoff.rules import SHARED_PERSON, Actor
 
 SOURCE = "parley/admin"
+SURFACE = "api"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,9 @@ ADMIN_ROUTES: Mapping[tuple[str, str], Permission] = {
     ("GET", "/tokens"): "owner",
     ("POST", "/tokens"): "owner",
     ("DELETE", "/tokens/{id}"): "owner",
+    ("GET", "/audit"): "admin",
+    ("GET", "/audit/export"): "admin",
+    ("GET", "/audit/verification"): "admin",
 }
 """By method and path below ``/v1/admin/{tenant}``."""
 
@@ -68,5 +71,7 @@ CONSOLE_ROUTES: Mapping[tuple[str, str], Permission] = {
     ("GET", "/access"): "owner",
     ("POST", "/access"): "owner",
     ("POST", "/access/{id}/revoke"): "owner",
+    ("GET", "/audit"): "admin",
+    ("GET", "/audit/export"): "admin",
 }
 """By method and path below ``/console/{tenant}``."""

@@ -36,9 +36,10 @@ class TokenService:
         self._tokens = services.state.access_tokens
         self._tenants = frozenset(services.config.tenants)
         self._clock = services.clock
+        self._audit = services.audit
 
     async def create(
-        self, tenant: str, name: str, scopes: Sequence[Scope], expires_at: datetime | None, by: str
+        self, tenant: str, name: str, scopes: Sequence[Scope], expires_at: datetime | None, *, by: str, surface: str
     ) -> tuple[AccessToken, str]:
         """Create a token and return it with its text, which cannot be shown again. Raises InvalidRequest, Conflict (too
         many tokens)."""
@@ -59,6 +60,7 @@ class TokenService:
             created_by=by,
             expires_at=expires_at,
         )
+        await self._audit.record(tenant, "token.create", actor=by, surface=surface, subject=f"token:{id_}")
         await self._store(token)
         return token, text
 
@@ -67,13 +69,14 @@ class TokenService:
         oldest = self._clock() - KEEP_ENDED
         return [token for token in await self._tokens.list_all(tenant) if _find_end(token) > oldest]
 
-    async def revoke(self, tenant: str, id: str, by: str) -> AccessToken:
+    async def revoke(self, tenant: str, id: str, *, by: str, surface: str) -> AccessToken:
         """Revoke a token for good, in all processes once this returns. Raises NotFound."""
         token = await self._tokens.get(tenant, id)
         if token is None:
             raise NotFound("no such token")
         if token.revoked_at is not None:
             return token
+        await self._audit.record(tenant, "token.revoke", actor=by, surface=surface, subject=f"token:{id}")
         revoked = token.model_copy(update={"revoked_at": self._clock(), "revoked_by": by})
         await self._store(revoked)
         return revoked

@@ -1,11 +1,14 @@
-"""The admin API: documents, routing, conversations, approvals, dead letters, recordings, training data, API tokens."""
+"""The admin API: documents, routing, conversations, approvals, dead letters, recordings, training data, API tokens
+and the audit trail."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.access.audited_routes import ADMIN_ACTIONS
 from gateway.access.routes import ADMIN_ROUTES
 from gateway.admin.approvals import ApprovalApi
+from gateway.admin.audit import AuditApi
 from gateway.admin.conversations import ConversationApi
 from gateway.admin.dead_letters import DeadLetterApi
 from gateway.admin.guard import AdminGuard
@@ -30,7 +33,8 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
     without the permission, and with 404 for an unknown tenant."""
     guard = AdminGuard(services)
     documents, conversations, dead_letters = KnowledgeApi(services), ConversationApi(services), DeadLetterApi(services)
-    approvals, sources, tokens = ApprovalApi(services), KnowledgeSourceApi(services), TokenApi(services)
+    approvals, tokens, audit = ApprovalApi(services), TokenApi(services), AuditApi(services)
+    sources = KnowledgeSourceApi(services)
     health = KnowledgeHealthApi(services, open_health_checks(app, services, Citations(services)))
     for method, path, handler in (
         ("GET", "/knowledge", documents.list_documents),
@@ -62,5 +66,10 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("GET", "/tokens", tokens.list_tokens),
         ("POST", "/tokens", tokens.create),
         ("DELETE", "/tokens/{id}", tokens.revoke),
+        ("GET", "/audit", audit.list_records),
+        ("GET", "/audit/export", audit.export),
+        ("GET", "/audit/verification", audit.verify),
     ):
-        app.router.add_route(method, PREFIX + path, guard(handler, ADMIN_ROUTES[method, path]))
+        app.router.add_route(
+            method, PREFIX + path, guard(handler, ADMIN_ROUTES[method, path], ADMIN_ACTIONS.get((method, path), ""))
+        )

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.access.principals import Principal, PrincipalLookup
+from gateway.access.audited_routes import build_subject
+from gateway.access.principals import SURFACE, Principal, PrincipalLookup
 from gateway.http.client_address import ClientAddressResolver
+from gateway.http.responses import get_route
 from gateway.operators.login_throttle import LoginThrottle
 from gateway.wiring.process_services import ProcessServices
 from schemas.access import Permission
@@ -26,10 +28,18 @@ class AdminGuard:
         self._throttle = LoginThrottle(services)
         self._addresses = ClientAddressResolver(services.config)
         self._principals = PrincipalLookup(services)
+        self._audit = services.audit
 
-    def __call__(self, handler: Handler, permission: Permission) -> Handler:
+    def __call__(self, handler: Handler, permission: Permission, action: str = "") -> Handler:
+        """Wrap a handler. ``action``: what the audit trail calls it; it does not run if that cannot be recorded."""
+
         async def run_admitted(request: web.Request) -> web.StreamResponse:
-            request[_PRINCIPAL] = await self.admit(request, permission)
+            principal = request[_PRINCIPAL] = await self.admit(request, permission)
+            if action:
+                subject = build_subject(get_route(request), request.match_info)
+                await self._audit.record(
+                    request.match_info["tenant"], action, actor=principal.by, surface=SURFACE, subject=subject
+                )
             return await handler(request)
 
         return run_admitted

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from gateway.access.principals import SURFACE
 from gateway.access.tokens import TokenService
 from gateway.admin.guard import get_principal
 from gateway.http.responses import json_response, read_json
@@ -32,9 +33,8 @@ class TokenApi:
 
     async def create(self, request: web.Request) -> web.Response:
         body = await read_json(request, TokenRequest)
-        token, text = await self._tokens.create(
-            request.match_info["tenant"], body.name, body.scopes, body.expires_at, get_principal(request).by
-        )
+        tenant, by = request.match_info["tenant"], get_principal(request).by
+        token, text = await self._tokens.create(tenant, body.name, body.scopes, body.expires_at, by=by, surface=SURFACE)
         return json_response({"token": text} | serialize_token(token), 201)
 
     async def list_tokens(self, request: web.Request) -> web.Response:
@@ -43,7 +43,8 @@ class TokenApi:
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Revoke a token. Revoking it again changes nothing."""
-        await self._tokens.revoke(request.match_info["tenant"], request.match_info["id"], get_principal(request).by)
+        tenant, by = request.match_info["tenant"], get_principal(request).by
+        await self._tokens.revoke(tenant, request.match_info["id"], by=by, surface=SURFACE)
         return web.Response(status=204)
 
 

@@ -134,6 +134,7 @@ def _days_between(least: int, most: int, why: str) -> AfterValidator:
 
 _INBOUND = _days_between(8, 60, "duplicates are recognized for 8 days, and Kafka keeps consumers' offsets for 60")
 _OUTBOUND = _days_between(1, 7, "sends are remembered for 8 days, and records must be gone from the topic before that")
+_AUDIT = _days_between(30, 3650, "an audit trail must outlast the incident that it is needed for")
 _EVENTS = _days_between(9, 3650, "a rebuild of the state needs the outcomes of the last 8 days")
 
 
@@ -147,6 +148,8 @@ class RetentionSettings(Settings):
     """Days for messages to contacts, from 1 to 7."""
     events_days: Annotated[int, _EVENTS] = 90
     """Days for events about turns, deliveries, actions, handoffs and ratings, from 9 to 3650."""
+    audit_days: Annotated[int, _AUDIT] = 400
+    """Days for the audit trail, from 30 to 3650."""
 
 
 class Tenant(Settings):

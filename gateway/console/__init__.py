@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.access.audited_routes import CONSOLE_ACTIONS
 from gateway.access.routes import CONSOLE_ROUTES
 from gateway.console.assets import load_assets
-from gateway.console.forms import DEFAULT_LIMITS
-from gateway.console.guard import ConsoleGuard, with_error_pages
+from gateway.console.forms import DEFAULT_LIMITS, FormLimits
+from gateway.console.guard import ConsoleGuard, FormHandler, PageHandler, with_error_pages
 from gateway.console.live_updates import LiveUpdates
 from gateway.console.pages.access import AccessPage
+from gateway.console.pages.audit import AuditPage
 from gateway.console.pages.conversation import ConversationPage
 from gateway.console.pages.conversation_list import ConversationListPage
 from gateway.console.pages.dead_letters import DeadLetterPage
@@ -51,15 +53,17 @@ def add_routes(app: web.Application, services: ProcessServices, watches: WatchRe
 
 def _add_tenant_routes(app: web.Application, services: ProcessServices, guard: ConsoleGuard, live: LiveUpdates) -> None:
     conversation, dead_letters = ConversationPage(services, live), DeadLetterPage(services)
-    access = AccessPage(services)
+    access, audit = AccessPage(services), AuditPage(services)
     for path, page in (
         ("/conversations", ConversationListPage(services, live).show),
         ("/conversations/{id}", conversation.show),
         ("/conversations/{id}/resolve", conversation.show_resolution_form),
         ("/deadletters", dead_letters.show),
         ("/access", access.show),
+        ("/audit", audit.show),
+        ("/audit/export", audit.export),
     ):
-        app.router.add_get(PREFIX + path, guard.wrap_page(page, CONSOLE_ROUTES["GET", path]), allow_head=False)
+        _add_page(app, guard, path, page)
     for path, form in (
         ("/conversations/{id}/owner", conversation.change_owner),
         ("/conversations/{id}/messages", conversation.send_message),
@@ -68,7 +72,7 @@ def _add_tenant_routes(app: web.Application, services: ProcessServices, guard: C
         ("/access", access.create),
         ("/access/{id}/revoke", access.revoke),
     ):
-        app.router.add_post(PREFIX + path, guard.wrap_form(form, CONSOLE_ROUTES["POST", path]))
+        _add_form(app, guard, path, form)
 
 
 def _add_knowledge_routes(
@@ -91,7 +95,7 @@ def _add_knowledge_routes(
         (f"{document_path}/edit", editor.show),
         (f"{document_path}/versions/{{version}}", document.show_version),
     ):
-        app.router.add_get(PREFIX + path, guard.wrap_page(page, CONSOLE_ROUTES["GET", path]), allow_head=False)
+        _add_page(app, guard, path, page)
     for path, form, limits in (
         (base, knowledge.ask, DEFAULT_LIMITS),
         (f"{base}/new", editor.submit_new, EDITOR_LIMITS),
@@ -102,7 +106,21 @@ def _add_knowledge_routes(
         (f"{document_path}/restore", document.restore, DEFAULT_LIMITS),
         (f"{document_path}/delete", document.delete, DEFAULT_LIMITS),
     ):
-        app.router.add_post(PREFIX + path, guard.wrap_form(form, CONSOLE_ROUTES["POST", path], limits))
+        _add_form(app, guard, path, form, limits)
+
+
+def _add_page(app: web.Application, guard: ConsoleGuard, path: str, page: PageHandler) -> None:
+    route = ("GET", path)
+    handler = guard.wrap_page(page, CONSOLE_ROUTES[route], CONSOLE_ACTIONS.get(route, ""))
+    app.router.add_get(PREFIX + path, handler, allow_head=False)
+
+
+def _add_form(
+    app: web.Application, guard: ConsoleGuard, path: str, form: FormHandler, limits: FormLimits = DEFAULT_LIMITS
+) -> None:
+    route = ("POST", path)
+    handler = guard.wrap_form(form, CONSOLE_ROUTES[route], CONSOLE_ACTIONS.get(route, ""), limits)
+    app.router.add_post(PREFIX + path, handler)
 
 
 async def _serve_asset(request: web.Request) -> web.Response:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hmac
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit
 
 import structlog
 from aiohttp import web
 
+from gateway.access.audited_routes import build_subject
 from gateway.console.forms import DEFAULT_LIMITS, Form, FormLimits, read_form
 from gateway.console.rendering import redirect, render_failure
-from gateway.console.sessions import ConsoleSessions, Operator
-from gateway.http.responses import handle_error
+from gateway.console.sessions import ConsoleSessions, Operator, record_act
+from gateway.http.responses import get_route, handle_error
 from gateway.wiring.process_services import ProcessServices
 from schemas.access import Permission
 from schemas.errors import Forbidden, NotFound, ParleyError, Unauthorized
@@ -35,30 +38,47 @@ RESPONSE_HEADERS = {
 LIVE_HEADER = "X-Parley-Seen"
 """Sent by the page's script when it polls for an update; its value is the tag of the part that is shown."""
 
+POLLS_RECORDED = timedelta(minutes=10)
+"""A page that stays open is recorded in the audit trail once in this time."""
+MAX_RECORDED = 10_000
 PageHandler = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
 FormHandler = Callable[[web.Request, Operator, Form], Awaitable[web.StreamResponse]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ConsoleGuard:
-    """Wraps the handlers of pages and forms so that they run only for a signed-in operator of the tenant whose
-    role allows it."""
+    """Wraps the handlers of pages and forms so that they run only for a signed-in operator of the tenant whose role
+    allows it, and only once the audit trail has a record where it needs one."""
 
     def __init__(self, services: ProcessServices, sessions: ConsoleSessions) -> None:
         self._sessions = sessions
         self._public_url = urlsplit(services.config.public_url)
+        self._audit = services.audit
+        self._clock = services.clock
+        self._recorded: OrderedDict[tuple[str, str], datetime] = OrderedDict()
 
-    def wrap_page(self, handler: PageHandler, permission: Permission) -> Handler:
+    def wrap_page(self, handler: PageHandler, permission: Permission, action: str = "") -> Handler:
+        """Wrap the handler of a page. ``action``: what the audit trail calls it; it is not shown if that cannot be
+        recorded."""
+
         async def show_page(request: web.Request) -> web.StreamResponse:
-            return await handler(request, await self._admit(request, permission))
+            operator = await self._admit(request, permission)
+            if action and not self._is_recorded_poll(request, operator):
+                await self._record(request, operator, action)
+                self._remember_recorded(request, operator)
+            return await handler(request, operator)
 
         return with_error_pages(show_page)
 
     def wrap_form(
-        self, handler: FormHandler, permission: Permission | None, limits: FormLimits = DEFAULT_LIMITS
+        self,
+        handler: FormHandler,
+        permission: Permission | None,
+        action: str = "",
+        limits: FormLimits = DEFAULT_LIMITS,
     ) -> Handler:
-        """Wrap the handler of a form, which must come from a page of the console and from this session. None: every
-        operator may send it."""
+        """Wrap the handler of a form, which must come from a page of the console and from this session. Without a
+        permission, every operator may send it. ``action`` as for pages."""
 
         async def handle_form(request: web.Request) -> web.StreamResponse:
             self.check_same_origin(request)
@@ -68,7 +88,10 @@ class ConsoleGuard:
                 if not hmac.compare_digest(form.get("csrf").encode(), operator.csrf.encode()):
                     raise Forbidden("the form belongs to another session; reload the page")
 
-            return await handler(request, operator, await read_form(request, check, limits))
+            form = await read_form(request, check, limits)
+            if action:
+                await self._record(request, operator, action)
+            return await handler(request, operator, form)
 
         return with_error_pages(handle_form)
 
@@ -85,6 +108,25 @@ class ConsoleGuard:
             }
         if is_foreign:
             raise Forbidden("the form was sent by another site")
+
+    async def _record(self, request: web.Request, operator: Operator, action: str) -> None:
+        subject = build_subject(get_route(request), request.match_info)
+        await record_act(self._audit, operator, request.match_info["tenant"], action, subject)
+
+    def _is_recorded_poll(self, request: web.Request, operator: Operator) -> bool:
+        """Whether the page's script polls for a part of a page whose reading was recorded a short while ago. A poll
+        that nothing was recorded for counts as reading, since anybody can send its header."""
+        recorded_at = self._recorded.get((operator.session, request.path))
+        if recorded_at is None or LIVE_HEADER not in request.headers:
+            return False
+        return self._clock() < recorded_at + POLLS_RECORDED
+
+    def _remember_recorded(self, request: web.Request, operator: Operator) -> None:
+        key = (operator.session, request.path)
+        self._recorded[key] = self._clock()
+        self._recorded.move_to_end(key)
+        while len(self._recorded) > MAX_RECORDED:
+            self._recorded.popitem(last=False)
 
     async def _admit(self, request: web.Request, permission: Permission | None) -> Operator:
         operator = await self._sessions.admit(request)

@@ -28,6 +28,7 @@ SECTION_TITLES = {
     "deadletters": "Dead letters",
     "knowledge": "Knowledge",
     "access": "Access",
+    "audit": "Audit",
 }
 SECTIONS = {name: (title, CONSOLE_ROUTES["GET", f"/{name}"]) for name, title in SECTION_TITLES.items()}
 """The sections of the console by the first part of their path, with the permission that each requires."""

@@ -15,6 +15,7 @@ from gateway.config.operators import ADMIN_NAME, DUMMY_HASH, verify_password
 from gateway.config.secret_keys import derive_key, sign, verify_signature
 from gateway.wiring.process_services import ProcessServices
 from schemas.access import PERMISSIONS_BY_ROLE, Permission, Role
+from schemas.audit.trail import AuditTrail
 from schemas.errors import Unauthorized
 from schemas.handoff.rules import SHARED_PERSON, Actor, name_operator
 
@@ -23,6 +24,7 @@ COOKIE = "parley_console"
 BROWSER_COOKIE = "parley_console_browser"
 BROWSER_LIFETIME = timedelta(days=180)
 SOURCE = "parley/console"
+SURFACE = "console"
 _ENDED = "ended"
 
 
@@ -150,6 +152,11 @@ class ConsoleSessions:
         secret_hash, is_known = secret_hash or DUMMY_HASH, bool(secret_hash)
         async with self._password_checks:
             return await asyncio.to_thread(verify_password, secret, secret_hash) and is_known
+
+
+async def record_act(audit: AuditTrail, operator: Operator, tenant: str, action: str, subject: str) -> None:
+    """Record in the audit trail what an operator is about to do. Raises Unavailable: then it must not happen."""
+    await audit.record(tenant, action, actor=operator.actor.by, surface=SURFACE, subject=subject)
 
 
 def parse_account(name: str) -> str:

@@ -12,6 +12,7 @@ from gateway.config.private_files import is_open_to_others
 from gateway.config.secret_keys import GENERATE_COMMAND, MIN_SECRET_BYTES, SECRET_NAMES, is_too_short
 from gateway.config.settings import Config
 from gateway.doctor import knowledge_sources, preflight, vendors
+from gateway.doctor.audit import check_audit_trail
 from gateway.doctor.vendors import has_webhook
 from gateway.wiring import encoders, routing
 from gateway.wiring.engines import (
@@ -57,8 +58,12 @@ async def run_checks(file: Path | None) -> list[Finding]:
     findings += await vendors.check_accounts(config)
     findings += await knowledge_sources.check_sources(config)
     if config.embedded:
-        return findings + await load_engine(config.state).run_checks(state_location(config))
-    return findings + await _check_servers(config)
+        stores = await load_engine(config.state).run_checks(state_location(config))
+    else:
+        stores = await _check_servers(config)
+    if any(finding.status == "fail" for finding in stores):
+        return [*findings, *stores]  # the audit trail cannot be read
+    return [*findings, *stores, await check_audit_trail(config)]
 
 
 async def _check_servers(config: Config) -> list[Finding]:

@@ -56,6 +56,21 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint("/{tenant}/knowledge/documents/{document}/edit", "Show the form to edit a document."),
     _page_endpoint("/{tenant}/knowledge/documents/{document}/versions/{version}", "Show an earlier version."),
     _page_endpoint("/{tenant}/access", "List the people and the API tokens that have access to the tenant."),
+    _page_endpoint(
+        "/{tenant}/audit",
+        "List the audit trail, the newest record first.",
+        query={"actor": "Only what this actor did.", "action": "Only this action.", "after": "The cursor of a page."},
+    ),
+    ApiEndpoint(
+        "GET",
+        "/console/{tenant}/audit/export",
+        "Export the whole audit trail with its hashes, as JSON lines.",
+        {200: "application/x-ndjson", 303: ""},
+        auth=CONSOLE,
+        errors=_CONSOLE_ERRORS,
+        group="console",
+        permission=CONSOLE_ROUTES["GET", "/audit/export"],
+    ),
     ApiEndpoint(
         "GET", "/console/assets/{file}", "Download a file of the console.", {200: "text/css"}, errors=("not_found",)
     ),

@@ -367,6 +367,27 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
     ),
     _admin_endpoint("DELETE", "/tokens/{id}", "Revoke an API token for good. A repeat changes nothing.", {204: ""}),
+    _admin_endpoint(
+        "GET",
+        "/audit",
+        "List the audit trail, the newest record first.",
+        {200: models.AuditListResponse},
+        query={"actor": "Only what this actor did.", "action": "Only this action, such as token.create, or token."}
+        | _PAGE_QUERY,
+        errors=_PAGE_ERRORS,
+    ),
+    _admin_endpoint(
+        "GET",
+        "/audit/export",
+        "Export the whole audit trail with its hashes, as JSON lines.",
+        {200: "application/x-ndjson"},
+    ),
+    _admin_endpoint(
+        "GET",
+        "/audit/verification",
+        "Verify that no record of the audit trail was changed or removed.",
+        {200: models.AuditVerificationResponse},
+    ),
     *CONSOLE_ENDPOINTS,
     ApiEndpoint("GET", "/healthz", "Check that the process is alive.", {200: models.HealthResponse}),
     ApiEndpoint(

@@ -274,6 +274,26 @@ class TokenListResponse(ResponseModel):
     next: str
 
 
+class AuditItem(ResponseModel):
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    surface: str
+
+
+class AuditListResponse(ResponseModel):
+    items: list[AuditItem]
+    next: str
+
+
+class AuditVerificationResponse(ResponseModel):
+    """``problems`` is empty if nothing was changed or removed."""
+
+    records: int
+    problems: list[str]
+
+
 class HealthResponse(ResponseModel):
     status: Literal["ok"]
 

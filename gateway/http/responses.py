@@ -95,7 +95,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
     except (ConnectionError, asyncio.CancelledError):
         raise
     except Exception as error:
-        return handle_error(error, _get_route(request))
+        return handle_error(error, get_route(request))
 
 
 def handle_error(error: Exception, route: str) -> web.Response:
@@ -123,7 +123,8 @@ def build_refusal_middleware(metrics: Metrics) -> Middleware:
     return count_refusals
 
 
-def _get_route(request: web.Request) -> str:
+def get_route(request: web.Request) -> str:
+    """The path of the route that a request has taken, with the names of its parameters; empty if it has taken none."""
     resource = request.match_info.route.resource
     return "" if resource is None else resource.canonical
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -60,7 +61,9 @@ from infra.flight_recorder import FlightRecorder
 from infra.metrics import PrometheusMetrics
 from infra.state.recovery import StateRecovery
 from infra.tracing import member_name, record_traces
-from schemas.errors import DatabaseLocked, SetupError
+from schemas.audit.records import INSTALLATION
+from schemas.audit.trail import AuditTrail
+from schemas.errors import DatabaseLocked, SetupError, Unavailable
 from schemas.ports import Blobs, Channel
 
 log = structlog.get_logger("parley.compose")
@@ -93,6 +96,7 @@ async def open_services(
             config=config,
             bus=engine.bus,
             state=engine.state,
+            audit=AuditTrail(bus=engine.bus, state=engine.state, clock=utc_now),
             blobs=blobs,
             quota=quota,
             metrics=PrometheusMetrics(),
@@ -226,6 +230,7 @@ async def run_process(
         process_tuning.freeze_heap()
         supervisor.run_every("memory", process_tuning.EVERY, lambda: asyncio.to_thread(process_tuning.trim_heap))
         freezing = asyncio.create_task(_settle_documents(services))
+        recording = asyncio.create_task(_record_configuration(services, supervisor, role))
         try:
             async with run_flight_recorder(config.data_path, config.stall_seconds) as recorder:
                 try:
@@ -234,6 +239,7 @@ async def run_process(
                     await supervisor.finish(STOP_TIMEOUT)
         finally:
             freezing.cancel()
+            recording.cancel()
             await recovery.close()
 
 
@@ -242,6 +248,19 @@ async def _settle_documents(services: ProcessServices) -> None:
     if services.knowledge is not None:
         await services.knowledge.wait_until_ready()
         process_tuning.freeze_heap()
+
+
+async def _record_configuration(services: ProcessServices, supervisor: Supervisor, role: str) -> None:
+    """Record in the audit trail with which configuration this process runs, once the servers can be reached. Secrets
+    are no part of its hash."""
+    digest = hashlib.sha256(services.config.model_dump_json().encode()).hexdigest()
+    while not supervisor.stopping.is_set():
+        try:
+            return await services.audit.record(
+                INSTALLATION, "configuration.load", actor="process", surface=role, subject=f"configuration:{digest}"
+            )
+        except Unavailable:
+            await supervisor.pause(2.0)
 
 
 def _member_name(role: str) -> str:

@@ -56,6 +56,7 @@ def build_desk_router(services: ProcessServices) -> DeskRouter | None:
             bus=services.bus,
             state=services.state,
             clock=services.clock,
+            audit=services.audit,
             own_numbers=own_numbers,
         )
         for kind in kinds

@@ -68,7 +68,7 @@ def describe_longer_retention(config: Config) -> list[str]:
 
 def _wanted_days(tenant: Tenant) -> dict[str, int]:
     retention = tenant.retention
-    days = {topics.EVENTS: retention.events_days}
+    days = {topics.EVENTS: retention.events_days, topics.AUDIT: retention.audit_days}
     for name, accounts in tenant.channels.accounts().items():
         if accounts:
             days |= {topics.inbound(name): retention.inbound_days, topics.outbound(name): retention.outbound_days}

@@ -12,6 +12,7 @@ from gateway.config.settings import Config
 from gateway.http.overload import OverloadFlag
 from gateway.storage.quotas import StorageQuota
 from infra.flight_recorder import FlightRecorder
+from schemas.audit.trail import AuditTrail
 from schemas.ports import Account, Blobs, Bus, Channel, Clock, Metrics, State
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class ProcessServices:
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     is_state_lost: Callable[[], bool] = _return_false
     check_readiness: Callable[[], Awaitable[dict[str, str]]] = _no_problems
+    audit: AuditTrail
     watch: Callable[[], Coroutine[object, object, None]] | None = None
 
 

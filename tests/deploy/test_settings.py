@@ -56,7 +56,7 @@ def test_settings_that_contradict_each_other_are_reported_with_their_place(
         ("inbound_days: 61", "must be 8 to 60"),
         ("outbound_days: 8", "must be 1 to 7: sends are remembered for 8 days"),
         ("events_days: 8", "must be 9 to 3650: a rebuild"),
-        ("transcript_days: 30", "retention.transcript_days: unknown key; available: events_days, inbound_days"),
+        ("transcript_days: 30", "retention.transcript_days: unknown key; available: audit_days, events_days"),
     ],
 )
 def test_a_retention_that_is_not_honoured_is_refused_with_its_place(

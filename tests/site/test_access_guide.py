@@ -23,6 +23,6 @@ def test_a_program_uses_a_token_until_it_is_revoked(reader: Reader) -> None:
     blocks = [block for block in list_blocks(PAGE) if block.kind in FOLLOWED[PAGE]]
     printed = [json.loads(line) for line in reader.run_script(as_one_script(blocks)).splitlines() if line[:1] == "{"]
     shown = [json.loads(block.text) for block in blocks if block.kind == "json"]
-    assert len(printed) == len(shown) == 3
+    assert len(printed) == len(shown) == 4
     for expected, answer in zip(shown, printed, strict=True):
         assert_like(expected, answer)

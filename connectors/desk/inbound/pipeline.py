@@ -20,6 +20,7 @@ from connectors.desk.thread_ids import channel_of, root_of
 from connectors.inbound.reply_references import derive_event_id
 from schemas import topics
 from schemas.access import PERMISSIONS_BY_ROLE
+from schemas.audit.trail import AuditTrail
 from schemas.conversation import Conversation
 from schemas.desk import DeskCommand, DeskCommandKind
 from schemas.ports import Account, Bus, ChannelEvent, Clock, State
@@ -31,6 +32,20 @@ MAX_NAMES = 10
 """People mentioned in a reply whose names are looked up; the ids of more stay as they are."""
 THREAD_KINDS = frozenset({"reply", "edit", "delete"})
 """Kinds that count only in the thread below a card."""
+AUDITED_ACTIONS: dict[DeskCommandKind, str] = {
+    "claim": "owner.change",
+    "release": "owner.change",
+    "return": "owner.change",
+    "resolve": "owner.change",
+    "transfer": "owner.change",
+    "escalate": "owner.change",
+    "reply": "conversation.reply",
+    "send_draft": "conversation.reply",
+    "resend": "conversation.reply",
+    "approve": "approval.decide",
+    "deny": "approval.decide",
+}
+"""What the audit trail calls the commands that it records."""
 READ_ONLY = "You can read this conversation, but your role does not allow you to act on it."
 NOT_MEMBER = "Only members of this channel can act here. Guests and people from other workspaces cannot."
 
@@ -56,6 +71,7 @@ class DeskInboundPipeline:
         bus: Bus,
         state: State,
         clock: Clock,
+        audit: AuditTrail,
         own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
     ) -> None:
         self._rules = rules
@@ -66,6 +82,7 @@ class DeskInboundPipeline:
         self._own_numbers = own_numbers
         self._bindings = Bindings(state.deliveries, state.conversations, client)
         self._permissions = Permissions(client)
+        self._audit = audit
         self._ownership = DeskOwnership(client=client, bus=bus, state=state, clock=clock)
 
     async def close(self) -> None:
@@ -83,6 +100,7 @@ class DeskInboundPipeline:
     async def _handle(self, bound_command: BoundCommand, rules: TenantDeskRules) -> None:
         account, command = bound_command.account, bound_command.command
         conversation = bound_command.binding.conversation
+        await self._record(conversation, command)
         if command.kind == "claim":
             return await self._ownership.claim(account, conversation, command)
         if command.fields.get(FORM_TRIGGER) and await self._open_form(account, conversation, command, rules):
@@ -99,6 +117,19 @@ class DeskInboundPipeline:
             reply_ref = (command.external_id, conversation.id, command.id)
             await self._deliveries.bind(account.tenant, account.channel, account.name, *reply_ref)
         await self._append(conversation, command)
+
+    async def _record(self, conversation: Conversation, command: DeskCommand) -> None:
+        """Record the command in the audit trail. If that fails, the command is not accepted, and the vendor sends it
+        again."""
+        action = AUDITED_ACTIONS.get(command.kind)
+        if action is None:
+            return
+        subject = f"conversation:{conversation.id}"
+        if command.kind in ("approve", "deny"):
+            subject += f"/approval:{command.value}"
+        await self._audit.record(
+            conversation.origin.tenant, action, actor=command.by, surface=self._client.desk.name, subject=subject
+        )
 
     async def _append(self, conversation: Conversation, command: DeskCommand) -> None:
         event = build_desk_event(conversation, topics.DESK_COMMAND, command, command.id, self._clock(), command)

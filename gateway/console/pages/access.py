@@ -13,7 +13,7 @@ from gateway.admin.tokens import TokenRequest
 from gateway.config.operators import list_operators
 from gateway.console.forms import Form
 from gateway.console.rendering import build_path, redirect, render_page
-from gateway.console.sessions import Operator
+from gateway.console.sessions import SURFACE, Operator
 from gateway.http.responses import describe_validation_error
 from gateway.wiring.process_services import ProcessServices
 from schemas.access import SCOPES, AccessToken
@@ -55,14 +55,14 @@ class AccessPage:
         except ValidationError as error:
             raise InvalidRequest(describe_validation_error(error)) from None
         tenant, by = request.match_info["tenant"], operator.actor.by
-        _, text = await self._tokens.create(tenant, asked.name, asked.scopes, asked.expires_at, by)
+        _, text = await self._tokens.create(tenant, asked.name, asked.scopes, asked.expires_at, by=by, surface=SURFACE)
         return await self._render_page(
             request, operator, "Created. Copy the token now: it cannot be shown again.", text
         )
 
     async def revoke(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
         tenant = request.match_info["tenant"]
-        await self._tokens.revoke(tenant, request.match_info["id"], operator.actor.by)
+        await self._tokens.revoke(tenant, request.match_info["id"], by=operator.actor.by, surface=SURFACE)
         return redirect(f"{build_path(tenant, 'access')}?notice={REVOKED_NOTICE}")
 
     async def _render_page(

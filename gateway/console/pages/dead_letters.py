@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.admin.masking import mask_payload
 from gateway.console.forms import Form
 from gateway.console.rendering import build_path, build_url, redirect, render_page
-from gateway.console.sessions import Operator
+from gateway.console.sessions import Operator, record_act
 from gateway.operators.replays import UNASSIGNED, ReplayService, decode_letter
 from gateway.wiring.process_services import ProcessServices
 from schemas import topics
@@ -83,6 +83,7 @@ class DeadLetterPage:
             letter = await self._replays.find(tenant, letter_id, sees_all=operator.sees_all)
             if is_dry_run:
                 return ReplayResult(letter_id, True, await self._describe_replay(letter))
+            await record_act(self._services.audit, operator, tenant, "deadletter.replay", f"deadletter:{letter_id}")
             replay = await self._replays.replay(letter)
         except ParleyError as error:
             return ReplayResult(letter_id, False, error.message)

@@ -17,7 +17,7 @@ from gateway.console.pages.document import VISIBILITIES
 from gateway.console.pages.document_text import render_document_text
 from gateway.console.pages.knowledge import ASSURANCES, parse_question
 from gateway.console.rendering import build_path, redirect, render_page
-from gateway.console.sessions import Operator
+from gateway.console.sessions import Operator, record_act
 from gateway.knowledge.editor import DocumentEditor, check_id, draft_id
 from gateway.knowledge.trials import DocumentTrials, Trial, TrialAnswer
 from gateway.wiring.process_services import ProcessServices
@@ -109,6 +109,8 @@ class DocumentEditorPage:
                 trial = await self._trials.ask(tenant, draft, asked, assurance)
                 return self._render_form(request, operator, fields, trial=trial)
             shown = draft.id
+            what = "knowledge.draft" if act == "draft" else "knowledge.publish"
+            await record_act(self._services.audit, operator, tenant, what, f"document:{draft.id}")
             if act == "draft":
                 proposal = document.proposal if document is not None else None
                 shown = await self._save_draft(tenant, draft, proposal)

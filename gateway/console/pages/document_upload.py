@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from agent_worker.knowledge.text.documents import MAX_RAW_BYTES
+from agent_worker.knowledge.text.documents import MAX_RAW_BYTES, document_id
 from agent_worker.sources.registry import file_endings
 from gateway.console.forms import Form, FormLimits
 from gateway.console.pages.document import VISIBILITIES
 from gateway.console.rendering import render_page
-from gateway.console.sessions import Operator
+from gateway.console.sessions import Operator, record_act
 from gateway.knowledge.editor import DocumentEditor
 from gateway.knowledge.uploads import DocumentUploads, UploadFile, UploadResult
 from gateway.wiring.process_services import ProcessServices
@@ -25,6 +25,7 @@ _VISIBILITIES: dict[str, Visibility] = {"public": "public", "verified": "verifie
 class DocumentUploadPage:
     def __init__(self, services: ProcessServices) -> None:
         self._uploads = DocumentUploads(DocumentEditor(services))
+        self._audit = services.audit
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
         return self._render_page(request, operator, [])
@@ -37,6 +38,10 @@ class DocumentUploadPage:
         if not files:
             return self._render_page(request, operator, [], "No file was chosen.")
         tenant = request.match_info["tenant"]
+        for file in files:
+            # The documents of a file have its id; those of a file with several have ids that begin with it.
+            subject = f"document:{document_id(file.name)}"
+            await record_act(self._audit, operator, tenant, "knowledge.publish", subject)
         results = await self._uploads.publish(tenant, files, visibility, operator.label)
         failed = sum(bool(result.problem) for result in results)
         error = f"{failed} of {len(results)} files could not be read." if failed else ""

@@ -12,7 +12,7 @@ from agent_worker.sources.registry import source_of
 from gateway.console.forms import Form
 from gateway.console.live_updates import LivePart, LiveUpdates
 from gateway.console.rendering import build_path, build_url, redirect, render, render_page
-from gateway.console.sessions import Operator
+from gateway.console.sessions import Operator, record_act
 from gateway.documents.document_sources import DocumentSource
 from gateway.documents.removals import RemovalDecisions
 from gateway.documents.source_directory import SIGNAL, SourceDirectory, SourceStatus
@@ -76,6 +76,8 @@ class KnowledgeSourcesPage:
         if act not in NOTICES:
             raise InvalidRequest("there is no such action")
         found = (await self._directory.find(tenant, source)).source
+        what = "source.sync" if act == "sync" else "source.removals"
+        await record_act(self._services.audit, operator, tenant, what, f"source:{source}")
         removals = RemovalDecisions(self._services, tenant)
         if act == "sync":
             await self._directory.demand(tenant, source)

@@ -18,10 +18,12 @@ from gateway.console.sessions import (
     ConsoleSessions,
     Operator,
     parse_account,
+    record_act,
 )
 from gateway.http.client_address import ClientAddressResolver
 from gateway.operators.login_throttle import LoginThrottle
 from gateway.wiring.process_services import ProcessServices
+from schemas.audit.records import INSTALLATION
 from schemas.errors import Forbidden, Unauthorized
 
 log = structlog.get_logger("parley.console")
@@ -35,6 +37,7 @@ class SignInPage:
         self._sessions = sessions
         self._guard = guard
         self._throttle = LoginThrottle(services)
+        self._audit = services.audit
         self._addresses = ClientAddressResolver(services.config)
         self._has_operators = bool(services.config.operators)
         self._secure = services.config.public_url.startswith("https://")
@@ -64,12 +67,18 @@ class SignInPage:
             error = "the name or the password is wrong" if name.strip() else "the admin token is wrong"
             return self._render_form(return_path, name=name, error=error)
         operator, cookie = signed_in
+        await self._record(operator, "session.start")
         log.info("console_signed_in", by=operator.actor.by)
         response = redirect(return_path or get_home_path(operator))
         self._set_cookie(response, COOKIE, cookie, LIFETIME, "/console")
         browser_cookie = self._sessions.build_browser_cookie(account, browser)
         self._set_cookie(response, BROWSER_COOKIE, browser_cookie, BROWSER_LIFETIME, "/console/session")
         return response
+
+    async def _record(self, operator: Operator, action: str) -> None:
+        """Record in the audit trail of each tenant that the operator may work for, or in that of the installation."""
+        for tenant in (INSTALLATION,) if operator.sees_all else operator.tenants:
+            await record_act(self._audit, operator, tenant, action, f"operator:{operator.key}")
 
     def _set_cookie(self, response: web.Response, name: str, value: str, lifetime: timedelta, path: str) -> None:
         seconds = int(lifetime.total_seconds())
@@ -87,7 +96,9 @@ class SignInPage:
         return web.Response(status=204)
 
     async def sign_out(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
+        # The session ends in any case.
         await self._sessions.end(operator)
+        await self._record(operator, "session.end")
         log.info("console_signed_out", by=operator.actor.by)
         response = redirect("/console")
         response.del_cookie(COOKIE, path="/console", httponly=True, samesite="Strict", secure=self._secure)

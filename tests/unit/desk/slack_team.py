@@ -21,6 +21,7 @@ from connectors.slack.channel import SlackChannel
 from connectors.slack.desk.block_kit import button
 from infra.bus.lanes import Lanes
 from schemas import ids, topics
+from schemas.audit.trail import AuditTrail
 from schemas.conversation import Conversation, DeliveryOutcome, Origin
 from schemas.desk import DeskCommand
 from schemas.envelope import Envelope
@@ -93,7 +94,8 @@ class Team:
             people={f"slack:{world.slack.person(name).id}": person for name, person in self.people.items()},
         )
         about: dict[str, Any] = {"bus": world.bus, "state": world.state, "clock": world.clock}
-        self.door = DeskInboundPipeline(rules={TENANT: self.rules}, client=self.client, **about)
+        audit = AuditTrail(**about)
+        self.door = DeskInboundPipeline(rules={TENANT: self.rules}, client=self.client, audit=audit, **about)
         self.acts = DeskCommandDispatcher(
             rules={TENANT: self.rules},
             client=self.client,

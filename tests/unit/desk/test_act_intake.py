@@ -14,8 +14,11 @@ from connectors.desk.posts.posted_state import root_id
 from connectors.slack.backfill import read_history
 from connectors.slack.desk import connection
 from schemas import topics
+from schemas.audit.records import AuditRecord, verify_records
+from schemas.audit.trail import AuditTrail
 from schemas.conversation import OwnerRequested
 from schemas.desk import DeskCommand
+from schemas.errors import BusUnavailable
 from schemas.messages import Address
 from tests.simulators.slack.workspace import Post
 from tests.simulators.vendor import Fault
@@ -191,3 +194,31 @@ async def test_a_tenant_without_a_desk_takes_nothing(team: Team) -> None:
 def test_a_card_is_known_by_the_records_it_may_have() -> None:
     assert is_root("c", root_id("c", 3))
     assert not is_root("c", root_id("d", 0))
+
+
+# ── the audit trail ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_colleagues_decide_is_in_the_audit_trail(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    await team.quiet()
+    records = [event.payload(AuditRecord) for event in await team.told(topics.AUDIT_RECORDED, topics.AUDIT)]
+    ben = f"slack:{team.slack.person('Ben').id}"
+    assert [(each.actor, each.action, each.surface, each.subject) for each in records] == [
+        (ben, "owner.change", "slack", f"conversation:{talk.id}")
+    ]
+    assert verify_records(records).problems == []
+
+
+async def test_a_command_that_cannot_be_recorded_is_not_accepted(team: Team) -> None:
+    talk = await team.open()
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise BusUnavailable("no broker answers")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AuditTrail, "record", fail)
+        await talk.claim("Ben")
+        await team.quiet()
+        assert (await talk.now()).owner == "queue"

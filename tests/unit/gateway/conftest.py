@@ -26,6 +26,7 @@ from gateway.wiring.process_services import ProcessServices, build_account_looku
 from infra.blobs import open_blobs
 from infra.telemetry import PrometheusMetrics
 from schemas import topics
+from schemas.audit.trail import AuditTrail
 from schemas.conversation import Conversation, Origin
 from schemas.envelope import Envelope
 from schemas.messages import Address
@@ -183,6 +184,7 @@ async def run_instance(folder: Path, text: str) -> AsyncIterator[Instance]:
             config=config,
             bus=engine.bus,
             state=engine.state,
+            audit=AuditTrail(bus=engine.bus, state=engine.state, clock=clock),
             blobs=QuotaBlobs(open_blobs(config.blobs, config.data_path, clock), quota),
             quota=quota,
             metrics=PrometheusMetrics(),

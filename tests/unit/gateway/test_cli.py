@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -569,6 +570,27 @@ def test_tokens_are_created_listed_and_revoked(running: DevProcess) -> None:
     assert "backend  read    admin       revoked" in parley("token", "list", cwd=running.folder).stdout
     missing = parley("token", "revoke", "nothing", cwd=running.folder)
     assert (missing.returncode, missing.stderr) == (2, "error[not_found]: no such token\n")
+
+
+def test_doctor_verifies_the_audit_trail_of_a_running_instance(running: DevProcess) -> None:
+    found = findings(parley("doctor", "--json", cwd=running.folder))["audit trail"]
+    assert found["status"] == "ok"
+    assert re.fullmatch(r"[1-9]\d* records, unchanged", found["detail"])
+
+
+def test_doctor_notices_a_record_that_was_removed_from_the_file(folder: Path) -> None:
+    for name in ("one", "two", "three"):
+        assert parley("token", "create", name, "-s", "read", cwd=folder).returncode == 0
+    assert findings(parley("doctor", "--json", cwd=folder))["audit trail"]["detail"] == "3 records, unchanged"
+    with sqlite3.connect(folder / ".parley" / "parley.db") as database:
+        rows = database.execute(
+            "SELECT record.id FROM bus_records AS record WHERE record.key = 'shop' ORDER BY record.id"
+        ).fetchall()
+        assert len(rows) == 3
+        database.execute("DELETE FROM bus_records WHERE id = ?", rows[1])
+    found = findings(parley("doctor", "--json", cwd=folder))["audit trail"]
+    assert found["status"] == "fail"
+    assert "is missing" in found["detail"]
 
 
 @pytest.mark.parametrize("expires", ["90", "soon", "0d", "1000d", "-1d"])

@@ -23,6 +23,7 @@ from gateway.wiring.process_services import ProcessServices, build_account_looku
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from schemas import topics
+from schemas.audit.trail import AuditTrail
 from schemas.envelope import Envelope
 from schemas.messages import Author, OutboundMessage
 from schemas.ports import Bus, Record, RenderContext
@@ -231,6 +232,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
             config=config,
             bus=engine.bus,
             state=engine.state,
+            audit=AuditTrail(bus=engine.bus, state=engine.state, clock=clock),
             blobs=QuotaBlobs(open_blobs(config.blobs, tmp_path, clock), quota),
             quota=quota,
             metrics=PrometheusMetrics(),

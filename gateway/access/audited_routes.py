@@ -1,0 +1,48 @@
+"""The operations that are recorded in the audit trail, and what their records say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+ADMIN_ACTIONS: Mapping[tuple[str, str], str] = {
+    ("GET", "/conversations/{id}"): "conversation.read",
+    ("POST", "/conversations/{id}/owner"): "owner.change",
+    ("POST", "/conversations/{id}/messages"): "conversation.reply",
+    ("POST", "/conversations/{id}/approvals/{approval}"): "approval.decide",
+    ("PUT", "/knowledge/{document}"): "knowledge.publish",
+    ("DELETE", "/knowledge/{document}"): "knowledge.remove",
+    ("POST", "/knowledge/{document}/restore"): "knowledge.restore",
+    ("POST", "/knowledge/sources/{source}/sync"): "source.sync",
+    ("POST", "/knowledge/sources/{source}/removals"): "source.removals",
+    ("GET", "/recordings"): "recording.export",
+    ("GET", "/training"): "training.export",
+    ("POST", "/deadletters/{id}/replay"): "deadletter.replay",
+    ("GET", "/audit/export"): "audit.export",
+}
+"""By method and path below ``/v1/admin/{tenant}``. ``TokenService`` records what is done with tokens."""
+CONSOLE_ACTIONS: Mapping[tuple[str, str], str] = {
+    ("GET", "/conversations/{id}"): "conversation.read",
+    ("POST", "/conversations/{id}/owner"): "owner.change",
+    ("POST", "/conversations/{id}/messages"): "conversation.reply",
+    ("POST", "/conversations/{id}/approvals/{approval}"): "approval.decide",
+    ("POST", "/knowledge/documents/{document}/restore"): "knowledge.restore",
+    ("POST", "/knowledge/documents/{document}/delete"): "knowledge.remove",
+    ("GET", "/audit/export"): "audit.export",
+}
+"""By method and path below ``/console/{tenant}``. The forms whose fields say what they concern record it themselves."""
+_PARAMETER = re.compile(r"/(\w+)/\{(\w+)\}")
+_KINDS = {
+    "conversations": "conversation",
+    "approvals": "approval",
+    "knowledge": "document",
+    "documents": "document",
+    "sources": "source",
+    "deadletters": "deadletter",
+}
+
+
+def build_subject(path: str, parameters: Mapping[str, str]) -> str:
+    """What a request concerns: ``conversation:<id>``, or ``tenant:<name>`` where its path names nothing else."""
+    named = [f"{_KINDS[kind]}:{parameters[name]}" for kind, name in _PARAMETER.findall(path) if kind in _KINDS]
+    return "/".join(named) or f"tenant:{parameters['tenant']}"

@@ -1,0 +1,1 @@
+"""The audit trail: who saw, exported, changed and decided what, on every surface."""
