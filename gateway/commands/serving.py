@@ -127,7 +127,8 @@ async def _run_dev(config: Config, config_option: str) -> None:
     config, lines = await choose_models(config, configuration.environment())
     for line in lines:
         note(line)
-    check_port(config.host, config.port)
+    for address in config.addresses:
+        check_port(*address)
     # Reading documents may take minutes, so whatever prevents the start is reported first.
     await asyncio.to_thread(preflight.require_imports, config)
     await asyncio.to_thread(train_changed_models, config, note)
@@ -209,7 +210,7 @@ def banner(config: Config, config_option: str, sample: str) -> str:
 Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-C.
 
   chat page     {url}/
-  console       {url}/console
+  console       {config.local_admin_url}/console
   admin token   {config.admin_token.get_secret_value()}
   model         {describe_model(config, tenant)}
 
@@ -218,7 +219,7 @@ Ask in the terminal:
 
 Or over HTTP:
   curl -s -X POST {url}/v1/chat/{tenant}/sessions -H 'Content-Type: application/json' -d '{{}}'
-  curl -s -X POST {url}/v1/admin/{tenant}/knowledge/search -H 'Content-Type: application/json' \\
+  curl -s -X POST {config.local_admin_url}/v1/admin/{tenant}/knowledge/search -H 'Content-Type: application/json' \\
     -H "Authorization: Bearer {config.admin_token.get_secret_value()}" -d {ask}
 """
 

@@ -61,5 +61,7 @@ WebAddress = Annotated[str, AfterValidator(_check_web_address)]
 """An http(s) URL without query and fragment, or empty."""
 Network = Annotated[str, AfterValidator(_check_network)]
 ListenAddress = Annotated[str, AfterValidator(_check_listen_address)]
+OptionalListenAddress = Annotated[str, AfterValidator(lambda text: _check_listen_address(text) if text else "")]
+"""A listen address, or empty."""
 ModelName = Annotated[str, Field(min_length=1)]
 """The name of an entry of ``models``."""

@@ -13,7 +13,15 @@ from connectors.web.settings import WebAccount
 from gateway.config.actions import ActionSettings
 from gateway.config.default_models import check_dev_model
 from gateway.config.desk import DeskSettings
-from gateway.config.field_types import Language, ListenAddress, ModelName, Network, Slug, WebAddress
+from gateway.config.field_types import (
+    Language,
+    ListenAddress,
+    ModelName,
+    Network,
+    OptionalListenAddress,
+    Slug,
+    WebAddress,
+)
 from gateway.config.knowledge import KnowledgeSettings
 from gateway.config.models import BudgetSettings, ModelEntry
 from gateway.config.operators import OperatorSettings
@@ -252,6 +260,9 @@ class _Servers(Settings):
 
     listen: ListenAddress = "127.0.0.1:8080"
     """The host and port at which Parley listens."""
+    admin_listen: OptionalListenAddress = ""
+    """The host and port of the admin API, the console and the metrics, which then are not served at ``listen``. Empty:
+    everything is at ``listen``."""
     public_url: WebAddress = ""
     """The address at which vendors and browsers reach this installation."""
     trusted_proxies: list[Network] = []
@@ -354,11 +365,16 @@ class Config(_WithSections):
 
     @property
     def host(self) -> str:
-        return self.listen.rpartition(":")[0].strip("[]")
+        return split_address(self.listen)[0]
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of each address at which an instance listens, the public one first."""
+        return [split_address(each) for each in (self.listen, self.admin_listen) if each]
 
     @property
     def port(self) -> int:
-        return int(self.listen.rpartition(":")[2])
+        return split_address(self.listen)[1]
 
     @property
     def data_path(self) -> Path:
@@ -367,5 +383,21 @@ class Config(_WithSections):
     @property
     def local_url(self) -> str:
         """The address at which commands on this machine reach the running instance."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "*": "127.0.0.1"}.get(self.host, self.listen.rpartition(":")[0])  # noqa: S104
-        return f"http://{host}:{self.port}"
+        return _build_local_url(self.listen)
+
+    @property
+    def local_admin_url(self) -> str:
+        """The address at which commands on this machine reach the admin API of the running instance."""
+        return _build_local_url(self.admin_listen or self.listen)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split a listen address into host and port."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _build_local_url(address: str) -> str:
+    host, port = split_address(address)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

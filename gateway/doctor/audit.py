@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from gateway.access.audit_log import AuditLog
-from gateway.commands.common.instance import AdminApi, find_instance
+from gateway.commands.common.instance import AdminApi, find_admin_api
 from gateway.config.secret_keys import fill_in_secrets
 from gateway.config.settings import Config
 from gateway.wiring.engines import open_engine, retention_of
@@ -37,7 +37,7 @@ async def _verify_all(config: Config) -> tuple[int, list[str]]:
     if not config.embedded:
         return await _verify_log(config)
     async with aiohttp.ClientSession() as http:
-        address = await find_instance(http, config, None)
+        address = await find_admin_api(http, config, None)
         if address:
             return await _ask_instance(http, address, fill_in_secrets(config))
     return await _verify_log(config) if database_file(config.data_path).exists() else (0, [])

@@ -190,10 +190,12 @@ async def _check_listen_address(config: Config) -> Finding:
     if running:
         return Finding("listen address", "ok", f"an instance answers at {running}")
     try:
-        check_port(config.host, config.port)
+        for address in config.addresses:
+            check_port(*address)
     except PortInUse as error:
         return Finding("listen address", "fail", error.message, error.fix)
-    return Finding("listen address", "ok", f"{config.listen} is free")
+    listed = [each for each in (config.listen, config.admin_listen) if each]
+    return Finding("listen address", "ok", f"{' and '.join(listed)} {'is' if len(listed) == 1 else 'are'} free")
 
 
 def _check_attachments(config: Config) -> Finding:

@@ -57,14 +57,35 @@ UNTRACED_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 
 
 def build_app(services: ProcessServices) -> web.Application:
-    """Build the application with all routes of the contract."""
+    """Build the application for ``listen``: all routes of the contract, or with ``admin_listen`` those for contacts and
+    vendors only."""
     watches = WatchRegistry()
     app = _build_chat_app(services, watches)
-    add_admin_routes(app, services)
     openapi.add_routes(app)
-    add_console_routes(app, services, watches)
-    add_health_routes(app, services)
+    add_health_routes(app, services, metrics=not services.config.admin_listen)
+    if not services.config.admin_listen:
+        add_admin_routes(app, services)
+        add_console_routes(app, services, watches)
     return app
+
+
+def build_admin_app(services: ProcessServices) -> web.Application:
+    """Build the application for ``admin_listen``: the admin API, the console and the metrics."""
+    watches = WatchRegistry()
+    app = web.Application(
+        middlewares=[build_refusal_middleware(services.metrics), error_middleware], client_max_size=4 * 1024 * 1024
+    )
+    app.on_response_prepare.append(_set_default_headers)
+    app.on_shutdown.append(partial(_end_watches, watches))
+    openapi.add_routes(app)
+    add_health_routes(app, services)
+    add_admin_routes(app, services)
+    add_console_routes(app, services, watches)
+    return app
+
+
+async def _end_watches(watches: WatchRegistry, _app: web.Application) -> None:
+    watches.end_all()
 
 
 def _build_chat_app(services: ProcessServices, watches: WatchRegistry) -> web.Application:

@@ -16,11 +16,12 @@ READINESS_TIMEOUT = 5.0
 """Seconds that a part may take to report; probes time out soon after."""
 
 
-def add_routes(app: web.Application, services: ProcessServices) -> None:
+def add_routes(app: web.Application, services: ProcessServices, *, metrics: bool = True) -> None:
     health = Health(services)
     app.router.add_get("/healthz", health.check_liveness)
     app.router.add_get("/readyz", health.check_readiness)
-    app.router.add_get("/metrics", health.render_metrics)
+    if metrics:
+        app.router.add_get("/metrics", health.render_metrics)
 
 
 class Health:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +31,7 @@ from connectors.registry import explain_missing_library, open_channel
 from gateway.config.settings import Config
 from gateway.documents.sync_service import SyncService
 from gateway.http import health
-from gateway.http.app import build_app, run_server, serve_forever
+from gateway.http.app import build_admin_app, build_app, run_server, serve_forever
 from gateway.http.responses import error_middleware
 from gateway.http.webhooks import build_path
 from gateway.storage import attachment_collector
@@ -199,15 +200,18 @@ async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -
             return
         start = start_worker if role == "worker" else _start_connectors
         start(services, supervisor, served)
-        host, port = _listen_address(config)
-        supervisor.run("health", lambda: serve_forever(_health_app(services), host, port, stop=supervisor.stopping))
+        for app, (host, port) in zip(_build_health_apps(services), config.addresses, strict=True):
+            serve = partial(serve_forever, app, host, port, stop=supervisor.stopping)
+            supervisor.run(f"health at port {port}", serve)
         await supervisor.wait()
 
 
-def _health_app(services: ProcessServices) -> web.Application:
-    app = web.Application(middlewares=[error_middleware])
-    health.add_routes(app, services)
-    return app
+def _build_health_apps(services: ProcessServices) -> list[web.Application]:
+    """The applications of a process that serves only probes and metrics, one for each of its addresses."""
+    apps = [web.Application(middlewares=[error_middleware]) for _ in services.config.addresses]
+    for app in apps:
+        health.add_routes(app, services, metrics=app is apps[-1])
+    return apps
 
 
 @asynccontextmanager
@@ -324,23 +328,20 @@ def _watch_groups(services: ProcessServices, supervisor: Supervisor, channels: l
 async def serve_edge(
     config: Config, services: ProcessServices, supervisor: Supervisor, on_ready: Callable[[], object] | None
 ) -> None:
-    host, port = _listen_address(config)
     supervisor.run_every("owner gauges", gauges.INTERVAL, lambda: gauges.report_owners(services))
     start_backfills(services, supervisor)
 
     async def http() -> None:
-        async with run_server(build_app(services), host, port):
+        async with AsyncExitStack() as stack:
+            apps = [build_app(services), *([build_admin_app(services)] if config.admin_listen else [])]
+            for app, (host, port) in zip(apps, config.addresses, strict=True):
+                await stack.enter_async_context(run_server(app, host, port))
             if on_ready is not None:
                 on_ready()
             await supervisor.stopping.wait()
 
     supervisor.run("http", http)
     await supervisor.wait()
-
-
-def _listen_address(config: Config) -> tuple[str, int]:
-    host, _, port = config.listen.rpartition(":")
-    return host, int(port)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ async def open_api(config: Config, tenant: str, url: str | None = None) -> Async
     """The admin API for a tenant. Raises SetupError if no instance runs and none can be opened here."""
     token = config.admin_token.get_secret_value()
     async with aiohttp.ClientSession(timeout=_CALL_TIMEOUT) as http:
-        instance_url = await find_instance(http, config, url)
+        instance_url = await find_admin_api(http, config, url)
         if instance_url:
             yield AdminApi(http, instance_url, token, tenant)
             return
@@ -108,9 +108,14 @@ async def find_instance(http: aiohttp.ClientSession, config: Config, url: str | 
     return ""
 
 
+async def find_admin_api(http: aiohttp.ClientSession, config: Config, url: str | None) -> str:
+    """The address of the admin API of the running instance, or an empty text."""
+    return await find_instance(http, config, url or (config.local_admin_url if config.admin_listen else None))
+
+
 def not_running_error(config: Config, url: str | None) -> SetupError:
     return SetupError(
-        f"no instance answers at {url or config.local_url}",
+        f"no instance answers at {url or config.local_admin_url}",
         fix="start one with `parley dev`, or give its address with --url",
     )
 
