@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.access.audited_routes import ADMIN_ACTIONS
+from gateway.access.audit_routes import ADMIN_ACTIONS
 from gateway.access.routes import ADMIN_ROUTES
 from gateway.admin.approvals import ApprovalApi
 from gateway.admin.audit import AuditApi

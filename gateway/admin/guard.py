@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.access.audited_routes import build_subject
+from gateway.access.audit_routes import build_subject
 from gateway.access.principals import SURFACE, Principal, PrincipalLookup
 from gateway.http.client_address import ClientAddressResolver
 from gateway.http.responses import get_route

@@ -65,3 +65,16 @@ OptionalListenAddress = Annotated[str, AfterValidator(lambda text: _check_listen
 """A listen address, or empty."""
 ModelName = Annotated[str, Field(min_length=1)]
 """The name of an entry of ``models``."""
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split a listen address into host and port."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def build_local_url(address: str) -> str:
+    """The URL at which programs on this machine reach a listen address."""
+    host, port = split_address(address)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

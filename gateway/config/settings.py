@@ -21,6 +21,8 @@ from gateway.config.field_types import (
     OptionalListenAddress,
     Slug,
     WebAddress,
+    build_local_url,
+    split_address,
 )
 from gateway.config.knowledge import KnowledgeSettings
 from gateway.config.models import BudgetSettings, ModelEntry
@@ -333,6 +335,12 @@ class Config(_WithSections):
     """The organizations that this installation serves, by a short name of your choice."""
     _folder: Path = PrivateAttr(default=Path())
 
+    @model_validator(mode="after")
+    def _check_addresses(self) -> Config:
+        if self.admin_listen == self.listen:
+            raise ValueError("admin_listen: must differ from listen; leave it out to serve everything at one address")
+        return self
+
     @property
     def folder(self) -> Path:
         """The folder of the configuration file. Relative paths start there."""
@@ -383,21 +391,9 @@ class Config(_WithSections):
     @property
     def local_url(self) -> str:
         """The address at which commands on this machine reach the running instance."""
-        return _build_local_url(self.listen)
+        return build_local_url(self.listen)
 
     @property
     def local_admin_url(self) -> str:
         """The address at which commands on this machine reach the admin API of the running instance."""
-        return _build_local_url(self.admin_listen or self.listen)
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Split a listen address into host and port."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-def _build_local_url(address: str) -> str:
-    host, port = split_address(address)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}.get(host, host)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return build_local_url(self.admin_listen or self.listen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.access.audited_routes import CONSOLE_ACTIONS
+from gateway.access.audit_routes import CONSOLE_ACTIONS
 from gateway.access.routes import CONSOLE_ROUTES
 from gateway.console.assets import load_assets
 from gateway.console.forms import DEFAULT_LIMITS, FormLimits

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import structlog
 from aiohttp import web
 
-from gateway.access.audited_routes import build_subject
+from gateway.access.audit_routes import build_subject
 from gateway.console.forms import DEFAULT_LIMITS, Form, FormLimits, read_form
 from gateway.console.rendering import redirect, render_failure
 from gateway.console.sessions import ConsoleSessions, Operator, record_act

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from gateway.access.routes import ADMIN_ROUTES
 from schemas.access import Permission
 
 VISITOR, ADMIN, SIGNATURE, CONSOLE, PUBLIC = "visitor", "admin", "signature", "console", ""
@@ -29,6 +30,21 @@ class ApiEndpoint:
     errors: tuple[str, ...] = ()
     group: str = "others"
     permission: Permission | Literal[""] = ""
+
+
+BODY_ERRORS = ("invalid_request", "too_large", "unsupported_media_type")
+RETRYABLE_ERRORS = ("rate_limited", "unavailable")
+ADMIN_ERRORS = ("unauthorized", "forbidden", "not_found", *RETRYABLE_ERRORS)
+PAGE_QUERY = {"after": "The `next` of the previous page.", "limit": "Items per page, 1 to 200 (default 50)."}
+PAGE_ERRORS = ("invalid_request", *ADMIN_ERRORS)
+
+
+def describe_admin_endpoint(
+    method: str, path: str, summary: str, responses: dict[int, type[BaseModel] | str], **more: object
+) -> ApiEndpoint:
+    permission = ADMIN_ROUTES[method, path]
+    settings = {"auth": ADMIN, "errors": ADMIN_ERRORS, "group": "admin", "permission": permission} | more
+    return ApiEndpoint(method, "/v1/admin/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
 
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"

@@ -4,34 +4,41 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from gateway.access.routes import ADMIN_ROUTES
 from gateway.admin.approvals import ApprovalDecisionRequest
 from gateway.admin.conversations import OwnerRequest
 from gateway.admin.knowledge import MAX_WAIT, DocumentRequest, RestoreRequest, SearchRequest, TrialRequest
 from gateway.admin.knowledge_health import HealthRequest
 from gateway.admin.knowledge_sources import RemovalDecisionRequest, SyncSourceRequest
 from gateway.admin.route_explanation import RouteRequest
-from gateway.admin.tokens import TokenRequest
 from gateway.http import knowledge_models
 from gateway.http import response_models as models
-from gateway.http.api_endpoint import ADMIN, PUBLIC, SIGNATURE, VISITOR, ApiEndpoint
+from gateway.http.access_endpoints import ACCESS_ENDPOINTS
+from gateway.http.api_endpoint import (
+    ADMIN_ERRORS,
+    BODY_ERRORS,
+    PAGE_ERRORS,
+    PAGE_QUERY,
+    PUBLIC,
+    RETRYABLE_ERRORS,
+    SIGNATURE,
+    VISITOR,
+    ApiEndpoint,
+    describe_admin_endpoint,
+)
 from gateway.http.console_endpoints import CONSOLE_ENDPOINTS
 from gateway.operators.conversations import OperatorMessage
 from gateway.webchat.chat_service import VisitorMessage
 from gateway.webchat.sessions import SessionRequest
 from gateway.webchat.widget import WIDGET_FILES
 
-_BODY_ERRORS = ("invalid_request", "too_large", "unsupported_media_type")
-_RETRYABLE_ERRORS = ("rate_limited", "unavailable")
-_CHAT_ERRORS = ("unauthorized", "forbidden", "not_found", *_RETRYABLE_ERRORS)
-_ADMIN_ERRORS = ("unauthorized", "forbidden", "not_found", *_RETRYABLE_ERRORS)
+_CHAT_ERRORS = ("unauthorized", "forbidden", "not_found", *RETRYABLE_ERRORS)
 _WEBHOOK_ERRORS = (
     "invalid_request",
     "unauthorized",
     "not_found",
     "too_large",
     "unsupported_media_type",
-    *_RETRYABLE_ERRORS,
+    *RETRYABLE_ERRORS,
 )
 
 
@@ -42,21 +49,6 @@ def _chat_endpoint(
     return ApiEndpoint(method, "/v1/chat/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
 
 
-def _admin_endpoint(
-    method: str, path: str, summary: str, responses: dict[int, type[BaseModel] | str], **more: object
-) -> ApiEndpoint:
-    settings = {
-        "auth": ADMIN,
-        "errors": _ADMIN_ERRORS,
-        "group": "admin",
-        "permission": ADMIN_ROUTES[method, path],
-    } | more
-    return ApiEndpoint(method, "/v1/admin/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
-
-
-_PAGE_QUERY = {"after": "The `next` of the previous page.", "limit": "Items per page, 1 to 200 (default 50)."}
-_PAGE_ERRORS = ("invalid_request", *_ADMIN_ERRORS)
-
 ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _chat_endpoint(
         "POST",
@@ -65,7 +57,7 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         {201: models.SessionResponse, 200: models.SessionResponse},
         auth=PUBLIC,
         body=SessionRequest,
-        errors=(*_BODY_ERRORS, *_CHAT_ERRORS),
+        errors=(*BODY_ERRORS, *_CHAT_ERRORS),
     ),
     _chat_endpoint(
         "DELETE",
@@ -79,7 +71,7 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "Send a message. A repeat with the same client_msg_id gets the same response.",
         {202: models.VisitorMessageResponse},
         body=VisitorMessage,
-        errors=(*_BODY_ERRORS, "id_reused", *_CHAT_ERRORS),
+        errors=(*BODY_ERRORS, "id_reused", *_CHAT_ERRORS),
     ),
     _chat_endpoint(
         "GET",
@@ -95,7 +87,7 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "Upload a file of at most 10 MiB for a message.",
         {201: models.AttachmentResponse},
         body="multipart/form-data",
-        errors=(*_BODY_ERRORS, *_CHAT_ERRORS),
+        errors=(*BODY_ERRORS, *_CHAT_ERRORS),
     ),
     _chat_endpoint(
         "GET",
@@ -164,141 +156,143 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         errors=_WEBHOOK_ERRORS,
         group="webhooks",
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "GET",
         "/knowledge",
         "List documents.",
         {200: knowledge_models.DocumentListResponse},
-        query=_PAGE_QUERY,
-        errors=_PAGE_ERRORS,
+        query=PAGE_QUERY,
+        errors=PAGE_ERRORS,
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/knowledge/search",
         "Search the documents as the agent does.",
         {200: knowledge_models.SearchResponse},
         body=SearchRequest,
-        errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/knowledge/{document}/try",
         "Answer a question with and without a document, before it is published.",
         {200: knowledge_models.TrialResponse},
         body=TrialRequest,
-        errors=(*_BODY_ERRORS, "document_too_large", "unprocessable", *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, "document_too_large", "unprocessable", *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "GET",
         "/knowledge-health",
         "Read the report of the last check of the documents.",
         {200: knowledge_models.KnowledgeHealthResponse},
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/knowledge-health",
         "Start a check of the documents in the background.",
         {202: knowledge_models.KnowledgeHealthResponse},
         body=HealthRequest,
-        errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/route/explain",
         "Explain which route a message would take.",
         {200: models.RouteResponse},
         body=RouteRequest,
-        errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "GET",
         "/knowledge/sources",
         "List the sources of documents, with their syncs.",
         {200: knowledge_models.SourceListResponse},
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/knowledge/sources/{source}/sync",
         "Sync a source as soon as possible.",
         {202: knowledge_models.SourceItem},
         body=SyncSourceRequest,
-        errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/knowledge/sources/{source}/removals",
         "Decide about documents that are gone from a source: approve their removal, or discard it.",
         {200: knowledge_models.RemovalDecisionResponse},
         body=RemovalDecisionRequest,
-        errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, "conflict", *ADMIN_ERRORS),
     ),
-    _admin_endpoint("GET", "/knowledge/{document}", "Read one document.", {200: knowledge_models.DocumentResponse}),
-    _admin_endpoint(
+    describe_admin_endpoint(
+        "GET", "/knowledge/{document}", "Read one document.", {200: knowledge_models.DocumentResponse}
+    ),
+    describe_admin_endpoint(
         "PUT",
         "/knowledge/{document}",
         "Publish a document, or a new version of it.",
         {200: knowledge_models.PutDocumentResponse},
         query={"wait": f"Seconds to wait until searches find it, 0 to {MAX_WAIT}; adds `searchable` to the response."},
         body=DocumentRequest,
-        errors=(*_BODY_ERRORS, "document_too_large", "unprocessable", *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, "document_too_large", "unprocessable", *ADMIN_ERRORS),
     ),
-    _admin_endpoint("DELETE", "/knowledge/{document}", "Remove a document.", {204: ""}),
-    _admin_endpoint(
+    describe_admin_endpoint("DELETE", "/knowledge/{document}", "Remove a document.", {204: ""}),
+    describe_admin_endpoint(
         "GET",
         "/knowledge/{document}/versions",
         "List the versions of a document, the newest first.",
         {200: knowledge_models.DocumentVersionListResponse},
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/knowledge/{document}/restore",
         "Publish an earlier version again.",
         {200: knowledge_models.PutDocumentResponse},
         body=RestoreRequest,
-        errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, "conflict", *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "GET",
         "/conversations",
         "List conversations, the most recently active first.",
         {200: models.ConversationListResponse},
         query={"state": "Only conversations with this owner.", "channel": "Only conversations on this channel."}
-        | _PAGE_QUERY,
-        errors=_PAGE_ERRORS,
+        | PAGE_QUERY,
+        errors=PAGE_ERRORS,
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "GET",
         "/conversations/{id}",
         "Read a conversation with its transcript and turns.",
         {200: models.ConversationResponse},
         query={"after": "A sequence number; without it, the newest 200 lines."},
-        errors=_PAGE_ERRORS,
+        errors=PAGE_ERRORS,
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/conversations/{id}/owner",
         "Change the owner of a conversation, unless it has changed in the meantime.",
         {200: models.OwnerResponse},
         body=OwnerRequest,
-        errors=(*_BODY_ERRORS, "stale_epoch", *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, "stale_epoch", *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/conversations/{id}/messages",
         "Reply as a person, which takes over the conversation.",
         {202: models.OperatorMessageResponse},
         body=OperatorMessage,
-        errors=(*_BODY_ERRORS, "id_reused", "conflict", *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, "id_reused", "conflict", *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/conversations/{id}/attachments",
         "Upload a file of at most 10 MiB for a person's reply in this conversation.",
         {201: models.AttachmentResponse},
         body="multipart/form-data",
-        errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "GET",
         "/recordings",
         "Export the documents and the recorded conversations, unmasked, as JSON lines, for `parley replay`.",
@@ -307,9 +301,9 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
             "since": "Only conversations last answered at this time or later.",
             "conversation": "Only this conversation.",
         },
-        errors=("invalid_request", "unavailable", *_ADMIN_ERRORS),
+        errors=("invalid_request", "unavailable", *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "GET",
         "/training",
         "Export approved conversations and rejected replies, masked, as JSON lines.",
@@ -320,74 +314,39 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
             "since": "Only conversations last answered at this time or later.",
             "until": "Only conversations last answered before this time.",
         },
-        errors=("invalid_request", *_ADMIN_ERRORS),
+        errors=("invalid_request", *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "GET",
         "/conversations/{id}/approvals",
         "List the actions that wait for approval.",
         {200: models.ApprovalListResponse},
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "POST",
         "/conversations/{id}/approvals/{approval}",
         "Approve or deny an action. The first decision counts.",
         {202: models.ApprovalDecisionResponse},
         body=ApprovalDecisionRequest,
-        errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
+        errors=(*BODY_ERRORS, "conflict", *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
+    describe_admin_endpoint(
         "GET",
         "/deadletters",
         "List dead letters, newest first.",
         {200: models.DeadLetterListResponse},
-        query={"unassigned": "true lists dead letters without a tenant, which could not be read."} | _PAGE_QUERY,
-        errors=_PAGE_ERRORS,
+        query={"unassigned": "true lists dead letters without a tenant, which could not be read."} | PAGE_QUERY,
+        errors=PAGE_ERRORS,
     ),
-    _admin_endpoint("GET", "/deadletters/{id}", "Read one dead letter.", {200: models.DeadLetterResponse}),
-    _admin_endpoint(
+    describe_admin_endpoint("GET", "/deadletters/{id}", "Read one dead letter.", {200: models.DeadLetterResponse}),
+    describe_admin_endpoint(
         "POST",
         "/deadletters/{id}/replay",
         "Append the record again with a new id.",
         {202: models.ReplayResponse},
-        errors=("conflict", *_ADMIN_ERRORS),
+        errors=("conflict", *ADMIN_ERRORS),
     ),
-    _admin_endpoint(
-        "GET",
-        "/tokens",
-        "List the API tokens of the tenant, the newest first, without their secrets.",
-        {200: models.TokenListResponse},
-    ),
-    _admin_endpoint(
-        "POST",
-        "/tokens",
-        "Create an API token. The response shows it once.",
-        {201: models.TokenCreationResponse},
-        body=TokenRequest,
-        errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
-    ),
-    _admin_endpoint("DELETE", "/tokens/{id}", "Revoke an API token for good. A repeat changes nothing.", {204: ""}),
-    _admin_endpoint(
-        "GET",
-        "/audit",
-        "List the audit trail, the newest record first.",
-        {200: models.AuditListResponse},
-        query={"actor": "Only what this actor did.", "action": "Only this action, such as token.create, or token."}
-        | _PAGE_QUERY,
-        errors=_PAGE_ERRORS,
-    ),
-    _admin_endpoint(
-        "GET",
-        "/audit/export",
-        "Export the whole audit trail with its hashes, as JSON lines.",
-        {200: "application/x-ndjson"},
-    ),
-    _admin_endpoint(
-        "GET",
-        "/audit/verification",
-        "Verify that no record of the audit trail was changed or removed.",
-        {200: models.AuditVerificationResponse},
-    ),
+    *ACCESS_ENDPOINTS,
     *CONSOLE_ENDPOINTS,
     ApiEndpoint("GET", "/healthz", "Check that the process is alive.", {200: models.HealthResponse}),
     ApiEndpoint(

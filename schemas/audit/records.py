@@ -83,7 +83,8 @@ def _check_link(record: AuditRecord, numbers: dict[str, int], result: AuditVerif
         is_next = record.number == numbers[record.previous] + 1
         return "" if is_next else f"{where} has the wrong number"
     at, oldest = record.previous_at, result.oldest_at
-    if at is None or oldest is None or at > oldest:
+    # What retention removed is older than everything that is left.
+    if at is None or oldest is None or at >= oldest:
         return f"the record before {where} is missing"
     result.removed_before = max(at, result.removed_before or at)
     return ""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from uuid import uuid4
 
 from pydantic import ValidationError
 
 from schemas import topics
 from schemas.audit.records import AuditRecord
-from schemas.envelope import envelope
+from schemas.envelope import Envelope, envelope
 from schemas.ports import Bus, Clock, KnowledgeHeads, State
 
 SOURCE = "parley/audit"
@@ -19,6 +20,22 @@ BEGIN_SECONDS = 10.0
 """Seconds that one process has for writing the first record of a tenant, while others wait for it."""
 _NOWHERE = 2**62
 """An offset beyond every partition's end: nothing is read there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _WaitingRecord:
+    """An act that waits for its record. Whoever wanted to do it may have gone away meanwhile."""
+
+    fields: dict[str, str]
+    recorded: asyncio.Future[None]
+
+    def succeed(self) -> None:
+        if not self.recorded.done():
+            self.recorded.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        if not self.recorded.done():
+            self.recorded.set_exception(error)
 
 
 class AuditTrail:
@@ -34,32 +51,57 @@ class AuditTrail:
         self._clock = clock
         self._holder = uuid4().hex
         self._newest: dict[str, AuditRecord | None] = {}
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._waiting: defaultdict[str, list[_WaitingRecord]] = defaultdict(list)
+        self._writers: dict[str, asyncio.Task[None]] = {}
 
     async def record(self, tenant: str, action: str, *, actor: str, surface: str, subject: str) -> None:
         """Record an act that is about to happen; durable when this returns. Raises BusUnavailable, StateUnavailable,
         StateLost: then the act must not happen."""
-        async with self._locks[tenant]:
+        fields = {"action": action, "actor": actor, "surface": surface, "subject": subject}
+        act = _WaitingRecord(fields, asyncio.get_running_loop().create_future())
+        self._waiting[tenant].append(act)
+        if tenant not in self._writers:
+            self._writers[tenant] = asyncio.create_task(self._write_waiting(tenant))
+        await act.recorded
+
+    async def _write_waiting(self, tenant: str) -> None:
+        """Write what waits. What arrives during a write goes together into the next one, so that a chain, which has an
+        order, does not limit how many acts there are per second."""
+        try:
+            while acts := self._waiting.pop(tenant, []):
+                await self._write(tenant, acts)
+        finally:
+            del self._writers[tenant]
+
+    async def _write(self, tenant: str, acts: list[_WaitingRecord]) -> None:
+        try:
             if tenant not in self._newest:
                 self._newest[tenant] = await self._find_previous(tenant)
-            # Where the append fails, nobody knows whether the record is on the log, so the log is asked again.
-            previous = self._newest.pop(tenant)
-            record = AuditRecord(
-                id=str(uuid4()),
-                tenant=tenant,
-                at=self._clock(),
-                actor=actor,
-                action=action,
-                subject=subject,
-                surface=surface,
-                number=previous.number + 1 if previous is not None else 1,
-                previous=previous.hash if previous is not None else "",
-                previous_at=previous.at if previous is not None else None,
-            ).seal()
-            event = envelope(topics.AUDIT_RECORDED, record, id=record.id, time=record.at, source=SOURCE, tenant=tenant)
-            (position,) = await self._bus.append([event])
-            await self._heads.advance(head_key(tenant), position.partition, position.offset)
-            self._newest[tenant] = record
+            # Where the append fails, nobody knows whether the records are on the log, so the log is asked again.
+            previous, events = self._newest.pop(tenant), []
+            for act in acts:
+                previous = self._build_record(tenant, previous, act.fields)
+                events.append(wrap_record(previous))
+            newest = (await self._bus.append(events))[-1]
+            await self._heads.advance(head_key(tenant), newest.partition, newest.offset)
+            self._newest[tenant] = previous
+        except Exception as error:
+            for act in acts:
+                act.fail(error)
+        else:
+            for act in acts:
+                act.succeed()
+
+    def _build_record(self, tenant: str, previous: AuditRecord | None, fields: dict[str, str]) -> AuditRecord:
+        return AuditRecord(
+            id=str(uuid4()),
+            tenant=tenant,
+            at=self._clock(),
+            number=previous.number + 1 if previous is not None else 1,
+            previous=previous.hash if previous is not None else "",
+            previous_at=previous.at if previous is not None else None,
+            **fields,
+        ).seal()
 
     async def _find_previous(self, tenant: str) -> AuditRecord | None:
         """Find the record to continue; None for the one process that may write a tenant's very first record."""
@@ -69,6 +111,11 @@ class AuditTrail:
                 return await find_newest(self._bus, self._heads, tenant)
             await asyncio.sleep(0.05)
         return newest
+
+
+def wrap_record(record: AuditRecord) -> Envelope:
+    kind, tenant = topics.AUDIT_RECORDED, record.tenant
+    return envelope(kind, record, id=record.id, time=record.at, source=SOURCE, tenant=tenant)
 
 
 def head_key(tenant: str) -> str:

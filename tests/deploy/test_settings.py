@@ -56,7 +56,7 @@ def test_settings_that_contradict_each_other_are_reported_with_their_place(
         ("inbound_days: 61", "must be 8 to 60"),
         ("outbound_days: 8", "must be 1 to 7: sends are remembered for 8 days"),
         ("events_days: 8", "must be 9 to 3650: a rebuild"),
-        ("transcript_days: 30", "retention.transcript_days: unknown key; available: audit_days, events_days"),
+        ("messages: 30", "retention.messages: unknown key; available: audit_days, events_days, inbound_days"),
     ],
 )
 def test_a_retention_that_is_not_honoured_is_refused_with_its_place(
@@ -90,6 +90,7 @@ def test_topics_keep_what_the_tenant_with_the_longest_wish_says(tmp_path: Path) 
         "parley.state": None,
         "parley.knowledge": None,
         "parley.deadletter": 90,
+        "parley.audit": 400,
     }
     (told,) = describe_longer_retention(config)
     assert told.startswith("cafe: parley.events keeps records for 90 days instead of 9")

@@ -14,8 +14,7 @@ import pytest
 from gateway.access.audit_log import AuditLog
 from schemas import topics
 from schemas.audit.records import INSTALLATION, AuditRecord, verify_records
-from schemas.audit.trail import AuditTrail, head_key, read_records
-from schemas.envelope import Envelope, envelope
+from schemas.audit.trail import AuditTrail, head_key, read_records, wrap_record
 from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable
 from schemas.ports import Bus, State
 from tests.contracts.bus.engines import open_kafka
@@ -44,9 +43,9 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
         yield bus
 
 
-def trail(bus: Bus, state: State) -> AuditTrail:
+def trail(bus: Bus, state: State, clock: Clock | None = None) -> AuditTrail:
     """As another process has it."""
-    return AuditTrail(bus=bus, state=state, clock=Clock())
+    return AuditTrail(bus=bus, state=state, clock=clock or Clock())
 
 
 async def record(trail: AuditTrail, subject: str, *, tenant: str = TENANT, **more: Any) -> None:
@@ -96,9 +95,32 @@ async def test_records_of_one_process_at_once_are_in_one_chain(bus: Bus, state: 
     assert [each.number for each in await read(bus)] == list(range(1, 51))
 
 
-def wrap(record: AuditRecord) -> Envelope:
-    kind, tenant = topics.AUDIT_RECORDED, record.tenant
-    return envelope(kind, record, id=record.id, time=record.at, source="test", tenant=tenant)
+async def test_acts_during_a_write_are_written_together(
+    bus: Bus, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, append, sizes = trail(bus, state), bus.append, list[int]()
+
+    async def count(events: Any) -> Any:
+        sizes.append(len(events))
+        return await append(events)
+
+    monkeypatch.setattr(bus, "append", count)
+    first = asyncio.create_task(record(writer, "first"))
+    await asyncio.sleep(0)
+    await asyncio.gather(first, *(record(writer, str(number)) for number in range(50)))
+    assert sizes == [1, 50]
+    assert await problems(bus, state) == []
+
+
+async def test_whoever_goes_away_does_not_keep_the_others_waiting(bus: Bus, state: State) -> None:
+    writer = trail(bus, state)
+    gone = asyncio.create_task(record(writer, "gone"))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(record(writer, str(number))) for number in range(3)]
+    gone.cancel()
+    await asyncio.gather(*others)
+    assert [each.subject for each in await read(bus)][-3:] == ["0", "1", "2"]
+    assert await problems(bus, state) == []
 
 
 class NoHeads:
@@ -185,7 +207,7 @@ async def test_a_beginning_that_is_missing_too_early_is_noticed(bus: Bus, state:
         await record(writer, str(number))
     first, *kept = await read(bus)
     async with open_log(tmp_path / "cut.db", Clock()) as cut:
-        await cut.append([wrap(each) for each in kept])
+        await cut.append([wrap_record(each) for each in kept])
         log = AuditLog(cut, NoHeads())
         early = await log.verify(TENANT, keep=KEEP, now=later(days=300))
         assert early.problems == [f"records of {first.at.isoformat()} and before were removed too early"]
@@ -249,9 +271,10 @@ async def test_kafka_and_redis_hold_one_chain_of_several_processes(
 ) -> None:
     async with open_kafka(kafka_bootstrap, topic_prefix)() as bus, server_state(redis_url) as state:
         await bus.create_topics(topics.topic_specs(CHANNELS, partitions=3, small=3))
-        writers = [trail(bus, state) for _ in range(3)]
+        clock = Clock()
+        writers = [trail(bus, state, clock) for _ in range(3)]
         await asyncio.gather(*(record(writer, f"{w}-{n}") for n in range(5) for w, writer in enumerate(writers)))
-        await record(trail(bus, state), "a process later")
+        await record(trail(bus, state, clock), "a process later")
         records = await read(bus)
         assert len(records) == 16
         assert verify_records(records).problems == []

@@ -188,7 +188,9 @@ class Round:
         said = self.message("agent", "agent", known.epoch)
         if self.way == "stream":
             await self._write(said)
-        await self.voice.pause()
+        # As long as a claim may take, which is recorded before it happens.
+        for _ in range(self.voice.random.randrange(1, 12)):
+            await self.voice.pause()
         done = await conversations.commit(
             self.talk.id,
             token=begun.token,

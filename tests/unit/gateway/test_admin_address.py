@@ -28,9 +28,12 @@ class Addresses:
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Addresses]:
-    async with run_instance(tmp_path, f"admin_listen: 127.0.0.1:{free_port()}\n{TEXT}") as instance:
-        async with run_server(build_admin_app(instance.services), "127.0.0.1", 0) as port:
-            yield Addresses(instance.address, f"http://127.0.0.1:{port}")
+    text = f"admin_listen: 127.0.0.1:{free_port()}\n{TEXT}"
+    async with (
+        run_instance(tmp_path, text) as instance,
+        run_server(build_admin_app(instance.services), "127.0.0.1", 0) as port,
+    ):
+        yield Addresses(instance.address, f"http://127.0.0.1:{port}")
 
 
 async def is_there(http: aiohttp.ClientSession, address: str, method: str, path: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.access.audited_routes import ADMIN_ACTIONS, CONSOLE_ACTIONS
+from gateway.access.audit_routes import ADMIN_ACTIONS, CONSOLE_ACTIONS
 from gateway.access.routes import ADMIN_ROUTES, CONSOLE_ROUTES
 from gateway.http.app import build_app, run_server
 from schemas import topics
@@ -55,7 +55,11 @@ async def test_each_audited_operation_leaves_a_record_of_who_did_what(
     newest = (await list_records(instance))[0]
     assert (newest["action"], newest["surface"]) == (action, "api")
     assert newest["actor"] == f"token:{token.split('_')[2]}"
-    expected = {"/knowledge": "document:some-id", "/knowledge/sources": "source:some-id", "/conversations": f"conversation:{conversation.id}"}
+    expected = {
+        "/knowledge": "document:some-id",
+        "/knowledge/sources": "source:some-id",
+        "/conversations": f"conversation:{conversation.id}",
+    }
     begin = re.match(r"/knowledge/sources|/\w+", path)
     assert begin is not None
     assert newest["subject"].startswith(expected.get(begin[0], "")), newest
