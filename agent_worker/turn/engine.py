@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -26,13 +27,12 @@ from agent_worker.turn.envelopes import announce_reply
 from agent_worker.turn.folding import Fold, Interruption, Monotonic
 from agent_worker.turn.loader import SetAside, TurnLoader
 from agent_worker.turn.metrics import StageTimer, count_turn, observe_wait
-from agent_worker.turn.outbox import Outbox
+from agent_worker.turn.outbox import Outbox, build_snapshot_event
 from agent_worker.turn.reply_stream import ReplyStream, TypingSignals
 from agent_worker.turn.result import TurnResult, conclude
 from agent_worker.turn.values import Reply, Response, TurnInput
-from schemas.conversation import PackedSnapshot
 from schemas.errors import Fenced, Unavailable
-from schemas.ports import Batch, Clock, CommitResult, Knowledge, Metrics, State
+from schemas.ports import Batch, Clock, CommitResult, Knowledge, Metrics, Publication, State
 from schemas.runtime import crash_points
 
 log = structlog.get_logger("parley.worker")
@@ -123,7 +123,7 @@ class TurnEngine:
         self._recordings.note_written(result.outbox, now)
         crash_points.reach("worker.after_commit")
         with stage("publish"):
-            await self._publish(turn, result, committed.snapshot)
+            await self._publish(turn, result, committed)
         count_turn(self._metrics, turn, response, result, stage)
         replies = int(response.reply.draft is not None)
         log.info("turn_done", turn_id=turn.id, handled=len(turn.intake.handled), replies=replies)
@@ -210,11 +210,17 @@ class TurnEngine:
             handled=turn.intake.handled,
             outbox=result.outbox,
             now=now,
+            publication=Publication(partial(build_snapshot_event, now=now), result.turns),
         )
 
-    async def _publish(self, turn: TurnInput, result: TurnResult, snapshot: PackedSnapshot | None) -> None:
-        conversation, records = turn.conversation.id, [] if result.record is None else [result.record]
-        await self._outbox.publish(conversation, result.outbox, self._clock(), snapshot=snapshot, turns=records)
+    async def _publish(self, turn: TurnInput, result: TurnResult, committed: CommitResult) -> None:
+        conversation = turn.conversation.id
+        if committed.is_published:
+            crash_points.reach("worker.after_publish")
+        else:
+            await self._outbox.publish(
+                conversation, result.outbox, self._clock(), snapshot=committed.snapshot, turns=result.turns
+            )
         if result.handoff_request is not None:
             await self._handoffs.hand_over(conversation, result.handoff_request)
         if turn.handoff is not None:

@@ -38,7 +38,7 @@ class Outbox:
         """``snapshot``: of the commit just made; ``turns``: the turn records among ``envelopes``. Both are looked up
         when they are not given."""
         state = snapshot or await self._conversations.snapshot(conversation)
-        head = [] if state is None else [_snapshot_envelope(state, now)]
+        head = [] if state is None else [build_snapshot_event(state, now)]
         if self._bus.atomic:
             await self._bus.append([*head, *envelopes])
         else:
@@ -68,7 +68,7 @@ class Outbox:
         return len(pending)
 
 
-def _snapshot_envelope(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:
+def build_snapshot_event(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:
     conversation: PackedSnapshot | Conversation
     if isinstance(snapshot, PackedSnapshot):
         conversation, payload = snapshot, snapshot.data

@@ -34,6 +34,11 @@ class TurnResult:
     record: Turn | None = None
     handoff_request: OwnerRequested | None = None
 
+    @property
+    def turns(self) -> list[Turn]:
+        """``record``, as a list of none or one."""
+        return [] if self.record is None else [self.record]
+
 
 def conclude(turn: TurnInput, response: Response, stages: Mapping[str, float], now: datetime) -> TurnResult:
     """Build everything that the turn commits. ``stages``: milliseconds that they took."""

@@ -22,6 +22,7 @@ from schemas.topics import TopicSpec, topic_specs
 if TYPE_CHECKING:
     from infra.bus.kafka import KafkaAccess
     from infra.database import Database
+    from infra.state.sqlite.store import SharedLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ async def _open_embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine
     database = _open_database(data_dir)
     try:
         bus = SqliteBus(database, desks=config.desks, clock=lambda: datetime.now(UTC))
-        state = await load_engine(config.state).open_state(state_location(config, database))
+        state = await load_engine(config.state).open_state(state_location(config, database, bus))
         mender = FileRepair(database, bus, state, lambda: datetime.now(UTC))
         await mender.start()
         try:
@@ -117,10 +118,11 @@ def _open_database(data_dir: Path) -> Database:
     return Database.open(database_file(data_dir))
 
 
-def state_location(config: Config, database: Database | None = None) -> StateLocation:
-    """The location of the state. ``database``: the open file in embedded mode, for those who work with the state."""
+def state_location(config: Config, database: Database | None = None, log: SharedLog | None = None) -> StateLocation:
+    """The location of the state. ``database``: the open file in embedded mode, for those who work with the state;
+    ``log``: the log in it, for the workers."""
     prefix = f"{config.topic_prefix}parley"
-    return StateLocation(config.state, config.data_path, prefix, config.state_settings, database)
+    return StateLocation(config.state, config.data_path, prefix, config.state_settings, database, log)
 
 
 def kafka_access(config: Config) -> KafkaAccess:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from infra.database import Database
     from infra.database.migration import SchemaState
     from infra.deploy.doctor_finding import Finding
+    from infra.state.sqlite.store import SharedLog
     from schemas.ports import State
 
 ENGINES = "parley.state_engines"
@@ -53,13 +54,15 @@ class StateLocation:
     """Where an installation keeps its state.
 
     ``settings``: the engine's section of the configuration; None for its defaults. ``prefix``: what tells installations
-    on one server apart. ``database``: the open file of embedded mode, in which the log is too."""
+    on one server apart. ``database``: the open file of embedded mode, in which the log is too; ``log``: that log, for
+    who writes both in one transaction."""
 
     address: str
     data_dir: Path
     prefix: str = "parley"
     settings: Any = None
     database: Database | None = None
+    log: SharedLog | None = None
 
 
 class StateEngine(Protocol):

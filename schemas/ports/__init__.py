@@ -71,6 +71,7 @@ from schemas.ports.conversations import (
     Conversations,
     OwnershipResult,
     Page,
+    Publication,
 )
 from schemas.ports.coordination import (
     KnowledgeHeads,
@@ -212,6 +213,7 @@ __all__ = [
     "Profile",
     "ProfileAddressSelector",
     "ProfileFetcher",
+    "Publication",
     "Question",
     "QuestionPart",
     "RateLimit",

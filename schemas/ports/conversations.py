@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -77,11 +77,22 @@ class BegunConversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """What a commit publishes besides its outbox. ``build_snapshot`` builds the event of the snapshot, which comes
+    first; ``turns``: see ``Conversations.published``."""
+
+    build_snapshot: Callable[[PackedSnapshot], Envelope]
+    turns: Sequence[Turn] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CommitResult:
-    """``snapshot`` is the conversation as of this commit; None when the verdict is ``stale``."""
+    """``snapshot`` is the conversation as of this commit; None when the verdict is ``stale``, and when everything
+    ``is_published``: then nothing of it is in the outbox."""
 
     verdict: Literal["committed", "stale"]
     snapshot: PackedSnapshot | None = None
+    is_published: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +140,10 @@ class Conversations(Protocol):
         handled: Sequence[str],
         outbox: Sequence[Envelope],
         now: datetime,
+        publication: Publication | None = None,
     ) -> CommitResult:
         """Write everything in one atomic step. ``stale`` when token, version or owner epoch has moved: then nothing was
-        written."""
+        written. With a ``publication``, a store that shares its transactions with the log publishes in this step."""
 
     async def read_outbox(self, conversation: str) -> list[Envelope]:
         """The outbox, in commit order."""

@@ -120,6 +120,18 @@ class SqliteBus:
             return []
         return await self._appender.append([self._row(envelope, topic) for envelope in envelopes])
 
+    def insert(self, connection: sqlite3.Connection, envelopes: Sequence[Envelope]) -> Callable[[], None]:
+        """Append as ``append`` inside a transaction of others on the same file. Call the result after the commit: it
+        shows the records to readers."""
+        rows = [self._row(envelope, None) for envelope in envelopes]
+        offsets = tables.insert(connection, rows, int(self._clock().timestamp() * 1000))
+
+        def show() -> None:
+            for row, offset in zip(rows, offsets, strict=True):
+                row.partition.advance(offset + 1)
+
+        return show
+
     def _row(self, envelope: Envelope, topic: str | None) -> Row:
         partitions = self._catalog.topic(topic or topic_of(envelope, self._desks)).partitions
         key, value = key_of(envelope), envelope.data

@@ -19,7 +19,7 @@ from schemas.conversation import Contact, Conversation, Facts, Holder, Origin, O
 from schemas.envelope import Envelope, as_json
 from schemas.errors import NotFound, StateUnavailable
 from schemas.messages import Address, TranscriptMessage
-from schemas.ports import BegunConversation, CommitResult, ContactUpdate, OwnershipResult, Page
+from schemas.ports import BegunConversation, CommitResult, ContactUpdate, OwnershipResult, Page, Publication
 from schemas.transcript import Lines
 
 _OPEN = ("c:", "l", "k", "lc")
@@ -80,6 +80,7 @@ class RedisConversations:
         handled: Sequence[str],
         outbox: Sequence[Envelope],
         now: datetime,
+        publication: Publication | None = None,
     ) -> CommitResult:
         verdict, *left = await self._shards.run_for(
             conversation,

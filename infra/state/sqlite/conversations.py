@@ -1,4 +1,4 @@
-"""Contacts and conversations on SQLite: each transition is one transaction of the single writer."""
+"""Conversations on SQLite: each transition is one transaction of the single writer."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
-from infra.state import contact_merging, rules
+from infra.state import rules
 from infra.state.sqlite import conversation_rows, transcript
 from infra.state.sqlite import conversation_rows as outbox
 from infra.state.sqlite.store import ALL_SHARDS, Store
-from schemas.conversation import Contact, Conversation, Facts, Holder, Origin, Owner, PackedSnapshot, Snapshot, Turn
+from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.errors import NotFound
-from schemas.messages import Address, TranscriptMessage
-from schemas.ports import BegunConversation, CommitResult, ContactUpdate, OwnershipResult, Page
+from schemas.messages import TranscriptMessage
+from schemas.ports import BegunConversation, CommitResult, OwnershipResult, Page, Publication
 
 
 class SqliteConversations:
@@ -61,21 +62,14 @@ class SqliteConversations:
         handled: Sequence[str],
         outbox: Sequence[Envelope],
         now: datetime,
+        publication: Publication | None = None,
     ) -> CommitResult:
-        def work(connection: sqlite3.Connection) -> CommitResult:
-            row = conversation_rows.load(connection, conversation)
-            key = rules.commit_key(token, version, handled)
-            if row is not None and row.last_commit == key:
-                return CommitResult("committed", _packed_snapshot(connection, conversation))
-            if row is None or not _holds(row, token, version, epoch):
-                return CommitResult("stale")
-            _advance(connection, conversation, facts, key, now)
-            conversation_rows.save_expiry(connection, conversation, facts)
-            conversation_rows.write_handled(connection, conversation, handled, now)
-            _put_outbox(connection, conversation, outbox, rules.to_micros(now))
-            return CommitResult("committed", _packed_snapshot(connection, conversation))
-
-        return await self._store.write(conversation, work, durable=True)
+        key = rules.commit_key(token, version, handled)
+        step = TurnCommit(conversation, (token, version, epoch), key, facts, handled, outbox, now)
+        log = self._store.log
+        if publication is None or log is None:
+            return await self._store.write(conversation, step.commit, durable=True)
+        return await self._store.write_and_append(log, conversation, partial(step.publish, publication))
 
     async def read_outbox(self, conversation: str) -> list[Envelope]:
         return await self._store.read(conversation, lambda connection: outbox.read_outbox(connection, conversation))
@@ -152,9 +146,6 @@ class SqliteConversations:
         return {owner: counts.get(owner, 0) for owner in rules.OWNERS}
 
 
-_put_outbox = outbox.add_to_outbox  # inside ``commit`` the name `outbox` is the port's argument
-
-
 def _new(conversation: str, origin: Origin, now: datetime) -> Conversation:
     return Conversation(id=conversation, origin=origin, created_at=now, updated_at=now)
 
@@ -172,19 +163,6 @@ def _begin(connection: sqlite3.Connection, new: Conversation, event_ids: Sequenc
 def _raise_token(connection: sqlite3.Connection, conversation: str) -> list[Any]:
     query = f"UPDATE state_conversations SET token = token + 1 WHERE id = ? RETURNING {conversation_rows.COLUMNS}"  # noqa: S608
     return connection.execute(query, (conversation,)).fetchall()
-
-
-def _holds(row: conversation_rows.Row, token: int, version: int, epoch: int) -> bool:
-    held = row.conversation
-    return (row.token, held.version, held.epoch) == (token, version, epoch)
-
-
-def _advance(connection: sqlite3.Connection, conversation: str, facts: Facts, key: str, now: datetime) -> None:
-    connection.execute(
-        "UPDATE state_conversations SET version = version + 1, facts = ?, last_commit = ?,"
-        " updated_at = MAX(updated_at, ?) WHERE id = ?",
-        (facts.model_dump_json(), key, rules.to_micros(now), conversation),
-    )
 
 
 def _snapshot(connection: sqlite3.Connection, conversation: str) -> Snapshot | None:
@@ -240,6 +218,57 @@ def _listing(
     return Page(items, rules.cursor(rules.to_micros(items[-1].updated_at), items[-1].id) if more else "")
 
 
+# The commit of a turn. ``held``: token, version and epoch that the conversation must still have.
+@dataclass(frozen=True, slots=True)
+class TurnCommit:
+    conversation: str
+    held: tuple[int, int, int]
+    key: str
+    facts: Facts
+    handled: Sequence[str]
+    outbox: Sequence[Envelope]
+    now: datetime
+
+    def commit(self, connection: sqlite3.Connection) -> CommitResult:
+        """Write everything, with the events in the outbox."""
+        verdict = self._write(connection)
+        if verdict == "stale":
+            return CommitResult("stale")
+        if verdict == "committed":
+            outbox.add_to_outbox(connection, self.conversation, self.outbox, rules.to_micros(self.now))
+        return CommitResult("committed", _packed_snapshot(connection, self.conversation))
+
+    def publish(
+        self, publication: Publication, connection: sqlite3.Connection
+    ) -> tuple[CommitResult, Sequence[Envelope]]:
+        """Write everything; return also the events, which go on the log in the same transaction."""
+        verdict = self._write(connection)
+        if verdict == "stale":
+            return CommitResult("stale"), ()
+        published = CommitResult("committed", is_published=True)
+        snapshot = _packed_snapshot(connection, self.conversation)
+        if verdict == "repeated" or snapshot is None:
+            return published, ()
+        for turn in publication.turns:
+            transcript.add_turn(connection, self.conversation, turn)
+        return published, [publication.build_snapshot(snapshot), *self.outbox]
+
+    def _write(self, connection: sqlite3.Connection) -> Literal["committed", "repeated", "stale"]:
+        row = conversation_rows.load(connection, self.conversation)
+        if row is not None and row.last_commit == self.key:
+            return "repeated"
+        if row is None or (row.token, row.conversation.version, row.conversation.epoch) != self.held:
+            return "stale"
+        connection.execute(
+            "UPDATE state_conversations SET version = version + 1, facts = ?, last_commit = ?,"
+            " updated_at = MAX(updated_at, ?) WHERE id = ?",
+            (self.facts.model_dump_json(), self.key, rules.to_micros(self.now), self.conversation),
+        )
+        conversation_rows.save_expiry(connection, self.conversation, self.facts)
+        conversation_rows.write_handled(connection, self.conversation, self.handled, self.now)
+        return "committed"
+
+
 # The compare-and-set of a conversation's owner.
 @dataclass(frozen=True, slots=True)
 class OwnershipChange:
@@ -286,94 +315,3 @@ class OwnershipChange:
         conversation_rows.save_holder(connection, held.id, self.holder)
         event = rules.build_owner_changed(held, self.to, self.holder, epoch=epoch, request_id=self.request_id)
         outbox.add_to_outbox(connection, held.id, [event], at)
-
-
-class SqliteContacts:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def resolve(
-        self,
-        tenant: str,
-        channel: str,
-        account: str,
-        place: str,
-        addresses: Sequence[Address],
-        *,
-        now: datetime,
-        change: ContactUpdate | None = None,
-    ) -> tuple[Contact, str]:
-        known = contact_merging.lookup_addresses(channel, place, addresses)
-
-        def look(connection: sqlite3.Connection) -> contact_merging.ContactResolution:
-            contacts = find_by_addresses(connection, tenant, known)
-            return contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now, change)
-
-        def settle(connection: sqlite3.Connection) -> contact_merging.ContactResolution:
-            resolution = look(connection)
-            save_contacts(connection, tenant, resolution.changed, resolution.merged_ids, into=resolution.contact.id)
-            return resolution
-
-        # Nearly every message comes from a known contact: that must not wait for the writer.
-        resolution = await self._store.read(contact_merging.contacts_key(tenant), look)
-        if resolution.changed or resolution.merged_ids:
-            resolution = await self._store.write(contact_merging.contacts_key(tenant), settle)
-        return resolution.contact, resolution.conversation
-
-    async def preview(
-        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
-    ) -> tuple[Contact, str]:
-        known = contact_merging.lookup_addresses(channel, place, addresses)
-        contacts = await self._store.read(
-            contact_merging.contacts_key(tenant), lambda connection: find_by_addresses(connection, tenant, known)
-        )
-        resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now)
-        return resolution.contact, resolution.conversation
-
-    async def get(self, tenant: str, contact: str) -> Contact | None:
-        return await self._store.read(
-            contact_merging.contacts_key(tenant), lambda connection: load_contact(connection, tenant, contact)
-        )
-
-
-def load_contact(connection: sqlite3.Connection, tenant: str, contact: str) -> Contact | None:
-    """The contact, or the one it was merged into."""
-    query = "SELECT body, merged_into FROM state_contacts WHERE tenant = ? AND id = ?"
-    row = connection.execute(query, (tenant, contact)).fetchone()
-    if row is None:
-        return None
-    body, merged_into = row
-    return load_contact(connection, tenant, merged_into) if merged_into else Contact.model_validate_json(body)
-
-
-def find_by_addresses(connection: sqlite3.Connection, tenant: str, addresses: Sequence[Address]) -> list[Contact]:
-    """The different contacts that have any of these addresses, or had it last."""
-    query = "SELECT contact FROM state_addresses WHERE tenant = ? AND channel = ? AND value = ?"
-    found: dict[str, Contact] = {}
-    for address in addresses:
-        for (id_,) in connection.execute(query, (tenant, address.channel, address.value)).fetchall():
-            contact = load_contact(connection, tenant, id_)
-            if contact is not None:
-                found[contact.id] = contact
-    return list(found.values())
-
-
-def save_contacts(
-    connection: sqlite3.Connection, tenant: str, changed: Iterable[Contact], merged_ids: Iterable[str], *, into: str
-) -> None:
-    """Write contacts, some of which may have been merged ``into`` one. An address leads to the contact who has it, else
-    had it last."""
-    for contact in changed:
-        connection.execute(
-            "INSERT OR REPLACE INTO state_contacts (tenant, id, body) VALUES (?, ?, ?)",
-            (tenant, contact.id, contact.model_dump_json()),
-        )
-        for verb, addresses in (("REPLACE", contact.addresses), ("IGNORE", contact.left)):
-            connection.executemany(
-                f"INSERT OR {verb} INTO state_addresses (tenant, channel, value, contact) VALUES (?, ?, ?, ?)",  # noqa: S608
-                [(tenant, address.channel, address.value, contact.id) for address in addresses],
-            )
-    connection.executemany(
-        "INSERT OR REPLACE INTO state_contacts (tenant, id, merged_into) VALUES (?, ?, ?)",
-        [(tenant, id_, into) for id_ in merged_ids],
-    )

@@ -15,8 +15,17 @@ from infra.deploy.doctor_finding import Finding
 from infra.state import contact_merging, rules
 from infra.state.registry import StateEngine, StateLocation
 from infra.state.signals import ProcessSignals
-from infra.state.sqlite import access, conversation_rows, conversations, coordination, parking, side_effects, transcript
-from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store, Work, lost_shards
+from infra.state.sqlite import (
+    access,
+    contacts,
+    conversation_rows,
+    conversations,
+    coordination,
+    parking,
+    side_effects,
+    transcript,
+)
+from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, SharedLog, Store, Work, lost_shards
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
@@ -49,9 +58,10 @@ _BY_TENANT = {
 """The tables by tenant, and the key whose shard holds a tenant's rows."""
 
 
-def open_sqlite_state(database: Database) -> State:
-    """All state ports over ``database``. Closing the state leaves the database open: the log shares it."""
-    store = Store(database)
+def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State:
+    """All state ports over ``database``. Closing the state leaves the database open: the log shares it. With ``log``,
+    a turn is published with its commit."""
+    store = Store(database, log)
     signals = ProcessSignals()
 
     async def check_ready() -> None:
@@ -63,7 +73,7 @@ def open_sqlite_state(database: Database) -> State:
 
     return State(
         conversations=conversations.SqliteConversations(store),
-        contacts=conversations.SqliteContacts(store),
+        contacts=contacts.SqliteContacts(store),
         transcript=transcript.SqliteTranscript(store),
         deliveries=side_effects.SqliteDeliveries(store),
         parking=parking.SqliteParking(store),
@@ -87,7 +97,7 @@ class SqliteEngine:
     async def open_state(self, location: StateLocation) -> State:
         if location.database is None:
             raise SetupError("state on SQLite shares the file of the log", fix="set both `bus` and `state` to sqlite")
-        return open_sqlite_state(location.database)
+        return open_sqlite_state(location.database, location.log)
 
     async def schema_state(self, location: StateLocation) -> SchemaState:
         return migration.state_of(database_file(location.data_dir))
@@ -224,12 +234,12 @@ def _restore(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
 
 
 def _restore_contact(connection: sqlite3.Connection, contact: Contact) -> None:
-    contacts_found = conversations.find_by_addresses(connection, contact.tenant, contact.addresses)
-    known = conversations.load_contact(connection, contact.tenant, contact.id)
+    contacts_found = contacts.find_by_addresses(connection, contact.tenant, contact.addresses)
+    known = contacts.load_contact(connection, contact.tenant, contact.id)
     if known is not None:
         contacts_found.append(known)
     merged, losers, swallowed = contact_merging.restore_contact(contact, contacts_found)
-    conversations.save_contacts(connection, contact.tenant, [merged, *losers], swallowed, into=merged.id)
+    contacts.save_contacts(connection, contact.tenant, [merged, *losers], swallowed, into=merged.id)
 
 
 def _restore_message(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> None:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from infra.bus.partitioner import shard_of
 from infra.database import Database
+from schemas.envelope import Envelope
 from schemas.errors import StateLost, StateUnavailable, Unavailable
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+
+PATIENCE_S = 5.0
+"""A disk that hangs longer is reported as a failure; what was written after all still becomes visible on the log."""
+
+
+class SharedLog(Protocol):
+    """The log, where it is in the same file."""
+
+    def insert(self, connection: sqlite3.Connection, envelopes: Sequence[Envelope]) -> Callable[[], None]:
+        """Append events inside a transaction. Call the result after the commit: it shows them to readers. Raises what
+        ``Bus.append`` does."""
+
 
 ALL_SHARDS = ""
 UNSHARDED: None = None
@@ -24,13 +38,32 @@ class Store:
     Most transitions are not ``durable``: the log of the file is written in order, so a durable commit carries every
     earlier write, and a power cut only removes the newest writes, which were not confirmed to anybody outside."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, log: SharedLog | None = None) -> None:
         self._database = database
+        self.log = log
 
     async def write(self, key: str | None, work: Work[T], *, durable: bool = False) -> T:
         """Run ``work`` in one transaction. ``key`` decides the shard that must not be lost; ALL_SHARDS, UNSHARDED."""
         try:
             return await self._database.write(lambda connection: _run_checked(connection, key, work), durable=durable)
+        except Unavailable as error:
+            raise _as_state_failure(error) from error
+
+    async def write_and_append(self, log: SharedLog, key: str | None, work: Work[tuple[T, Sequence[Envelope]]]) -> T:
+        """Run ``work`` as a durable ``write``, and append the events that it returns in the same transaction."""
+
+        def append(connection: sqlite3.Connection) -> tuple[T, Callable[[], None]]:
+            result, envelopes = _run_checked(connection, key, work)
+            return result, log.insert(connection, envelopes)
+
+        try:
+            # The events must be shown once they are written, even if the caller no longer waits.
+            written = self._database.submit(append, durable=True, patient=True)
+            written.add_done_callback(_show_appended)
+            async with asyncio.timeout(PATIENCE_S):
+                return (await asyncio.shield(written))[0]
+        except TimeoutError as error:
+            raise StateUnavailable(f"the disk has not answered for {PATIENCE_S:g} s", retry_after_ms=1000) from error
         except Unavailable as error:
             raise _as_state_failure(error) from error
 
@@ -40,6 +73,11 @@ class Store:
             return await self._database.read(lambda connection: _run_checked(connection, key, work))
         except Unavailable as error:
             raise _as_state_failure(error) from error
+
+
+def _show_appended(written: asyncio.Future[tuple[Any, Callable[[], None]]]) -> None:
+    if not written.cancelled() and written.exception() is None:
+        written.result()[1]()
 
 
 def lost_shards(connection: sqlite3.Connection) -> frozenset[int]:

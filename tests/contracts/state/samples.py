@@ -53,13 +53,15 @@ async def commit_turn(
     epoch: int | None = None,
 ) -> str:
     """Commit on what ``begun`` gave, unless another token, version or epoch is named."""
-    guard = {
-        "token": begun.token if token is None else token,
-        "version": begun.conversation.version if version is None else version,
-        "epoch": begun.conversation.epoch if epoch is None else epoch,
-    }
     made = await state.conversations.commit(
-        conversation, **guard, facts=facts or Facts(), handled=handled, outbox=outbox, now=now
+        conversation,
+        token=begun.token if token is None else token,
+        version=begun.conversation.version if version is None else version,
+        epoch=begun.conversation.epoch if epoch is None else epoch,
+        facts=facts or Facts(),
+        handled=handled,
+        outbox=outbox,
+        now=now,
     )
     assert (made.snapshot is not None) == (made.verdict == "committed")
     return made.verdict
