@@ -50,7 +50,7 @@ async def test_kafka_and_redis_lose_double_and_reorder_nothing_when_all_parts_ar
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("mutant", ["dedupe_off", "outbox_forgotten"])
+@pytest.mark.parametrize("mutant", ["dedupe_off", "published_apart"])
 async def test_a_defect_on_purpose_is_seen(fork_server: ForkServer, tmp_path: Path, mutant: str) -> None:
     options = Options(
         "embedded", messages=400, kills=12, seed=7, seconds=60, faults=0, kinds=(), people=30, mutant=mutant, settle=3

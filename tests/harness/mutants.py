@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -32,6 +33,26 @@ def _outbox_forgotten() -> None:
 
     _begin_with(outbox=[])
     Outbox.publish_pending = nothing  # type: ignore[method-assign]
+
+
+def _published_apart() -> None:
+    """A turn is published a while after its commit, and nobody does so if the process dies in between."""
+    from infra.state.sqlite.store import SharedLog, Store, Work
+
+    async def write_and_append(self: Store, log: SharedLog, key: str | None, work: Work[Any]) -> Any:
+        events: list[Envelope] = []
+
+        def commit(connection: sqlite3.Connection) -> Any:
+            result, outbox = work(connection)
+            events.extend(outbox)
+            return result
+
+        result = await self.write(key, commit, durable=True)
+        await asyncio.sleep(0.5)
+        (await self.write(key, lambda connection: log.insert(connection, events), durable=True))()
+        return result
+
+    Store.write_and_append = write_and_append  # type: ignore[method-assign]
 
 
 def _acknowledged_early() -> None:
@@ -84,5 +105,6 @@ def _wrap(adapter: Any, changes: dict[str, Any]) -> None:
 MUTANTS: dict[str, Callable[[], None]] = {
     "dedupe_off": _dedupe_off,
     "outbox_forgotten": _outbox_forgotten,
+    "published_apart": _published_apart,
     "acknowledged_early": _acknowledged_early,
 }
