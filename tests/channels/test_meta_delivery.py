@@ -26,9 +26,9 @@ from schemas.conversation import DeliveryOutcome
 from schemas.envelope import Envelope, envelope
 from schemas.errors import Parked, Unavailable
 from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
-from schemas.ports import Account, DeliveryPolicy, Record, State
+from schemas.ports import Account, DeliveryPolicy, Record, RecordedLine, State, VendorMessage
 from tests.channels.meta import MetaAccount, bench_of
-from tests.harness.channel_tools import tools_of
+from tests.harness.channel_tools import bind, tools_of
 from tests.simulators.meta import Instagram, WhatsApp
 from tests.simulators.vendor import Fault, FaultKind, Request
 from tests.unit.connectors.conftest import OneBatch
@@ -391,10 +391,13 @@ async def test_on_instagram_of_equal_pieces_the_one_that_was_killed_is_told_from
     class Killed(BaseException):
         """Nothing in the product catches it."""
 
-    async def recorded(conversation: str, outcome: DeliveryOutcome) -> None:
+    async def recorded(
+        conversation: str, outcome: DeliveryOutcome, *, bound: VendorMessage, **more: Any
+    ) -> RecordedLine:
         if outcome.message_id == "r1":
+            await bind(instagram.state, conversation, bound)
             raise Killed
-        await record(conversation, outcome)
+        return await record(conversation, outcome, bound=bound, **more)
 
     def reached(point: str) -> None:
         if point == "connector.after_intent" and not is_shown and len(instagram.shown) == 1:

@@ -25,8 +25,8 @@ from schemas.conversation import DeliveryOutcome, Origin
 from schemas.envelope import envelope
 from schemas.errors import Parked
 from schemas.messages import Address, Attachment, Author, Choice, OutboundMessage, Receipt, TranscriptMessage
-from schemas.ports import Account, Record, State
-from tests.harness.channel_tools import no_files
+from schemas.ports import Account, Record, State, VendorMessage
+from tests.harness.channel_tools import bind, no_files
 from tests.simulators.twilio import Twilio as Vendor
 from tests.simulators.vendor import Fault
 from tests.simulators.vendor_clock import VendorClock
@@ -223,7 +223,8 @@ async def test_a_message_with_an_id_is_found_after_its_sender_was_killed_and_not
     class Killed(BaseException):
         """Nothing in the product catches it."""
 
-    async def recorded(conversation: str, outcome: DeliveryOutcome) -> None:
+    async def recorded(conversation: str, outcome: DeliveryOutcome, *, bound: VendorMessage, **_: Any) -> None:
+        await bind(world.state, conversation, bound)
         raise Killed
 
     message = world.message()
