@@ -13,7 +13,7 @@ from typing import Any
 from gateway.config.loader import load
 from gateway.wiring.engines import open_engine
 from infra.deploy.process import free_port
-from schemas.topics import AUDIT
+from schemas.topics import AUDIT, KNOWLEDGE, STATE
 from tests.harness.contract_client import ContractClient, wait_for
 from tests.harness.installation import DOCUMENTS, QUESTIONS
 
@@ -122,24 +122,27 @@ async def test_a_period_without_turns_and_a_candidate_that_is_wrong_are_refused(
 
 
 async def take_inventory(shop: ContractClient) -> dict[str, Any]:
-    """How many records of each kind are on the log, and what the state store has unpublished or in doubt. The audit
+    """What is on the log, by kind or key, and what the state store has unpublished or in doubt. The audit
     trail is left out: it tells of starts, and of who has read the recordings."""
     installation = shop.installation
     config, later = load(installation.config), datetime.now(UTC) + timedelta(days=1)
     if not installation.scaled:
         await installation.stop()
     async with open_engine(config, config.data_path) as engine:
-        kinds = Counter[tuple[str, str]]()
+        kinds, newest = Counter[tuple[str, str]](), dict[tuple[str, str], str]()
         for topic in (await engine.bus.describe_topics()).keys() - {AUDIT}:
             async for record in await engine.bus.read(topic):
                 if record.headers.get("ce_source") == PROBE:
                     continue
-                kinds[topic, record.headers.get("ce_type", "")] += 1
+                if topic in (STATE, KNOWLEDGE):
+                    newest[topic, record.key] = record.headers["ce_id"]  # older ones disappear at any time
+                else:
+                    kinds[topic, record.headers.get("ce_type", "")] += 1
         unpublished = await engine.state.conversations.list_unpublished(before=later, limit=1_000)
         unresolved = await engine.state.journal.unresolved(before=later, limit=1_000)
     if not installation.scaled:
         await installation.start()
-    return {"kinds": kinds, "unpublished": list(unpublished), "unresolved": list(unresolved)}
+    return {"kinds": kinds, "newest": newest, "unpublished": list(unpublished), "unresolved": list(unresolved)}
 
 
 async def test_a_replay_leaves_no_trace_whenever_it_is_killed(own_shop: ContractClient, tmp_path: Path) -> None:

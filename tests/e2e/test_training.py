@@ -29,8 +29,8 @@ async def ask_and_rate(visitor: Visitor, text: str, thumb: str) -> dict[str, Any
 
 async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: ContractClient) -> None:
     liked, disliked, plain, handed = [await own_shop.visitor() for _ in range(4)]
-    accepted = await ask_and_rate(liked, f"{QUESTIONS[0]} Write to ann@bloom.example or +49 151 2345678", "up")
-    rejected = await ask_and_rate(disliked, QUESTIONS[1], "down")
+    accepted = await ask_and_rate(liked, f"{QUESTIONS[0]} Call +49 151 2345678", "up")
+    rejected = await ask_and_rate(disliked, f"{QUESTIONS[1]} Write to ann@bloom.example", "down")
     await ask_and_rate(plain, QUESTIONS[2], "")
     await ask_and_rate(handed, QUESTIONS[2], "")
     said = {"client_msg_id": "p", "text": "Only rain water, please."}
@@ -46,11 +46,11 @@ async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: 
     assert rows.keys() == {liked.conversation, disliked.conversation, plain.conversation}
     approved = rows[liked.conversation]
     assert (approved["approved"], rows[plain.conversation]["approved"]) == ("thumb", "resolved")
-    assert approved["messages"][0] == {"role": "user", "content": f"{QUESTIONS[0]} Write to [email] or [phone]"}
+    assert approved["messages"][0] == {"role": "user", "content": f"{QUESTIONS[0]} Call [phone]"}
     assert approved["messages"][1]["role"] == "assistant"
     assert approved["messages"][1]["content"] == accepted["text"]
     assert rows[disliked.conversation]["rejected"] == rejected["text"]
-    assert rows[disliked.conversation]["prompt"] == [{"role": "user", "content": QUESTIONS[1]}]
+    assert rows[disliked.conversation]["prompt"] == [{"role": "user", "content": f"{QUESTIONS[1]} Write to [email]"}]
 
     kinds = {
         flag: {row["conversation"] for row in await export_rows(own_shop, flag)}
