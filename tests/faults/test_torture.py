@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import ForkServer
-from tests.torture.plan import Options
+from tests.torture.plan import Engine, Options
 from tests.torture.report import Outcome
 from tests.torture.run import torture
 
@@ -50,10 +50,17 @@ async def test_kafka_and_redis_lose_double_and_reorder_nothing_when_all_parts_ar
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("mutant", ["dedupe_off", "published_apart"])
-async def test_a_defect_on_purpose_is_seen(fork_server: ForkServer, tmp_path: Path, mutant: str) -> None:
+@pytest.mark.parametrize(
+    ("engine", "mutant"),
+    [("embedded", "dedupe_off"), ("embedded", "published_apart"), ("scaled", "outbox_forgotten")],
+)
+async def test_a_defect_on_purpose_is_seen(
+    fork_server: ForkServer, tmp_path: Path, engine: Engine, mutant: str
+) -> None:
+    if engine == "scaled" and os.environ.get("PARLEY_TEST_SERVERS") == "none":
+        pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
     options = Options(
-        "embedded", messages=400, kills=12, seed=7, seconds=60, faults=0, kinds=(), people=30, mutant=mutant, settle=3
+        engine, messages=400, kills=12, seed=7, seconds=60, faults=0, kinds=(), people=30, mutant=mutant, settle=3
     )
     outcome = await short(fork_server, tmp_path, options)
     seen = outcome.found.doubled if mutant == "dedupe_off" else outcome.found.unanswered

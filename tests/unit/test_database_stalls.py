@@ -11,28 +11,15 @@ from pathlib import Path
 import pytest
 
 from infra.database import Database, DatabaseFailed, committer
-from infra.database.committer import DiskThread
 from tests.harness.extra_tables import declare
+from tests.harness.silent_disk import silent_disk
 
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """While it is not set, nothing comes back from the disk."""
-    goes_on = threading.Event()
-    goes_on.set()
-    run = DiskThread.run
-
-    def slow(self: DiskThread, job: object, done: object) -> None:
-        def waits() -> object:
-            goes_on.wait()
-            return job()  # type: ignore[operator]
-
-        run(self, waits, done)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(DiskThread, "run", slow)
     monkeypatch.setattr(committer, "PATIENCE_S", 0.2)
-    yield goes_on
-    goes_on.set()
+    with silent_disk(monkeypatch) as answers:
+        yield answers
 
 
 def add(file: sqlite3.Connection, text: str) -> None:

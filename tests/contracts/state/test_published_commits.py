@@ -14,7 +14,6 @@ import pytest
 from agent_worker.turn.outbox import build_snapshot_event
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
-from infra.database.committer import DiskThread
 from infra.state.sqlite import store
 from infra.state.sqlite.engine import open_sqlite_state
 from schemas.conversation import Facts, Turn
@@ -23,6 +22,7 @@ from schemas.messages import OutboundMessage
 from schemas.ports import BegunConversation, CommitResult, Publication, Record, State
 from schemas.topics import topic_specs
 from tests.contracts.state.samples import NOW, begin_turn, line, new_id, outbound, reply
+from tests.harness.silent_disk import silent_disk
 
 TOPICS = ("parley.state", "parley.outbound.web")
 TURN = Turn(id="turn-1", handled=["e1"], route="local", at=NOW)
@@ -69,21 +69,8 @@ async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """While it is not set, nothing comes back from the disk."""
-    goes_on = threading.Event()
-    goes_on.set()
-    run = DiskThread.run
-
-    def slow(self: DiskThread, job: object, done: object) -> None:
-        def waits() -> object:
-            goes_on.wait()
-            return job()  # type: ignore[operator]
-
-        run(self, waits, done)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(DiskThread, "run", slow)
-    yield goes_on
-    goes_on.set()
+    with silent_disk(monkeypatch) as answers:
+        yield answers
 
 
 async def test_a_commit_publishes_its_snapshot_and_its_events_and_leaves_nothing_in_the_outbox(
