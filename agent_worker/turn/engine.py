@@ -28,7 +28,7 @@ from agent_worker.turn.folding import Fold, Interruption, Monotonic
 from agent_worker.turn.loader import SetAside, TurnLoader
 from agent_worker.turn.metrics import StageTimer, count_turn, observe_wait
 from agent_worker.turn.outbox import Outbox, build_snapshot_event
-from agent_worker.turn.reply_stream import ReplyStream, TypingSignals
+from agent_worker.turn.reply_stream import ReplyStream, TypingSignals, run_if_slow
 from agent_worker.turn.result import TurnResult, conclude
 from agent_worker.turn.values import Reply, Response, TurnInput
 from schemas.errors import Fenced, Unavailable
@@ -165,8 +165,8 @@ class TurnEngine:
                 if turn.must_answer:
                     with self._typing.while_writing(turn.conversation, turn.newest.external_id):
                         stream.show_typing(turn.rules.voice.name)
-                        await self._announce(turn)
-                        reply = await self._answering.reply(turn, actions, stream, stage)
+                        async with run_if_slow(partial(self._announce, turn)):
+                            reply = await self._answering.reply(turn, actions, stream, stage)
                 effects = None if actions is None else actions.effects
                 suggestions = await self._handoffs.draft_replies(turn, reply)
                 handoff_request = await self._handoffs.prepare_request(turn, reply, effects)

@@ -4,8 +4,8 @@ vendors can show one. They are lossy: nothing depends on them, and failures are 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from functools import lru_cache
 
 import orjson
@@ -17,6 +17,8 @@ from schemas.errors import ParleyError
 from schemas.ports import Clock, Signals
 
 log = structlog.get_logger("parley.worker")
+SLOW_S = 0.05
+"""Seconds after which a reply is worth announcing. Those of the built-in model are usually complete by then."""
 TYPING_EVERY = 8.0
 """Seconds between typing signals; vendors show one for 10 to 25."""
 _NOTHING = nullcontext()
@@ -25,6 +27,21 @@ _NOTHING = nullcontext()
 @lru_cache(maxsize=1024)
 def _typing_frame(name: str) -> bytes:
     return orjson.dumps({"type": "typing", "author": {"kind": "agent", "name": name}})
+
+
+@asynccontextmanager
+async def run_if_slow(act: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Call ``act`` beside the block, unless the block is done within ``SLOW_S``. Once called, it ends before the block
+    does."""
+    running: list[asyncio.Future[None]] = []
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(SLOW_S, lambda: running.append(asyncio.ensure_future(act())))
+    try:
+        yield
+    finally:
+        timer.cancel()
+        for each in running:
+            await each
 
 
 class ReplyStream:

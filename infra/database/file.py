@@ -14,6 +14,10 @@ APPLICATION_ID = 0x50524C59
 KEPT_WAL_BYTES = 4 << 20
 """The write-ahead log shrinks back to this size whenever it starts over."""
 
+PAGE_BYTES = 2048
+"""Of a new file. A message changes about twenty pages by a few hundred bytes each, and the write-ahead log takes every
+one of them whole. Smaller pages would split most rows."""
+
 _BROKEN = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -107,6 +111,7 @@ def _prepare(path: Path) -> None:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if application_id != APPLICATION_ID and tables:
             raise sqlite3.DatabaseError("it belongs to another program")
+        connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode != "wal":
             raise sqlite3.NotSupportedError("its file system has no shared memory, which the write-ahead log needs")

@@ -8,7 +8,9 @@ import struct
 from contextlib import closing
 from pathlib import Path
 
-PAGE = 4096
+from infra.database.file import PAGE_BYTES
+
+PAGE = PAGE_BYTES
 DAMAGE = 400
 _INTERIOR = (2, 5)
 
