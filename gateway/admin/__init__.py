@@ -1,5 +1,5 @@
-"""The admin API: documents, routing, conversations, approvals, dead letters, recordings, training data, API tokens
-and the audit trail."""
+"""The admin API: documents, routing, conversations, approvals, dead letters, recordings, training data, insights, API
+tokens and the audit trail."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from gateway.admin.guard import AdminGuard
 from gateway.admin.knowledge import KnowledgeApi
 from gateway.admin.knowledge_health import KnowledgeHealthApi
 from gateway.admin.knowledge_sources import KnowledgeSourceApi
+from gateway.admin.outcomes import OutcomeApi
 from gateway.admin.recordings import RecordingsApi
 from gateway.admin.route_explanation import RouteApi
 from gateway.admin.tokens import TokenApi
 from gateway.admin.training_export import TrainingExportApi
+from gateway.insights.outcome_reader import OutcomeReader
 from gateway.knowledge.citations import Citations
 from gateway.knowledge.health import open_health_checks
 from gateway.wiring.process_services import ProcessServices
@@ -36,6 +38,7 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
     approvals, tokens, audit = ApprovalApi(services), TokenApi(services), AuditApi(services)
     sources = KnowledgeSourceApi(services)
     health = KnowledgeHealthApi(services, open_health_checks(app, services, Citations(services)))
+    outcomes = OutcomeApi(services, OutcomeReader(services))
     for method, path, handler in (
         ("GET", "/knowledge", documents.list_documents),
         ("POST", "/knowledge/search", documents.search),
@@ -58,6 +61,8 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("POST", "/conversations/{id}/attachments", conversations.upload),
         ("GET", "/recordings", RecordingsApi(services).export),
         ("GET", "/training", TrainingExportApi(services).export),
+        ("GET", "/outcomes", outcomes.read),
+        ("GET", "/outcomes/conversations", outcomes.list_conversations),
         ("GET", "/conversations/{id}/approvals", approvals.list_approvals),
         ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),
         ("GET", "/deadletters", dead_letters.list_dead_letters),

@@ -26,6 +26,7 @@ from gateway.http.api_endpoint import (
     describe_admin_endpoint,
 )
 from gateway.http.console_endpoints import CONSOLE_ENDPOINTS
+from gateway.http.insight_endpoints import INSIGHT_ENDPOINTS
 from gateway.operators.conversations import OperatorMessage
 from gateway.webchat.chat_service import VisitorMessage
 from gateway.webchat.sessions import SessionRequest
@@ -346,6 +347,7 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         {202: models.ReplayResponse},
         errors=("conflict", *ADMIN_ERRORS),
     ),
+    *INSIGHT_ENDPOINTS,
     *ACCESS_ENDPOINTS,
     *CONSOLE_ENDPOINTS,
     ApiEndpoint("GET", "/healthz", "Check that the process is alive.", {200: models.HealthResponse}),

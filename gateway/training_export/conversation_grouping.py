@@ -132,6 +132,13 @@ class ConversationGrouping:
             rows = self._connection.execute(_SELECT, (conversation, MAX_EVENTS))
             yield conversation, [ConversationEvent(*row) for row in rows]
 
+    def active_conversations(self, since: datetime) -> Iterator[tuple[str, list[ConversationEvent]]]:
+        """The conversations in which anything happened since then, by id, each with all its events in order."""
+        active = "SELECT conversation FROM facts GROUP BY conversation HAVING max(at) >= ? ORDER BY conversation"
+        for (conversation,) in self._connection.execute(active, (since.timestamp(),)):
+            rows = self._connection.execute(_SELECT, (conversation, MAX_EVENTS))
+            yield conversation, [ConversationEvent(*row) for row in rows]
+
 
 def _to_rows(record: Record, number: int) -> list[_Row]:
     try:

@@ -1,0 +1,1 @@
+"""Insights from the log: what became of conversations, where the agent failed, and what would help."""
