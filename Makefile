@@ -154,7 +154,7 @@ lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer ve
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra models --extra build --output-file requirements/run.txt
 	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra models --extra anthropic --extra google \
-		--extra telemetry --extra build --constraint requirements/dev.txt \
+		--extra telemetry --extra insights --extra build --constraint requirements/dev.txt \
 		--output-file requirements/image.txt
 
 WIDGET := connectors/web/widget

@@ -75,6 +75,11 @@ def has_suggestions(choices: Iterable[Choice]) -> bool:
     return any(choice.id.startswith(_PREFIX) for choice in choices)
 
 
+def is_none_of_these(choice: str) -> bool:
+    """True for the id of the choice that refuses all suggestions."""
+    return choice == _NONE
+
+
 def find_selection(message: InboundMessage, history: Sequence[TranscriptMessage]) -> Selection | None:
     """The suggestion that the message picks, by a choice or in words ("2", "the second one"). None if the last reply
     suggested nothing, or the message says something else."""

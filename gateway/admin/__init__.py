@@ -20,7 +20,7 @@ from gateway.admin.recordings import RecordingsApi
 from gateway.admin.route_explanation import RouteApi
 from gateway.admin.tokens import TokenApi
 from gateway.admin.training_export import TrainingExportApi
-from gateway.insights.outcome_reader import OutcomeReader
+from gateway.insights.insight_reader import InsightReader
 from gateway.knowledge.citations import Citations
 from gateway.knowledge.health import open_health_checks
 from gateway.wiring.process_services import ProcessServices
@@ -38,7 +38,7 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
     approvals, tokens, audit = ApprovalApi(services), TokenApi(services), AuditApi(services)
     sources = KnowledgeSourceApi(services)
     health = KnowledgeHealthApi(services, open_health_checks(app, services, Citations(services)))
-    outcomes = OutcomeApi(services, OutcomeReader(services))
+    outcomes = OutcomeApi(services, InsightReader(services))
     for method, path, handler in (
         ("GET", "/knowledge", documents.list_documents),
         ("POST", "/knowledge/search", documents.search),

@@ -20,7 +20,8 @@ from agent_worker.learning.insights.outcomes import (
 )
 from gateway.admin.query_times import parse_instant, parse_start
 from gateway.http.responses import json_response
-from gateway.insights.outcome_reader import DEFAULT_PERIOD, OutcomeReader, Period
+from gateway.insights.insight_reader import InsightReader
+from gateway.insights.timelines import DEFAULT_PERIOD, Period
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import InvalidRequest
@@ -31,7 +32,7 @@ MAX_LISTED = 200
 
 
 class OutcomeApi:
-    def __init__(self, services: ProcessServices, reader: OutcomeReader) -> None:
+    def __init__(self, services: ProcessServices, reader: InsightReader) -> None:
         self._clock = services.clock
         self._reader = reader
 
@@ -39,7 +40,7 @@ class OutcomeApi:
         """The figures of ``?since`` to ``?until``, one row for each value of ``?by``. Raises InvalidRequest,
         BusUnavailable."""
         period, by = parse_period(request, self._clock), _parse_dimension(request)
-        outcomes = await self._reader.read(request.match_info["tenant"], period)
+        outcomes = await self._reader.read_outcomes(request.match_info["tenant"], period)
         return json_response(describe_outcomes(outcomes, by, period))
 
     async def list_conversations(self, request: web.Request) -> web.Response:
@@ -50,7 +51,7 @@ class OutcomeApi:
         chosen = next((each for each in FIGURES if each == (figure or "conversations")), None)
         if chosen is None:
             raise InvalidRequest(f"figure: must be one of {', '.join(FIGURES)}")
-        outcomes = await self._reader.read(request.match_info["tenant"], parse_period(request, self._clock))
+        outcomes = await self._reader.read_outcomes(request.match_info["tenant"], parse_period(request, self._clock))
         found = select_conversations(outcomes, chosen, by, key, reason)
         ids = [each.id for each in found]
         start = ids.index(after) + 1 if after in ids else 0

@@ -60,10 +60,11 @@ class ConversationEvent:
 
 
 class ConversationGrouping:
-    """A tenant's events, grouped by conversation. One thread does all access, so that a cancelled export does not close
-    the file while it is read."""
+    """A tenant's events, grouped by conversation, in the file ``path``. One thread does all access, so that a cancelled
+    export does not close the file while it is read."""
 
-    def __init__(self, connection: sqlite3.Connection, thread: Executor) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, thread: Executor) -> None:
+        self.path = path
         self._connection = connection
         self._thread = thread
         self._count = 0
@@ -133,11 +134,18 @@ class ConversationGrouping:
             yield conversation, [ConversationEvent(*row) for row in rows]
 
     def active_conversations(self, since: datetime) -> Iterator[tuple[str, list[ConversationEvent]]]:
-        """The conversations in which anything happened since then, by id, each with all its events in order."""
-        active = "SELECT conversation FROM facts GROUP BY conversation HAVING max(at) >= ? ORDER BY conversation"
-        for (conversation,) in self._connection.execute(active, (since.timestamp(),)):
-            rows = self._connection.execute(_SELECT, (conversation, MAX_EVENTS))
-            yield conversation, [ConversationEvent(*row) for row in rows]
+        """See ``read_active_conversations``."""
+        return read_active_conversations(self._connection, since)
+
+
+def read_active_conversations(
+    connection: sqlite3.Connection, since: datetime
+) -> Iterator[tuple[str, list[ConversationEvent]]]:
+    """The conversations in which anything happened since then, by id, each with all its events in order."""
+    active = "SELECT conversation FROM facts GROUP BY conversation HAVING max(at) >= ? ORDER BY conversation"
+    for (conversation,) in connection.execute(active, (since.timestamp(),)):
+        rows = connection.execute(_SELECT, (conversation, MAX_EVENTS))
+        yield conversation, [ConversationEvent(*row) for row in rows]
 
 
 def _to_rows(record: Record, number: int) -> list[_Row]:
@@ -156,7 +164,8 @@ def open_conversation_grouping(folder: Path) -> Iterator[ConversationGrouping]:
     """Create an empty file in this folder, and delete it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="export-") as temporary:
-        connection = sqlite3.connect(Path(temporary) / "facts", check_same_thread=False, isolation_level=None)
+        path = Path(temporary) / "facts"
+        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         with closing(connection), ThreadPoolExecutor(1, "parley-export") as thread:
             connection.executescript(_TABLE)
-            yield ConversationGrouping(connection, thread)
+            yield ConversationGrouping(path, connection, thread)

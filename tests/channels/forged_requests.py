@@ -44,7 +44,7 @@ class GenuineRequest:
     def proofs(self) -> list[str]:
         """The headers without which it is not believed."""
         own = [name for name in self.request.headers if name.startswith("x-") and name != CHOICE]
-        return [name for name in own if not self.accepts(_without(self, name))]
+        return [name for name in own if not self.accepts(_remove_grouped(self, name))]
 
     @cached_property
     def is_signed(self) -> bool:
@@ -104,7 +104,7 @@ def _of_proof(change: Callable[[bytes, random.Random], bytes]) -> Forger:
 
 
 def _missing(one: GenuineRequest, rng: random.Random) -> RawRequest:
-    return _without(one, rng.choice(one.proofs))
+    return _remove_grouped(one, rng.choice(one.proofs))
 
 
 def _doubled(one: GenuineRequest, rng: random.Random) -> RawRequest:
@@ -185,7 +185,7 @@ def _known(channel: str) -> dict[str, list[GenuineRequest]]:
     return _seen[channel]
 
 
-def _without(one: GenuineRequest, gone: str) -> RawRequest:
+def _remove_grouped(one: GenuineRequest, gone: str) -> RawRequest:
     return replace(one.request, headers={name: text for name, text in one.request.headers.items() if name != gone})
 
 

@@ -478,7 +478,7 @@ async def test_an_identity_that_does_not_hold_is_unauthorized(shop: ContractClie
         assert (await shop.call("POST", SESSIONS, json={"account": account, "identity": text})).code == "unauthorized"
 
 
-async def test_an_account_that_requires_an_identity_takes_nobody_without(shop: ContractClient) -> None:
+async def test_an_account_that_requires_an_identity_takes_nobody_remove_grouped(shop: ContractClient) -> None:
     assert (await shop.call("POST", SESSIONS, json={"account": "members"})).code == "unauthorized"
     assert (await shop.visitor(account="members", identity=identity())).conversation
 

@@ -69,10 +69,12 @@ class PersonMessage:
 
 @dataclass(slots=True)
 class Timeline:
-    """``thumbs``: (message, contact) → the newest thumb. ``deliveries``: message → how sending it ended."""
+    """``names``: of the people in it. ``thumbs``: (message, contact) → the newest thumb. ``deliveries``: message → how
+    sending it ended."""
 
     id: str
     channel: str = ""
+    names: set[str] = field(default_factory=set)
     messages: dict[str, ContactMessage] = field(default_factory=dict)
     people: dict[str, PersonMessage] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
@@ -148,6 +150,8 @@ def _add(timeline: Timeline, payload: BaseModel) -> None:
 
 
 def _add_inbound(timeline: Timeline, message: InboundMessage) -> None:
+    if message.author.name:
+        timeline.names.add(message.author.name)
     if message.author.kind == "person":
         timeline.people[message.id] = PersonMessage(message.id, message.sent_at, message.text, message.author.name)
     elif message.author.kind == "contact":

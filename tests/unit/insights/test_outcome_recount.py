@@ -16,7 +16,8 @@ import pytest
 
 from agent_worker.learning.insights.outcomes import DIMENSIONS, build_rows, count_handoff_reasons
 from agent_worker.learning.insights.timeline import TIMELINE_TYPES
-from gateway.insights.outcome_reader import Period, read_outcomes
+from gateway.insights.insight_reader import assess_all
+from gateway.insights.timelines import Period
 from gateway.training_export.conversation_grouping import open_conversation_grouping
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -291,7 +292,7 @@ async def count(folder: Path, events: Sequence[Envelope]) -> dict[str, Any]:
         with open_conversation_grouping(folder / "exports") as grouping:
             sources = [*map(topics.inbound, CHANNELS), topics.EVENTS]
             await grouping.gather(bus, "shop", sources, TIMELINE_TYPES)
-            found = await read_outcomes(grouping, PERIOD)
+            found = await assess_all(grouping, PERIOD)
     rows: dict[str, Any] = {by: {row.key: asdict(row) for row in build_rows(found, by)} for by in DIMENSIONS}
     return rows | {"reasons": count_handoff_reasons(found)}
 
