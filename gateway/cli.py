@@ -16,6 +16,7 @@ from gateway.commands import (
     dead_letters,
     doctor,
     init,
+    insights,
     knowledge,
     migrate,
     new,
@@ -43,6 +44,7 @@ serving.add(app)
 chat.add(app)
 doctor.add(app)
 migrate.add(app)
+insights.add(app)
 replay.add(app)
 app.add_typer(configuration.app, name="config")
 app.add_typer(knowledge.app, name="knowledge")

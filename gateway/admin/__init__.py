@@ -12,6 +12,7 @@ from gateway.admin.audit import AuditApi
 from gateway.admin.conversations import ConversationApi
 from gateway.admin.dead_letters import DeadLetterApi
 from gateway.admin.guard import AdminGuard
+from gateway.admin.insights import InsightApi
 from gateway.admin.knowledge import KnowledgeApi
 from gateway.admin.knowledge_health import KnowledgeHealthApi
 from gateway.admin.knowledge_sources import KnowledgeSourceApi
@@ -38,7 +39,8 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
     approvals, tokens, audit = ApprovalApi(services), TokenApi(services), AuditApi(services)
     sources = KnowledgeSourceApi(services)
     health = KnowledgeHealthApi(services, open_health_checks(app, services, Citations(services)))
-    outcomes = OutcomeApi(services, InsightReader(services))
+    reader = InsightReader(services)
+    outcomes, insights = OutcomeApi(services, reader), InsightApi(services, reader)
     for method, path, handler in (
         ("GET", "/knowledge", documents.list_documents),
         ("POST", "/knowledge/search", documents.search),
@@ -61,6 +63,9 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("POST", "/conversations/{id}/attachments", conversations.upload),
         ("GET", "/recordings", RecordingsApi(services).export),
         ("GET", "/training", TrainingExportApi(services).export),
+        ("GET", "/insights", insights.read),
+        ("POST", "/insights/{group}/draft", insights.save_draft),
+        ("GET", "/report", insights.read_period),
         ("GET", "/outcomes", outcomes.read),
         ("GET", "/outcomes/conversations", outcomes.list_conversations),
         ("GET", "/conversations/{id}/approvals", approvals.list_approvals),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from agent_worker.learning.insights.report import InsightReport
 from gateway.http import insight_models as models
 from gateway.http.api_endpoint import ADMIN, ApiEndpoint
+from gateway.insights.period_report import PeriodReport
 
 _ERRORS = ("invalid_request", "unauthorized", "not_found", "rate_limited", "unavailable")
 _PERIOD = {
@@ -15,12 +17,14 @@ _PERIOD = {
 _BY = {"by": "channel (default), route, model or intent."}
 
 
-def _endpoint(path: str, summary: str, response: type[BaseModel], query: dict[str, str]) -> ApiEndpoint:
+def _endpoint(
+    path: str, summary: str, response: type[BaseModel], query: dict[str, str], *, method: str = "GET", status: int = 200
+) -> ApiEndpoint:
     return ApiEndpoint(
-        "GET",
+        method,
         "/v1/admin/{tenant}" + path,
         summary,
-        {200: response},
+        {status: response},
         auth=ADMIN,
         query=query,
         errors=_ERRORS,
@@ -29,6 +33,18 @@ def _endpoint(path: str, summary: str, response: type[BaseModel], query: dict[st
 
 
 INSIGHT_ENDPOINTS: tuple[ApiEndpoint, ...] = (
+    _endpoint(
+        "/insights", "Group the failed answers of a period, each group with the cheapest cure.", InsightReport, _PERIOD
+    ),
+    _endpoint(
+        "/insights/{group}/draft",
+        "Save the draft of a document that people's answers to a group of questions make.",
+        models.DraftSavedResponse,
+        _PERIOD,
+        method="POST",
+        status=201,
+    ),
+    _endpoint("/report", "Read outcomes and groups of failed answers of a period.", PeriodReport, _PERIOD),
     _endpoint(
         "/outcomes", "Count the outcomes of the conversations of a period.", models.OutcomesResponse, _PERIOD | _BY
     ),

@@ -10,6 +10,13 @@ from agent_worker.learning.insights.outcomes import Dimension
 from gateway.http.response_models import ResponseModel
 
 
+class DraftSavedResponse(ResponseModel):
+    """``draft``: the id of the draft; ``document``: what it becomes once somebody publishes it."""
+
+    draft: str
+    document: str
+
+
 class OutcomeRowResponse(ResponseModel):
     """The figures of the conversations with this channel, route, model or intent. ``durable``: resolved by the agent
     alone, and the contact did not come back within seven days; of ``provisional`` ones the seven days are not over.

@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal, get_args
-from uuid import uuid4
 
-import structlog
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from agent_worker.knowledge.health.contradictions import Contradiction, ContradictionFinder
 from agent_worker.knowledge.health.duplicates import Duplicate, DuplicateFinder
 from agent_worker.knowledge.ingest.document_history import list_versions
 from gateway.knowledge.broken_links import LinkCheck, LinkCollection
 from gateway.knowledge.citations import CitationIndex, Citations
+from gateway.storage.leased_reports import LeasedReport, LeasedReports
 from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Document
 from schemas.errors import Unavailable
 from schemas.ports import Knowledge
-
-log = structlog.get_logger("parley.knowledge")
 
 Code = Literal[
     "contradictory_figures",
@@ -45,8 +42,6 @@ MAX_FINDINGS = 200
 SOON = timedelta(days=14)
 MIN_AGE = timedelta(days=30)
 """A document that has not been published for this long may still be cited."""
-_LEASE_S = 60.0
-_RENEW_EVERY = 10.0
 _PAGE_SIZE = 50
 _YIELD_S = 0.001  # reading sentences is plain Python and holds the GIL
 _MAX_QUOTE = 400
@@ -74,13 +69,10 @@ class HealthFinding(HealthModel):
     fix: str
 
 
-class HealthReport(HealthModel):
-    """``running_at``: when a check that is running last gave a sign of life. ``counts``: by code, including findings
-    that are not listed. ``links_checked`` is None if links were not checked. ``cited_since``: when the oldest
-    conversation was active in which citations were counted."""
+class HealthReport(LeasedReport):
+    """``counts``: by code, including findings that are not listed. ``links_checked`` is None if links were not checked.
+    ``cited_since``: when the oldest conversation was active in which citations were counted."""
 
-    running_at: datetime | None = None
-    finished_at: datetime | None = None
     seconds: float = 0.0
     documents: int = 0
     findings: list[HealthFinding] = []
@@ -89,11 +81,6 @@ class HealthReport(HealthModel):
     links_unchecked: int = 0
     conversations: int = 0
     cited_since: datetime | None = None
-    failed: bool = False
-
-    def is_running(self, now: datetime) -> bool:
-        """Whether a check runs. One whose process was killed counts as over after a minute."""
-        return self.running_at is not None and now - self.running_at < timedelta(seconds=_LEASE_S)
 
 
 class HealthChecks:
@@ -102,63 +89,15 @@ class HealthChecks:
     def __init__(self, services: ProcessServices, citations: Citations) -> None:
         self._services = services
         self._citations = citations
-        self._leases = services.state.leases
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.reports = LeasedReports(services, "knowledge-health", HealthReport)
 
     async def read(self, tenant: str) -> HealthReport:
         """The last report, empty before the first check."""
-        try:
-            return HealthReport.model_validate_json(await self._leases.read_note(_lease(tenant)) or "{}")
-        except ValidationError:
-            return HealthReport()
+        return await self.reports.read(tenant)
 
     async def start(self, tenant: str, *, links: bool) -> bool:
         """Start a check, unless one runs already, in this process or another."""
-        holder, now = uuid4().hex, self._services.clock()
-        token = await self._leases.acquire(_lease(tenant), holder, ttl=_LEASE_S, now=now)
-        if token is None:
-            return False
-        report = (await self.read(tenant)).model_copy(update={"running_at": now})
-        await self._leases.save_note(_lease(tenant), token, report.model_dump_json())
-        task = asyncio.create_task(self._run(tenant, holder, token, links=links), name=f"knowledge-health {tenant}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return True
-
-    async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _run(self, tenant: str, holder: str, token: int, *, links: bool) -> None:
-        report = HealthReport(finished_at=self._services.clock(), failed=True)
-        try:
-            async with self._renewal(tenant, holder, token):
-                report = await self._check(tenant, links=links)
-        except Exception:
-            log.exception("knowledge_check_failed", tenant=tenant)
-        await self._leases.save_note(_lease(tenant), token, report.model_dump_json())
-        await self._leases.release(_lease(tenant), holder)
-
-    @asynccontextmanager
-    async def _renewal(self, tenant: str, holder: str, token: int) -> AsyncIterator[None]:
-        """Keep the lease, and the sign of life in its note, until the end of the block."""
-
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(_RENEW_EVERY)
-                now = self._services.clock()
-                await self._leases.acquire(_lease(tenant), holder, ttl=_LEASE_S, now=now)
-                report = (await self.read(tenant)).model_copy(update={"running_at": now})
-                await self._leases.save_note(_lease(tenant), token, report.model_dump_json())
-
-        task = asyncio.create_task(renew())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        return await self.reports.start(tenant, partial(self._check, tenant, links=links))
 
     async def _check(self, tenant: str, *, links: bool) -> HealthReport:
         if self._services.knowledge is None:
@@ -189,20 +128,12 @@ class HealthChecks:
 def open_health_checks(app: web.Application, services: ProcessServices, citations: Citations) -> HealthChecks:
     """Checks that end with the application."""
     checks = HealthChecks(services, citations)
-
-    async def close(_app: web.Application) -> None:
-        await checks.close()
-
-    app.on_cleanup.append(close)
+    checks.reports.close_with(app)
     return checks
 
 
 def _format_day(at: datetime) -> str:
     return f"{at.day} {at:%b %Y}"
-
-
-def _lease(tenant: str) -> str:
-    return f"knowledge-health:{tenant}"
 
 
 def _limit(findings: Iterable[HealthFinding]) -> Iterable[HealthFinding]:

@@ -18,8 +18,8 @@ from agent_worker.learning.insights.cases import Case, find_cases
 from agent_worker.learning.insights.timeline import ContactMessage, PersonMessage, Timeline, outcome_of
 from agent_worker.nlu.yes_no import yes_or_no
 from agent_worker.reading.suggestions import has_suggestions, is_none_of_these
-from agent_worker.router.decision import PERSON_REQUESTED, WRONG_AGAIN
-from schemas.conversation import ActionRecord, OwnerChanged, Turn
+from agent_worker.router.decision import blames_answer
+from schemas.conversation import ActionRecord, Turn
 from schemas.desk import DraftSettled
 
 SignalKind = Literal[
@@ -46,7 +46,6 @@ _GATE = re.compile(
     r"model (?P<model>\S+) failed: (?:not grounded|incomplete|only refuses) ?\(?(?P<why>.*?)\)?", re.DOTALL
 )
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|'[^']*'|\[\d+\]|\d[\d.,]*")
-_MISSED = ("did not help", "is upset")
 
 
 @dataclass(slots=True)
@@ -209,13 +208,13 @@ def _mark_case(case: Case, questions: dict[str, QuestionRecord]) -> None:
     for handoff in case.handoffs:
         before = [turn for turn in case.turns if turn.at <= handoff.at and turn.id in questions]
         answered = before[-1] if before and outcome_of(before[-1]) != "person" else None
-        if answered is None and len(before) > 1 and blames_answer(handoff):
+        if answered is None and len(before) > 1 and blames_answer(handoff.reason.split("; ")):
             answered = before[-2]
         if answered is None:
             continue
         question = questions[answered.id]
         question.correction = question.correction or _join_replies(case.replies, handoff.at)
-        by_choice = handoff.by not in ("agent", "contact") or blames_answer(handoff)
+        by_choice = handoff.by not in ("agent", "contact") or blames_answer(handoff.reason.split("; "))
         if by_choice and outcome_of(answered) in ("answer", "action"):
             question.signals["person_took_over"] = handoff.reason
     concluding = case.concluding_turn
@@ -225,12 +224,6 @@ def _mark_case(case: Case, questions: dict[str, QuestionRecord]) -> None:
     for turn in case.turns:
         if turn.id in questions and not questions[turn.id].correction:
             questions[turn.id].correction = _join_replies(case.replies, turn.at)
-
-
-def blames_answer(handoff: OwnerChanged) -> bool:
-    """True if the contact was passed to people because the answer before did not help."""
-    reason = handoff.reason
-    return PERSON_REQUESTED in reason or WRONG_AGAIN in reason or any(each in reason for each in _MISSED)
 
 
 def _join_replies(replies: Sequence[PersonMessage], after: datetime) -> str:
@@ -256,6 +249,7 @@ def _read_draft(timeline: Timeline, draft: DraftSettled) -> QuestionRecord:
         at=draft.at,
         text=written[-1].text if written else "",
         answer=draft.draft,
+        model=draft.model,
         outcome="draft",
     )
     if draft.outcome == "discarded":

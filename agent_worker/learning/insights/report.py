@@ -24,14 +24,14 @@ class DocumentProposalText(InsightModel):
     document: str
     title: str
     body: str
-    names: list[str]
+    names: list[str] = []
 
 
 class InsightGroup(InsightModel):
     """Questions that failed alike. ``signal``: the most frequent one, ``signals``: all, with their numbers. ``trend``:
     from -1 (only in the first half of the period) to 1 (only in the second). ``parts``: failures in each quarter of the
-    period. ``examples``: ids of conversations, the most typical first; ``conversations``: all of them. ``asked``: what
-    contacts asked in the examples. ``document``: the one that is wrong, or that most answers cite."""
+    period. ``examples``: ids of conversations, the most typical first; ``conversations``: up to 500 of them. ``asked``:
+    what contacts asked in the examples. ``document``: the one that is wrong, or that most answers cite."""
 
     id: str
     signal: SignalKind

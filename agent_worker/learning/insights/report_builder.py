@@ -17,6 +17,7 @@ from agent_worker.learning.insights.group_titles import TitleWriter
 from agent_worker.learning.insights.report import DocumentProposalText, InsightGroup, InsightReport, InsightTotals
 
 MAX_GROUPS = 100
+MAX_CONVERSATIONS = 500
 EXAMPLES = 3
 WEEKS = 4
 """Parts of the period whose failures are counted by themselves."""
@@ -76,12 +77,12 @@ class _GroupWriter:
             trend=_trend(parts),
             parts=parts,
             examples=list(dict.fromkeys(each.conversation for each in typical))[:EXAMPLES],
-            conversations=list(dict.fromkeys(each.conversation for each in typical)),
+            conversations=list(dict.fromkeys(each.conversation for each in typical))[:MAX_CONVERSATIONS],
             asked=_choose_different(typical)[:EXAMPLES],
             document=document,
             cure=cure.kind,
             suggestion=cure.suggestion,
-            proposal=_propose(cure, title, typical),
+            proposal=_propose(cure, typical),
         )
 
     def _sort_by_typicality(self, group: QuestionGroup) -> list[QuestionRecord]:
@@ -125,7 +126,7 @@ def _choose_different(typical: Sequence[QuestionRecord]) -> list[str]:
     return chosen
 
 
-def _propose(cure: Cure, title: str, typical: Sequence[QuestionRecord]) -> DocumentProposalText | None:
+def _propose(cure: Cure, typical: Sequence[QuestionRecord]) -> DocumentProposalText | None:
     """The draft of a document, if people have answered."""
     if cure.kind != "document" or not cure.answer:
         return None
@@ -134,4 +135,4 @@ def _propose(cure: Cure, title: str, typical: Sequence[QuestionRecord]) -> Docum
     if also:
         lines += ["", "Also asked:", "", *(f"- {text}" for text in also)]
     names = sorted({name for each in typical for name in each.names})
-    return DocumentProposalText(document=cure.document, title=title, body="\n".join(lines), names=names)
+    return DocumentProposalText(document=cure.document, title=question[:200], body="\n".join(lines), names=names)

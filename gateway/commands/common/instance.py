@@ -43,9 +43,13 @@ class AdminApi:
         self.tenant = tenant
         self.is_own = is_own
 
-    async def call(self, method: str, path: str, body: Any = None) -> Any:
+    async def call(self, method: str, path: str, body: Any = None, *, is_slow: bool = False) -> Any:
+        """``is_slow``: the response needs the whole log."""
+        timeout = _EXPORT_TIMEOUT if is_slow else _CALL_TIMEOUT
         try:
-            async with self._http.request(method, self._base + path, json=body, headers=self._headers) as response:
+            async with self._http.request(
+                method, self._base + path, json=body, headers=self._headers, timeout=timeout
+            ) as response:
                 data = await response.json() if response.content_type == "application/json" else None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.Unavailable("the instance stopped answering", fix="look at its log") from error

@@ -89,9 +89,10 @@ PLACES: dict[str, tuple[str, ...]] = {
         "connectors/*",
         "gateway/*",
     ),
-    "jinja2": ("gateway/console/rendering.py", "gateway/replay/report.py"),
+    "jinja2": ("gateway/console/rendering.py", "gateway/insights/report_rendering.py", "gateway/replay/report.py"),
     "markupsafe": (
         "gateway/console/{live_updates,rendering}.py",
+        "gateway/insights/plots.py",
         "gateway/console/pages/{conversation,conversation_list,knowledge_sources,transcript}.py",
         "gateway/console/pages/{document_editor,document_text,knowledge_health}.py",
     ),
