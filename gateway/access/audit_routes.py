@@ -15,6 +15,7 @@ ADMIN_ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/knowledge/{document}/restore"): "knowledge.restore",
     ("POST", "/knowledge/sources/{source}/sync"): "source.sync",
     ("POST", "/knowledge/sources/{source}/removals"): "source.removals",
+    ("POST", "/insights/{group}/draft"): "knowledge.draft",
     ("GET", "/recordings"): "recording.export",
     ("GET", "/training"): "training.export",
     ("POST", "/deadletters/{id}/replay"): "deadletter.replay",
@@ -28,6 +29,7 @@ CONSOLE_ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/conversations/{id}/approvals/{approval}"): "approval.decide",
     ("POST", "/knowledge/documents/{document}/restore"): "knowledge.restore",
     ("POST", "/knowledge/documents/{document}/delete"): "knowledge.remove",
+    ("POST", "/insights/{group}/draft"): "knowledge.draft",
     ("GET", "/audit/export"): "audit.export",
 }
 """By method and path below ``/console/{tenant}``. The forms whose fields say what they concern record it themselves."""
@@ -39,6 +41,7 @@ _KINDS = {
     "documents": "document",
     "sources": "source",
     "deadletters": "deadletter",
+    "insights": "insight",
 }
 
 

@@ -18,11 +18,13 @@ from gateway.console.pages.dead_letters import DeadLetterPage
 from gateway.console.pages.document import DocumentPage
 from gateway.console.pages.document_editor import EDITOR_LIMITS, DocumentEditorPage
 from gateway.console.pages.document_upload import UPLOAD_LIMITS, DocumentUploadPage
+from gateway.console.pages.insights import InsightsPage
 from gateway.console.pages.knowledge import KnowledgePage
 from gateway.console.pages.knowledge_health import KnowledgeHealthPage
 from gateway.console.pages.knowledge_sources import KnowledgeSourcesPage
 from gateway.console.pages.sign_in import SignInPage
 from gateway.console.sessions import ConsoleSessions
+from gateway.insights.stored_insights import InsightReports
 from gateway.knowledge.citations import Citations
 from gateway.knowledge.health import open_health_checks
 from gateway.webchat.watch import WatchRegistry
@@ -49,6 +51,19 @@ def add_routes(app: web.Application, services: ProcessServices, watches: WatchRe
     app.router.add_post("/console/session/end", guard.wrap_form(sign_in.sign_out, None))
     _add_tenant_routes(app, services, guard, live)
     _add_knowledge_routes(app, services, guard, live)
+    _add_insight_routes(app, services, guard, live)
+
+
+def _add_insight_routes(
+    app: web.Application, services: ProcessServices, guard: ConsoleGuard, live: LiveUpdates
+) -> None:
+    reports = InsightReports(services)
+    reports.close_with(app)
+    page = InsightsPage(services, live, reports)
+    _add_page(app, guard, "/insights", page.show)
+    _add_page(app, guard, "/insights/conversations", page.show_conversations)
+    _add_form(app, guard, "/insights", page.update)
+    _add_form(app, guard, "/insights/{group}/draft", page.save_draft)
 
 
 def _add_tenant_routes(app: web.Application, services: ProcessServices, guard: ConsoleGuard, live: LiveUpdates) -> None:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from gateway.access.routes import CONSOLE_ROUTES
 from gateway.console.assets import build_url as build_asset_url
 from gateway.console.sessions import Operator
+from gateway.insights.report_rendering import REPORT_FILTERS
 from gateway.webchat.serialization import format_instant
 
 _ERROR_TITLES = {
@@ -27,6 +28,7 @@ SECTION_TITLES = {
     "conversations": "Conversations",
     "deadletters": "Dead letters",
     "knowledge": "Knowledge",
+    "insights": "Insights",
     "access": "Access",
     "audit": "Audit",
 }
@@ -60,7 +62,7 @@ def _get_environment() -> Environment:
         auto_reload=False,
     )
     environment.globals.update(asset_url=build_asset_url, path=build_path, sections=SECTIONS, url=build_url)
-    environment.filters.update(format_instant=format_instant, format_time=_format_time)
+    environment.filters.update(REPORT_FILTERS, format_instant=format_instant, format_time=_format_time)
     environment.tests["web_address"] = _is_web
     return environment
 

@@ -36,6 +36,13 @@ _DOCUMENT_QUERY = {
     "state": "expired, expiring or drafts.",
     "after": "The last document of the page before.",
 }
+_CONVERSATIONS_QUERY = {
+    "figure": "A figure of the outcomes.",
+    "by": "channel, route, model or intent.",
+    "key": "The row of the figure.",
+    "reason": "A reason for passing conversations to people.",
+    "group": "A group of failed answers.",
+}
 CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint("", "Show the sign-in form.", auth=PUBLIC, query={"next": "The page to show after signing in."}),
     _page_endpoint("/session", "Check whether this browser is signed in (204).", auth=PUBLIC),
@@ -46,6 +53,10 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint("/{tenant}/conversations/{id}/resolve", "Show the form for resolving a conversation."),
     _page_endpoint(
         "/{tenant}/deadletters", "List dead letters.", query={"code": "Only dead letters with this error code."}
+    ),
+    _page_endpoint("/{tenant}/insights", "Show the latest report of outcomes and failed answers."),
+    _page_endpoint(
+        "/{tenant}/insights/conversations", "List the conversations behind a figure.", query=_CONVERSATIONS_QUERY
     ),
     _page_endpoint("/{tenant}/knowledge", "List the tenant's documents.", query=_DOCUMENT_QUERY),
     _page_endpoint("/{tenant}/knowledge/new", "Show the form to write a document."),
@@ -84,6 +95,8 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     ),
     _form_endpoint("/{tenant}/conversations/{id}/approvals/{approval}", "Approve or deny an action."),
     _form_endpoint("/{tenant}/deadletters", "Replay the selected dead letters, or describe what a replay would do."),
+    _form_endpoint("/{tenant}/insights", "Write a new report in the background."),
+    _form_endpoint("/{tenant}/insights/{group}/draft", "Save what people answered as the draft of a document."),
     _form_endpoint("/{tenant}/knowledge", "Test a question: passages found, route taken, and reasons."),
     _form_endpoint("/{tenant}/knowledge/new", "Write a document: preview, try a question, save a draft, or publish."),
     _form_endpoint("/{tenant}/knowledge/health", "Start a check of the documents."),

@@ -10,7 +10,7 @@ from agent_worker.learning.insights.outcomes import Dimension
 from gateway.http.response_models import ResponseModel
 
 
-class DraftSavedResponse(ResponseModel):
+class DocumentDraftResponse(ResponseModel):
     """``draft``: the id of the draft; ``document``: what it becomes once somebody publishes it."""
 
     draft: str

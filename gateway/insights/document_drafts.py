@@ -15,7 +15,7 @@ ORIGIN = "insights"
 
 
 @dataclass(frozen=True, slots=True)
-class SavedDraft:
+class DraftReference:
     """``document``: what the draft becomes once somebody publishes it."""
 
     id: str
@@ -24,7 +24,7 @@ class SavedDraft:
 
 async def save_proposal(
     editor: DocumentEditor, tenant: str, group: InsightGroup, own: OwnNumbers | None, changed_by: str
-) -> SavedDraft:
+) -> DraftReference:
     """Store the proposal of a group as a draft: of a new document, or of a corrected one. Personal data is masked.
     Raises NotFound if the group has no proposal, Unavailable."""
     proposal = group.proposal
@@ -37,7 +37,7 @@ async def save_proposal(
         draft = DocumentDraft(id=f"insight-{group.id}", title=text.title, body=text.body)
     reason = f"{group.suggestion} {group.count} questions, such as: {anonymize(group.asked[0])}"
     id = await editor.save_draft(tenant, replace(draft, changed_by=changed_by), origin=ORIGIN, reason=reason)
-    return SavedDraft(id, draft.id)
+    return DraftReference(id, draft.id)
 
 
 def replace_texts(proposal: DocumentProposalText, anonymize: Anonymizer) -> DocumentProposalText:

@@ -20,7 +20,7 @@ from agent_worker.knowledge.health.duplicates import Duplicate, DuplicateFinder
 from agent_worker.knowledge.ingest.document_history import list_versions
 from gateway.knowledge.broken_links import LinkCheck, LinkCollection
 from gateway.knowledge.citations import CitationIndex, Citations
-from gateway.storage.leased_reports import LeasedReport, LeasedReports
+from gateway.storage.background_reports import BackgroundReport, BackgroundReports
 from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Document
 from schemas.errors import Unavailable
@@ -69,7 +69,7 @@ class HealthFinding(HealthModel):
     fix: str
 
 
-class HealthReport(LeasedReport):
+class HealthReport(BackgroundReport):
     """``counts``: by code, including findings that are not listed. ``links_checked`` is None if links were not checked.
     ``cited_since``: when the oldest conversation was active in which citations were counted."""
 
@@ -89,7 +89,7 @@ class HealthChecks:
     def __init__(self, services: ProcessServices, citations: Citations) -> None:
         self._services = services
         self._citations = citations
-        self.reports = LeasedReports(services, "knowledge-health", HealthReport)
+        self.reports = BackgroundReports(services, "knowledge-health", HealthReport)
 
     async def read(self, tenant: str) -> HealthReport:
         """The last report, empty before the first check."""

@@ -63,16 +63,17 @@ class _GroupWriter:
         signal = Counter(question.signal for question in questions).most_common(1)[0][0] or SIGNALS[0]
         cure = self._cures.choose(group)
         typical = self._sort_by_typicality(group)
-        title = self._title(group, questions)
+        title = self._write_title(group, questions)
         parts = self._count_by_part(questions)
-        document = cure.document or self._finder.main_document(group.rows)
+        is_cited = sum(question.cites for question in questions) * 2 > len(questions)
+        document = cure.document or (self._finder.main_document(group.rows) if is_cited else "")
         key = f"{group.view}\0{group.value}\0{document}\0{title}"
         return InsightGroup(
             id=blake2b(key.encode(), digest_size=8).hexdigest(),
             signal=signal,
             signals=dict(signals.most_common()),
             intent=_most_common([question.intent for question in questions]),
-            title=title,
+            title=title[:1].upper() + title[1:],
             count=len(questions),
             trend=_trend(parts),
             parts=parts,
@@ -89,7 +90,7 @@ class _GroupWriter:
         similarity = self._finder.vectors.similarity_to(group.rows)[group.rows]
         return [self._finder.questions[row] for row in group.rows[np.argsort(-similarity, kind="stable")]]
 
-    def _title(self, group: QuestionGroup, questions: Sequence[QuestionRecord]) -> str:
+    def _write_title(self, group: QuestionGroup, questions: Sequence[QuestionRecord]) -> str:
         if group.view == "rewriting":
             return "drafts that people write anew"
         if group.value:

@@ -94,7 +94,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "gateway/console/{live_updates,rendering}.py",
         "gateway/insights/plots.py",
         "gateway/console/pages/{conversation,conversation_list,knowledge_sources,transcript}.py",
-        "gateway/console/pages/{document_editor,document_text,knowledge_health}.py",
+        "gateway/console/pages/{document_editor,document_text,insights,knowledge_health}.py",
     ),
     "yarl": (
         "agent_worker/actions/*",

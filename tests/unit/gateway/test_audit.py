@@ -80,9 +80,9 @@ def test_every_operation_that_changes_something_is_audited() -> None:
 
 
 def test_every_form_that_changes_something_is_audited() -> None:
-    """Questions and checks change nothing. Forms whose fields say what they concern record it themselves, which the
+    """Questions, checks and reports change nothing. Forms whose fields say what they concern record it themselves, which the
     tests of the console show."""
-    harmless = {"/knowledge", "/knowledge/health"}
+    harmless = {"/knowledge", "/knowledge/health", "/insights"}
     themselves = {"/deadletters", "/knowledge/new", "/knowledge/upload", "/knowledge/sources", "/access"}
     themselves |= {"/knowledge/documents/{document}/edit", "/access/{id}/revoke"}
     writes = {(method, path) for method, path in CONSOLE_ROUTES if method != "GET" and path not in harmless}

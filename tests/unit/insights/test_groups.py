@@ -56,7 +56,7 @@ def test_a_group_says_what_it_is_about() -> None:
     found = report(*fail(GIFTS, "declined", intent="extras", **DECLINED), *repeat(ORDINARY, 10))
     (group,) = found.groups
     assert (group.signal, group.intent, group.count, group.cure) == ("declined", "extras", 12, "document")
-    assert {"wrap", "gift"} & set(group.title.replace(",", "").split())
+    assert {"wrap", "gift"} & set(group.title.lower().replace(",", "").split())
     assert len(group.examples) == len(set(group.examples)) == 3
     assert set(group.examples) < set(group.conversations)
     assert (found.totals.failed, found.totals.grouped, found.totals.by_signal) == (12, 12, {"declined": 12})
@@ -143,7 +143,7 @@ def test_drafts_that_are_written_anew_are_examples_for_tuning() -> None:
 def test_a_model_that_fails_where_others_do_not_is_to_be_tuned() -> None:
     failed = fail(ORDINARY, "gate_refused", 2, refused_model="tiny", model="local", refusal="it cites no passage")
     group = report(*failed, *repeat(ORDINARY, 30)).groups[0]
-    assert (group.cure, group.title) == ("tuning", "model tiny")
+    assert (group.cure, group.title) == ("tuning", "Model tiny")
 
 
 @pytest.mark.parametrize("texts", [["?", "!", "…"], ["", "1", "22"]])

@@ -24,7 +24,7 @@ _LEASE_S = 60.0
 _RENEW_EVERY = 10.0
 
 
-class LeasedReport(BaseModel):
+class BackgroundReport(BaseModel):
     """``running_at``: when a process that writes the next report last gave a sign of life. ``failed``: the last attempt
     did."""
 
@@ -39,10 +39,10 @@ class LeasedReport(BaseModel):
         return self.running_at is not None and now - self.running_at < timedelta(seconds=_LEASE_S)
 
 
-Report = TypeVar("Report", bound=LeasedReport)
+Report = TypeVar("Report", bound=BackgroundReport)
 
 
-class LeasedReports(Generic[Report]):
+class BackgroundReports(Generic[Report]):
     """``kind`` names the reports. ``model``: what a report consists of; without values it is the empty report."""
 
     def __init__(self, services: ProcessServices, kind: str, model: type[Report]) -> None:
