@@ -174,6 +174,17 @@ class InDoubt:
         return (Button("resend", "Send again", self.line.id),)
 
 
+@dataclass(frozen=True, slots=True)
+class WeeklyReport:
+    """What became of the conversations of a week, and what to improve. ``figures`` and ``groups`` are lines of their
+    own; the latter contain words of contacts. ``link`` leads to the whole report, empty if there is no address."""
+
+    title: str
+    figures: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    link: str = ""
+
+
 Content = (
     Card
     | CardTransfer
@@ -186,6 +197,7 @@ Content = (
     | DraftOutcome
     | NotDelivered
     | InDoubt
+    | WeeklyReport
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from schemas.access import Role
 from schemas.handoff.business_hours import OfficeHours
@@ -43,11 +44,21 @@ class DeskPerson:
 
 
 @dataclass(frozen=True, slots=True)
+class WeeklyReportRules:
+    """When the report of the last seven days is posted: on this weekday (0: Monday), from ``hour`` on."""
+
+    weekday: int
+    timezone: ZoneInfo
+    hour: int = 9
+
+
+@dataclass(frozen=True, slots=True)
 class TenantDeskRules:
     """One tenant's desk. ``account``: its account on the desk's channel. ``channel`` takes every handoff, ``channels``
     those of an intent or a language. ``hours`` is None if somebody is always there. ``windows``: by ``(channel,
     account)``, the time after a contact's last message in which people may answer, where the channel has such a
-    limit. ``people``: by permanent id (``slack:U0123``), those who are operators; ``role``: that of the others."""
+    limit. ``report`` is None if no weekly report is posted. ``people``: by permanent id (``slack:U0123``), those who
+    are operators; ``role``: that of the others."""
 
     tenant: str
     account: str
@@ -62,6 +73,7 @@ class TenantDeskRules:
     outcomes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     windows: Mapping[tuple[str, str], timedelta] = field(default_factory=dict)
+    report: WeeklyReportRules | None = None
     role: Role = "agent"
     people: Mapping[str, DeskPerson] = field(default_factory=dict)
 

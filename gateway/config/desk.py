@@ -152,6 +152,9 @@ class DeskSettings(Settings):
     """The outcomes to choose from when a conversation is resolved."""
     tags: list[Annotated[str, Field(min_length=1, max_length=60)]] = []
     """The tags to choose from when a conversation is resolved."""
+    weekly_report: Literal["", "mon", "tue", "wed", "thu", "fri", "sat", "sun"] = ""
+    """The weekday on which a report of the last seven days is posted, after 9:00 in the time zone of the hours. Empty:
+    never."""
 
     @field_validator("times")
     @classmethod
@@ -168,6 +171,11 @@ class DeskSettings(Settings):
         if self.times.escalate_to and self.times.escalate_to in {self.channel, *self.channels.values()}:
             raise ValueError("times.escalate_to must be a different channel from those of the desk")
         return self
+
+    @property
+    def report_weekday(self) -> int | None:
+        """0 for Monday; None if no report is posted."""
+        return _WEEK.index(self.weekly_report) if self.weekly_report else None
 
     def places(self, channel: str, account: str) -> frozenset[str]:
         """The desk's places on one account. Contacts' conversations never take place there."""

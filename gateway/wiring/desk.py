@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from connectors.desk.client import DeskClient
 from connectors.desk.commands.dispatch import DeskCommandDispatcher
@@ -14,10 +15,12 @@ from connectors.desk.inbound.pipeline import DeskInboundPipeline
 from connectors.desk.port import DeskHost
 from connectors.desk.posts.consumer import DeskConsumer
 from connectors.desk.posts.timers import NoticeTimer
-from connectors.desk.rules import DeskEmojiRules, DeskPerson, DeskTimesRules, TenantDeskRules
+from connectors.desk.posts.weekly_report import WeeklyReportTimer
+from connectors.desk.rules import DeskEmojiRules, DeskPerson, DeskTimesRules, TenantDeskRules, WeeklyReportRules
 from connectors.outbound.policy import get_policy_lookup
 from gateway.config.desk import DeskSettings
 from gateway.config.settings import Config, Tenant
+from gateway.insights.weekly_report import write_weekly_report
 from gateway.wiring.process_services import ProcessServices, list_accounts
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
@@ -26,6 +29,7 @@ from schemas.handoff.rules import name_operator
 from schemas.ports import Account, ChannelEvent
 
 SWEEP_EVERY = 15.0
+REPORT_EVERY = 300.0
 
 
 class DeskRouter:
@@ -83,6 +87,10 @@ def start_desk(services: ProcessServices, kind: str, supervisor: Supervisor) -> 
     )
     for each in (consumer, files, client):
         supervisor.add_cleanup(each.close)
+    reports = WeeklyReportTimer(
+        consumer, rules, partial(write_weekly_report, services), state=services.state, clock=services.clock
+    )
+    supervisor.run_every(f"weekly reports of {kind}", REPORT_EVERY, reports.run)
     timer = NoticeTimer(kind, rules, bus=services.bus, state=services.state, clock=services.clock)
     supervisor.run_every(f"desk times of {kind}", SWEEP_EVERY, timer.run)
     return consumer
@@ -166,6 +174,7 @@ def _build_rules(
         outcomes=tuple(desk.outcomes),
         tags=tuple(desk.tags),
         windows=windows,
+        report=_build_report_rules(desk),
         role=desk.role,
     )
 
@@ -177,6 +186,11 @@ def _find_people(config: Config, tenant: str) -> dict[str, DeskPerson]:
         for name, each in config.operators.items()
         for desk_id in each.desk_ids
     }
+
+
+def _build_report_rules(desk: DeskSettings) -> WeeklyReportRules | None:
+    weekday = desk.report_weekday
+    return None if weekday is None else WeeklyReportRules(weekday, ZoneInfo(desk.hours.timezone))
 
 
 def _to_timedelta(limit: float) -> timedelta | None:

@@ -127,7 +127,7 @@ def _iterate_entries(timeline: Timeline) -> Iterator[tuple[datetime, _Entry]]:
         entries.append((turn.at, turn))
         if turn.handled and timeline.messages.keys().isdisjoint(turn.handled):
             # The log keeps turns longer than messages.
-            entries.append((turn.at, ContactMessage(turn.handled[0], turn.at, "")))
+            entries.append((turn.at, ContactMessage(turn.handled[0], turn.at, "", is_gone=True)))
     entries += [(each.at, each) for each in timeline.owners]
     entries += [(each.at, each) for each in timeline.people.values()]
     entries.sort(key=lambda each: (each[0], _RANKS[type(each[1])]))

@@ -168,8 +168,9 @@ def shorten_reason(reason: str) -> str:
 
 
 def _measure_wait(case: Case) -> int | None:
-    """Milliseconds from the first message to the first reply. The clocks of a vendor and a worker may differ."""
-    if case.replied_at is None:
+    """Milliseconds from the first message to the first reply, as far as known. The clocks of a vendor and a worker may
+    differ."""
+    if case.replied_at is None or case.messages[0].is_gone:
         return None
     return max(0, round((case.replied_at - case.started_at).total_seconds() * 1000))
 

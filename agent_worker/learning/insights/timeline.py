@@ -46,7 +46,8 @@ class LogEvent(NamedTuple):
 
 @dataclass(slots=True)
 class ContactMessage:
-    """``choice`` is the id of the choice that the contact picked from the message ``in_reply_to``."""
+    """``choice`` is the id of the choice that the contact picked from the message ``in_reply_to``. ``is_gone``: the log
+    only has the turn that answered it."""
 
     id: str
     at: datetime
@@ -55,6 +56,7 @@ class ContactMessage:
     choice: str = ""
     in_reply_to: str = ""
     is_rating: bool = False
+    is_gone: bool = False
 
 
 @dataclass(slots=True)

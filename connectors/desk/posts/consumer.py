@@ -7,21 +7,24 @@ that update, so they may come twice, late or never.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 import structlog
 
-from connectors.desk.port import Desk, DeskRates
+from connectors.desk.contents import WeeklyReport
+from connectors.desk.port import Desk, DeskRates, Post
 from connectors.desk.posts.poster import DeskSession, Poster, pause
 from connectors.desk.posts.sync import UNREACHABLE_METRIC, DeskSync
 from connectors.desk.rules import TenantDeskRules
 from connectors.outbound.connections import AccountConnections
-from connectors.outbound.delivery_log import DeliveryLog
+from connectors.outbound.delivery_log import DeliveryLog, Outcome
 from connectors.outbound.sender import PartSender
 from schemas import ids, topics
-from schemas.conversation import Conversation
+from schemas.conversation import Conversation, Origin
 from schemas.desk import DeskCommand, DeskUpdate, DraftGenerated
 from schemas.envelope import Envelope
 from schemas.errors import UnknownEventType
@@ -116,6 +119,22 @@ class DeskConsumer:
             # Recorded outcomes are published even if the rest has to wait.
             await delivery_log.flush()
 
+    async def post_report(self, tenant: str, occasion: str, report: WeeklyReport, since: datetime) -> Outcome | None:
+        """Post a report in the tenant's channel, once for each ``occasion``. ``since``: a time before which it was
+        certainly not posted. None if the tenant has no account. Raises Parked, Unavailable; repeating it is safe."""
+        rules = self._rules[tenant]
+        account = self._account_of(tenant, self._desk.name, rules.account)
+        if account is None:
+            return None
+        delivery_log = self._open_delivery_log()
+        session = DeskSession(build_report_thread(rules, account, since), rules, account, delivery_log, asyncio.Event())
+        rendered = self._desk.split(self._desk.render_post(report))[0]
+        try:
+            await self._poster.wait_turn(session, rules.channel)
+            return await self._poster.post(session, Post(occasion, rules.channel, since, rendered=rendered))
+        finally:
+            await delivery_log.flush()
+
     async def show_meanwhile(self, conversation: Conversation, batch: Batch) -> None:
         """Show new messages of the contact while a command is still being executed. Raises as ``handle``."""
         if (target := self._find_rules(batch)) is not None:
@@ -180,3 +199,15 @@ class DeskConsumer:
 def done_id(act: str) -> str:
     """Return the id of the record that a command was executed."""
     return ids.derived_id(act, "done")
+
+
+def report_thread_id(tenant: str) -> str:
+    """The id under which posts that belong to no conversation are recorded."""
+    return ids.derived_id(tenant, "desk-reports")
+
+
+def build_report_thread(rules: TenantDeskRules, account: Account, at: datetime) -> Conversation:
+    origin = Origin(
+        tenant=account.tenant, channel=account.channel, account=account.name, place=rules.channel, contact_id=""
+    )
+    return Conversation(id=report_thread_id(account.tenant), origin=origin, created_at=at, updated_at=at)

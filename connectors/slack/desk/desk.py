@@ -20,6 +20,7 @@ from connectors.desk.contents import (
     NotDelivered,
     TimeNotice,
     TranscriptLines,
+    WeeklyReport,
 )
 from connectors.desk.port import DeskRates, Post, Rate, RenderedPost
 from connectors.desk.thread_ids import Place, message_id, message_of
@@ -69,6 +70,7 @@ RENDERERS: dict[type[Content], Callable[[Any], RenderedPost]] = {
     DraftOutcome: render_notices.render_draft_outcome,
     NotDelivered: render_notices.render_not_delivered,
     InDoubt: render_notices.render_in_doubt,
+    WeeklyReport: render_notices.render_weekly_report,
 }
 
 

@@ -10,6 +10,7 @@ from connectors.desk.contents import (
     InDoubt,
     NotDelivered,
     TimeNotice,
+    WeeklyReport,
     format_argument,
     summarize_approval,
 )
@@ -123,3 +124,13 @@ def render_in_doubt(content: InDoubt) -> RenderedPost:
     ]
     text = f"This may not have reached the customer: {line.text}"
     return RenderedPost(kit.notification_text(text), tuple(blocks))
+
+
+def render_weekly_report(content: WeeklyReport) -> RenderedPost:
+    """Render the report. Its groups contain words of contacts, so they are shown literally."""
+    blocks = [kit.mrkdwn_section(f"📊 *{content.title}*"), *kit.literal_sections("\n".join(content.figures))]
+    if content.groups:
+        blocks += [kit.mrkdwn_section("*What to improve*"), *kit.literal_sections("\n".join(content.groups))]
+    if content.link:
+        blocks.append(kit.context_block(f"<{content.link}|The whole report>"))
+    return RenderedPost(kit.notification_text(f"{content.title}: {content.figures[0]}"), tuple(blocks))

@@ -80,8 +80,8 @@ def test_every_operation_that_changes_something_is_audited() -> None:
 
 
 def test_every_form_that_changes_something_is_audited() -> None:
-    """Questions, checks and reports change nothing. Forms whose fields say what they concern record it themselves, which the
-    tests of the console show."""
+    """Questions, checks and reports change nothing. Forms whose fields say what they concern record it themselves,
+    which the tests of the console show."""
     harmless = {"/knowledge", "/knowledge/health", "/insights"}
     themselves = {"/deadletters", "/knowledge/new", "/knowledge/upload", "/knowledge/sources", "/access"}
     themselves |= {"/knowledge/documents/{document}/edit", "/access/{id}/revoke"}
