@@ -26,13 +26,14 @@ SIGNAL_TITLES = {
     "reopened": "The contact came back",
 }
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
+_BLANK_LINES = re.compile(r"\n{3,}")
 _STEADY = 0.2
 
 
 def render_markdown(report: PeriodReport, tenant: str, name: str, base: str) -> str:
     """``base``: the address of the instance, for links to conversations."""
     text = _environment().get_template("report.md").render(**_values(report, tenant, name, base))
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return _BLANK_LINES.sub("\n\n", text).strip() + "\n"
 
 
 def render_html(report: PeriodReport, tenant: str, name: str, base: str) -> str:

@@ -41,11 +41,11 @@ MIN_EDIT = 0.05
 """A draft of which a smaller share was changed was sent as it is."""
 REPEAT_WINDOW = timedelta(days=7)
 _MIN_OVERLAP = 0.6
-_MAX_EDIT_WORDS = 600
+_MAX_EDIT_WORDS = 250
 _GATE = re.compile(
     r"model (?P<model>\S+) failed: (?:not grounded|incomplete|only refuses) ?\(?(?P<why>.*?)\)?", re.DOTALL
 )
-_QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|'[^']*'|\[\d+\]|\d[\d.,]*")
+_QUOTED = re.compile(r"“[^”]{0,200}”|\"[^\"]{0,200}\"|'[^']{0,200}'|\[\d+\]|\d[\d.,]*")
 
 
 @dataclass(slots=True)

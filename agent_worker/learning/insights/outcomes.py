@@ -26,8 +26,8 @@ NONE = "none"
 """The key of conversations without such a value, such as those that no model answered."""
 SATISFIED = 4
 """From this score on a rating says that the contact is satisfied."""
-_DETAIL = re.compile(r"\s*\([^()]{0,80}\)|\b\d+(?:[.,]\d+)?\s?%?\s?")
-_MAX_REASON = 80
+_DETAIL = re.compile(r"\([^()]{0,80}\)|\b\d{1,12}(?:[.,]\d{1,12})?\s?%?\s?")
+_MAX_READ, _MAX_REASON = 400, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def count_handoff_reasons(outcomes: Iterable[ConversationOutcome]) -> dict[str, 
 
 def shorten_reason(reason: str) -> str:
     """The reason of a handoff without the figures and names that differ from one conversation to the next."""
-    first = reason.partition(";")[0].partition(":“")[0].partition(": “")[0]
+    first = reason[:_MAX_READ].partition(";")[0].partition(":“")[0].partition(": “")[0]
     plain = " ".join(_DETAIL.sub(" ", first).split())[:_MAX_REASON]
     return plain or "no reason given"
 
