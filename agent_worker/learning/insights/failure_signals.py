@@ -18,7 +18,7 @@ from agent_worker.learning.insights.cases import Case, find_cases
 from agent_worker.learning.insights.timeline import ContactMessage, PersonMessage, Timeline, outcome_of
 from agent_worker.nlu.yes_no import yes_or_no
 from agent_worker.reading.suggestions import has_suggestions, is_none_of_these
-from agent_worker.router.decision import blames_answer
+from agent_worker.router.decision import IN_DANGER, blames_answer
 from schemas.conversation import ActionRecord, Turn
 from schemas.desk import DraftSettled
 
@@ -90,7 +90,9 @@ class QuestionRecord:
 
 def read_questions(timeline: Timeline, since: datetime, until: datetime) -> list[QuestionRecord]:
     """The questions of the period with their signals. Small talk is left out, and so are questions whose words the log
-    no longer has."""
+    no longer has, and conversations in which the contact may have been in danger."""
+    if any(IN_DANGER in turn.reasons for turn in timeline.turns):
+        return []
     cases = find_cases(timeline)
     questions = {turn.id: _read_turn(timeline, turn) for turn in timeline.turns if _asks(timeline, turn)}
     _mark_refused_suggestions(timeline, questions)

@@ -12,12 +12,16 @@ from typing import Any
 
 import pytest
 
+from agent_worker.learning.insights.failure_signals import read_questions
+from agent_worker.learning.insights.outcomes import assess
+from agent_worker.learning.insights.report_builder import build_report
 from gateway.insights import insight_reader
-from gateway.insights.period_report import PeriodReport
+from gateway.insights.period_report import PeriodReport, summarize
 from gateway.insights.report_rendering import render_html, render_markdown
+from gateway.insights.timelines import Period
 from tests.harness.processes import ROOT
 from tests.unit.gateway.conftest import Instance
-from tests.unit.insights.log_writer import LogWriter
+from tests.unit.insights.log_writer import START, LogWriter
 
 GIFTS = ["Do you wrap presents?", "Can you gift wrap it?", "Is gift wrapping possible?", "Wrap it as a present please"]
 PEOPLE = "Yes, we wrap presents for 3 euros. Ann can write to ann@bloom.example."
@@ -126,14 +130,10 @@ def test_serving_loads_no_scikit_learn() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
 
 
-async def read_report(instance: Instance) -> PeriodReport:
-    return PeriodReport.model_validate((await instance.admin("GET", "/report")).body)
-
-
 async def test_a_report_holds_everything_of_its_period(instance: Instance) -> None:
     await write_declined(instance)
     await write_answered(instance)
-    report = await read_report(instance)
+    report = PeriodReport.model_validate((await instance.admin("GET", "/report")).body)
     assert {row["key"]: row["conversations"] for row in report.outcomes["model"]} == {"small": 8, "large": 6}
     assert (report.total["durable"], report.total["handed_off"]) == (6, 8)
     assert sum(step.conversations for step in report.steps) == 14
@@ -142,23 +142,51 @@ async def test_a_report_holds_everything_of_its_period(instance: Instance) -> No
     assert len(report.groups) == 1
 
 
-async def test_a_report_in_markdown_links_to_conversations(instance: Instance) -> None:
-    await write_declined(instance)
-    text = render_markdown(await read_report(instance), "shop", "Shop", "https://help.example")
+def build(*talks: LogWriter) -> PeriodReport:
+    """The report of these conversations."""
+    until = START + timedelta(days=30)
+    period = Period(START, until, until)
+    timelines = [talk.timeline() for talk in talks]
+    outcomes = [found for each in timelines if (found := assess(each, START, until, until)) is not None]
+    questions = [question for each in timelines for question in read_questions(each, START, until)]
+    return summarize(outcomes, build_report(questions, None, START, until), period)
+
+
+def decline(name: str, text: str) -> LogWriter:
+    talk = LogWriter(name)
+    talk.asks(text)
+    talk.answers("No.", outcome="declined")
+    talk.passes_to("queue", reason="the contact asked for a person")
+    return talk
+
+
+def test_a_report_in_markdown_links_to_conversations() -> None:
+    report = build(*(decline(f"gift-{number}", text) for number, text in enumerate(GIFTS)))
+    text = render_markdown(report, "shop", "Shop", "https://help.example")
     assert text.startswith("# What became of conversations with Shop\n")
-    assert "| passed to people | 8 (100%) |" in text
+    assert "| passed to people | 4 (100%) |" in text
+    assert "- the contact asked for a person: 4" in text
     assert "(https://help.example/console/shop/conversations/gift-" in text
 
 
-async def test_a_report_shows_strangers_text_as_text(instance: Instance) -> None:
-    for number in range(4):
-        talk = LogWriter(f"x{number}", at=instance.clock() - timedelta(days=1))
-        talk.asks("<script>alert('wrap')</script> | [wrap](https://evil.example)")
-        talk.answers("No.", outcome="declined")
-        await instance.services.bus.append(talk.events)
-    report = await read_report(instance)
-    assert "<script>alert" not in render_html(report, "shop", "Shop", "")
+def test_a_report_shows_strangers_text_as_text() -> None:
+    hostile = "<script>alert('wrap')</script> | [wrap](https://evil.example)"
+    report = build(*(decline(f"x{number}", hostile) for number in range(4)))
+    page = render_html(report, "shop", "Shop", "")
+    assert "&lt;script&gt;alert" in page
+    assert "<script>" not in page
     assert "\\[wrap\\](https://evil.example)" in render_markdown(report, "shop", "Shop", "")
+
+
+@pytest.mark.parametrize(("days", "steps"), [(7, 7), (16, 16), (17, 3), (30, 5)])
+def test_a_plot_is_drawn_by_day_or_by_week(days: int, steps: int) -> None:
+    until = START + timedelta(days=days)
+    talk = decline("a", "Do you wrap?")
+    outcome = assess(talk.timeline(), START, until, until)
+    assert outcome is not None
+    report = summarize([outcome], None, Period(START, until, until))
+    assert [step.conversations for step in report.steps] == [1] + [0] * (steps - 1)
+    assert render_html(report, "shop", "Shop", "").count("<title>") == 2
 
 
 async def command(instance: Instance, *arguments: str) -> str:

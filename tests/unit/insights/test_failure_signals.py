@@ -52,6 +52,12 @@ def test_small_talk_is_no_question() -> None:
     assert read(asked("Hello", outcome="small_talk")[0]) == []
 
 
+def test_nothing_is_learned_from_somebody_in_danger() -> None:
+    talk, reply = asked(outcome="declined", reasons=["risk: danger to life"])
+    talk.thumb(reply, "down")
+    assert read(talk) == []
+
+
 def test_a_declined_question() -> None:
     assert only(asked(outcome="declined")[0]).signals == {"declined": ""}
 
