@@ -165,18 +165,22 @@ def _describe_action(action: ActionRecord) -> str:
 
 
 def _mark_refused_suggestions(timeline: Timeline, questions: dict[str, QuestionRecord]) -> None:
-    """“Did you mean”, answered by none of these."""
+    """Mark “did you mean” where the contact picked none: said so, wrote something else that was not answered either, or
+    left."""
     messages = sorted(timeline.messages.values(), key=lambda message: message.at)
+    outcomes = {id: outcome_of(turn) for turn in timeline.turns for id in turn.handled}
     for turn in timeline.turns:
         offered = [reply for reply in turn.replies if has_suggestions(reply.choices)]
-        following = next((message for message in messages if message.at > turn.at), None)
-        if not offered or following is None or turn.id not in questions:
+        if not offered or turn.id not in questions:
             continue
-        picked_none = following.in_reply_to == offered[-1].id and is_none_of_these(following.choice)
-        if picked_none or (not following.choice and yes_or_no(following.text) == "no"):
-            questions[turn.id].signals["suggestion_refused"] = ", ".join(
-                choice.label for choice in offered[-1].choices if not is_none_of_these(choice.id)
-            )
+        following = next((message for message in messages if message.at > turn.at), None)
+        if following is None or _picks_none(following) or outcomes.get(following.id) not in ("answer", "action"):
+            labels = [choice.label for choice in offered[-1].choices if not is_none_of_these(choice.id)]
+            questions[turn.id].signals["suggestion_refused"] = ", ".join(labels)
+
+
+def _picks_none(message: ContactMessage) -> bool:
+    return is_none_of_these(message.choice) or (not message.choice and yes_or_no(message.text) == "no")
 
 
 def _mark_thumbs(timeline: Timeline, questions: dict[str, QuestionRecord]) -> None:

@@ -72,6 +72,19 @@ def test_suggestions_that_are_refused(refusal: dict[str, str]) -> None:
     assert read(talk)[0].signals == {"suggestion_refused": "Ponds"}
 
 
+def test_suggestions_that_the_contact_leaves_alone() -> None:
+    talk, _ = asked(outcome="declined", choices=SECTIONS)
+    assert only(talk).signals == {"suggestion_refused": "Ponds"}
+
+
+def test_suggestions_after_which_the_contact_asks_better() -> None:
+    talk, _ = asked(outcome="declined", choices=SECTIONS)
+    talk.wait(seconds=9)
+    talk.asks("I mean: do you ship to the island of Malta?")
+    talk.answers()
+    assert [question.signal for question in read(talk)] == [None, None]
+
+
 def test_suggestions_of_which_one_is_picked() -> None:
     talk, reply = asked(outcome="declined", choices=SECTIONS)
     talk.wait(seconds=9)
