@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,19 @@ from agent_worker.learning.insights.report_builder import build_report
 from gateway.insights.timelines import iterate_timelines
 from gateway.training_export.conversation_grouping import read_active_conversations
 
+MAX_CONVERSATIONS = 40_000
+"""With more conversations a sample of them is read, so that the analysis stays below 400 MB."""
+
 
 def analyze(path: Path, since: datetime, until: datetime) -> InsightReport:
     """Find the groups of the period in the file of a ``ConversationGrouping``."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         connection.execute("PRAGMA temp_store = MEMORY").close()
-        timelines = iterate_timelines(read_active_conversations(connection, since))
+        (count,) = connection.execute("SELECT count(DISTINCT conversation) FROM facts").fetchone()
+        every = max(1, -(-count // MAX_CONVERSATIONS))
+        timelines = iterate_timelines(islice(read_active_conversations(connection, since), None, None, every))
         questions = [question for timeline in timelines for question in read_questions(timeline, since, until)]
-    return build_report(questions, light_encoder(), since, until)
+    return build_report(questions, light_encoder(), since, until, sampled_every=every)
 
 
 def _answer(request: dict[str, Any], _: bytes) -> Answer:

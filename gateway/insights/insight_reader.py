@@ -97,7 +97,7 @@ def is_installed() -> bool:
 def check_installed() -> None:
     """Raises Unavailable if scikit-learn is not installed."""
     if not is_installed():
-        raise Unavailable("grouping failures needs scikit-learn", fix=install_command("insights"))
+        raise Unavailable("grouping failures needs scikit-learn, the extra `insights`", fix=install_command("insights"))
 
 
 def _assess_next(timelines: Iterator[Timeline], period: Period) -> list[ConversationOutcome | None]:

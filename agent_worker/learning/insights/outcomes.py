@@ -186,6 +186,7 @@ def _read_ratings(
     score to the case before it."""
     turn_of = {reply.id: turn for case in every for turn in case.turns for reply in turn.replies}
     turns = {turn.id for case in counted for turn in case.turns}
+    by_person = timeline.list_person_messages() if timeline.thumbs else set()
     by_agent: list[bool] = []
     by_people: list[bool] = []
     for (message, _), thumb in timeline.thumbs.items():
@@ -195,7 +196,7 @@ def _read_ratings(
         if turn is not None:
             if turn.id in turns:
                 by_agent.append(thumb.value == "up")
-        elif timeline.is_by_person(message) and _was_counted(every, counted, thumb.at):
+        elif message in by_person and _was_counted(every, counted, thumb.at):
             by_people.append(thumb.value == "up")
     by_people += [each.score >= SATISFIED for each in timeline.ratings if _was_counted(every, counted, each.at)]
     return tuple(by_agent), tuple(by_people)

@@ -51,12 +51,14 @@ class InsightGroup(InsightModel):
 
 
 class InsightTotals(InsightModel):
-    """``failed``: questions with a signal; ``grouped``: those in a group. ``by_signal``: questions with each signal."""
+    """``failed``: questions with a signal; ``grouped``: those in a group. ``by_signal``: questions with each signal.
+    ``sampled_every``: of so many conversations one was read, because there were too many."""
 
     questions: int
     failed: int
     grouped: int
     by_signal: dict[str, int]
+    sampled_every: int = 1
 
 
 class InsightReport(InsightModel):

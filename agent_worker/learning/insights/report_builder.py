@@ -19,7 +19,7 @@ from agent_worker.learning.insights.report import DocumentProposalText, InsightG
 MAX_GROUPS = 100
 MAX_CONVERSATIONS = 500
 EXAMPLES = 3
-WEEKS = 4
+PARTS = 4
 """Parts of the period whose failures are counted by themselves."""
 _SMALLEST, _LARGEST = 3, 10
 """Members that a group needs, with few questions and with many."""
@@ -27,15 +27,22 @@ _QUESTIONS_PER_MEMBER = 1_000
 
 
 def build_report(
-    questions: Sequence[QuestionRecord], encoder: Encoder | None, since: datetime, until: datetime
+    questions: Sequence[QuestionRecord],
+    encoder: Encoder | None,
+    since: datetime,
+    until: datetime,
+    *,
+    sampled_every: int = 1,
 ) -> InsightReport:
-    """Find the groups of these questions, and a cure for each. Needs scikit-learn. Blocking."""
+    """Find the groups of these questions, and a cure for each. ``sampled_every``: they are of every so many
+    conversations. Needs scikit-learn. Blocking."""
     failed = [question for question in questions if question.signals]
     totals = InsightTotals(
         questions=len(questions),
         failed=len(failed),
         grouped=0,
         by_signal={kind: count for kind in SIGNALS if (count := sum(kind in each.signals for each in failed))},
+        sampled_every=sampled_every,
     )
     if len(failed) < _SMALLEST:
         return InsightReport(groups=[], totals=totals)
@@ -55,7 +62,7 @@ class _GroupWriter:
         self._finder = finder
         self._cures = cures
         self._titles = TitleWriter([question.text for question in finder.questions])
-        self._since, self._length = since, (until - since) / WEEKS
+        self._since, self._length = since, (until - since) / PARTS
 
     def write(self, group: QuestionGroup) -> InsightGroup:
         questions = [self._finder.questions[row] for row in group.rows]
@@ -102,12 +109,12 @@ class _GroupWriter:
         return self._titles.write(texts) or questions[0].text[:80]
 
     def _count_by_part(self, questions: Sequence[QuestionRecord]) -> list[int]:
-        places = Counter(min(WEEKS - 1, (question.at - self._since) // self._length) for question in questions)
-        return [places[place] for place in range(WEEKS)]
+        places = Counter(min(PARTS - 1, (question.at - self._since) // self._length) for question in questions)
+        return [places[place] for place in range(PARTS)]
 
 
 def _trend(parts: Sequence[int]) -> float:
-    early, late = sum(parts[: WEEKS // 2]), sum(parts[WEEKS // 2 :])
+    early, late = sum(parts[: PARTS // 2]), sum(parts[PARTS // 2 :])
     return round((late - early) / max(1, late + early), 2)
 
 

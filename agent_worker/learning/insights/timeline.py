@@ -102,9 +102,9 @@ class Timeline:
         ended = (self.deliveries.get(reply.id) for reply in turn.replies if reply.author.kind == "agent")
         return not any(delivery is not None and delivery.state in _LOST for delivery in ended)
 
-    def is_by_person(self, message: str) -> bool:
-        """True if a person wrote the message that the contact saw under this id."""
-        return message in self.people or any(derived_id(id, "outbound") == message for id in self.people)
+    def list_person_messages(self) -> set[str]:
+        """The ids under which contacts saw what people wrote."""
+        return {*self.people, *(derived_id(id, "outbound") for id in self.people)}
 
 
 def outcome_of(turn: Turn) -> str:
