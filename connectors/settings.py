@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from schemas.key_ring import KeyRing, Keys
 
 
 class Settings(BaseModel):
@@ -29,8 +31,8 @@ def _address(text: str) -> str:
     return require_pattern(text, r"(https?|wss?)://[^\s?#]+", "must be an address such as https://host/path")
 
 
-def _require_text(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value().strip():
+def _require_text(secret: KeyRing) -> KeyRing:
+    if not secret.keys:
         raise ValueError("must not be empty")
     return secret
 
@@ -38,5 +40,5 @@ def _require_text(secret: SecretStr) -> SecretStr:
 Color = Annotated[str, AfterValidator(_color)]
 Address = Annotated[str, AfterValidator(_address)]
 """The vendor's address, which may also be a simulator or a proxy."""
-Secret = Annotated[SecretStr, AfterValidator(_require_text)]
+Secret = Annotated[Keys, AfterValidator(_require_text)]
 """A secret that the account needs."""

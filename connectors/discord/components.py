@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from connectors.markup import build_labels, count_utf16
+from schemas.key_ring import is_any
 from schemas.messages import Choice, OutboundMessage
 from schemas.ports import Account
 
@@ -27,7 +28,8 @@ SEAL_BYTES = 9
 def build_rows(message: OutboundMessage, account: Account) -> list[dict[str, Any]]:
     """Build the choices of a message; nothing where they have to be shown as text."""
     choices = message.choices
-    custom_ids = [_build_custom_id(message.id, each.id, account, message.place) for each in choices]
+    token = account.settings.token.get_secret_value()
+    custom_ids = [_build_custom_id(message.id, each.id, token, message.place) for each in choices]
     are_distinct = len(set(custom_ids)) == len(custom_ids) <= OPTIONS and "." not in message.id
     if not choices or not are_distinct or not all(each.id for each in choices):
         return []
@@ -36,7 +38,7 @@ def build_rows(message: OutboundMessage, account: Account) -> list[dict[str, Any
     if len(choices) <= BUTTONS:
         components = [*_build_buttons(choices, custom_ids)]
     else:
-        menu = _build_custom_id(message.id, "", account, message.place)
+        menu = _build_custom_id(message.id, "", token, message.place)
         components = [{"type": MENU, "custom_id": menu, "options": _build_options(choices, custom_ids)}]
     return [{"type": ROW, "components": components}]
 
@@ -45,8 +47,8 @@ def open_choice(custom_id: str, account: Account, place: str) -> tuple[str, str]
     """Return ``(message id, choice id)``, None when the seal is not ours."""
     _, _, rest = custom_id.partition(".")
     message, _, choice = rest.partition(".")
-    expected = _build_custom_id(message, choice, account, place)
-    return (message, choice) if choice and hmac.compare_digest(expected.encode(), custom_id.encode()) else None
+    expected = [_build_custom_id(message, choice, key, place) for key in account.settings.token.keys]
+    return (message, choice) if choice and is_any(custom_id, expected) else None
 
 
 def find_label(custom_id: str, components: Any) -> str:
@@ -72,8 +74,8 @@ def _build_options(choices: Sequence[Choice], custom_ids: Sequence[str]) -> list
     return [{"label": label, "value": custom_id} for label, custom_id in zip(labels, custom_ids, strict=True)]
 
 
-def _build_custom_id(message: str, choice: str, account: Account, place: str) -> str:
-    key = hashlib.sha256(b"parley choices " + account.settings.token.get_secret_value().encode()).digest()
+def _build_custom_id(message: str, choice: str, token: str, place: str) -> str:
+    key = hashlib.sha256(b"parley choices " + token.encode()).digest()
     seal = hmac.new(key, "\0".join((place, message, choice)).encode(), hashlib.sha256).digest()[:SEAL_BYTES]
     return f"{base64.urlsafe_b64encode(seal).decode()}.{message}.{choice}"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from connectors.settings import Address, Settings
+from schemas.key_ring import Keys
 
 API_BASE = "https://discord.com/api/v10"
 GATEWAY = "wss://gateway.discord.gg/"
@@ -20,7 +21,7 @@ class DiscordAccount(Settings):
 
     is_called: ClassVar[bool] = False
     """Discord calls no webhooks: all events come over a socket that we open."""
-    token: SecretStr
+    token: Keys
     """The bot's token (Developer Portal, *Bot*, *Reset Token*). Use a bot in one account only; two would answer every
     message twice."""
     api_base: Address = API_BASE

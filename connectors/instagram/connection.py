@@ -35,7 +35,7 @@ class InstagramConnection:
         self._tools = tools
         self._last_lookup = 0.0
         self._lookup_lock = asyncio.Lock()
-        self._graph = GraphClient(account.settings.api_base, account.settings.access_token.get_secret_value())
+        self._graph = GraphClient(account.settings.api_base, account.settings.access_token)
 
     async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         body = {name: value for name, value in call.arguments.items() if name != "after"}

@@ -9,6 +9,7 @@ import aiohttp
 
 from connectors.http import CONNECTION_ERRORS, KEEPALIVE_SECONDS, NOT_SENT_ERRORS, TIMEOUT, read_at_most, read_reply
 from schemas.errors import CredentialsRevoked, NotFound, RetryLater, SendUnknown
+from schemas.key_ring import KeyRing
 from schemas.messages import Attachment
 from schemas.ports import VendorResponse
 
@@ -19,9 +20,9 @@ UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=9, connect=5)
 class GraphClient:
     """Client for one account. ``base``: host and version. Opens nothing before the first request."""
 
-    def __init__(self, base: str, token: str) -> None:
+    def __init__(self, base: str, token: KeyRing) -> None:
         self._base = base.rstrip("/")
-        self._auth_headers = {"Authorization": f"Bearer {token}"}
+        self._token = token
         self._http_session: aiohttp.ClientSession | None = None
 
     async def post(self, path: str, body: Mapping[str, Any]) -> VendorResponse:
@@ -46,13 +47,16 @@ class GraphClient:
 
     async def download(self, url: str, most: int, *, with_token: bool) -> tuple[bytes, str]:
         """Return bytes and declared type. Raises TooLarge, NotFound, RetryLater, CredentialsRevoked."""
-        headers = self._auth_headers if with_token else {}
+        headers = self._build_headers() if with_token else {}
         try:
             async with self._session().get(url, headers=headers) as response:
                 _raise_for_status(response.status, with_token=with_token)
                 return await read_at_most(response, most), response.content_type
         except CONNECTION_ERRORS as error:
             raise RetryLater("the file could not be fetched") from error
+
+    def _build_headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
 
     async def close(self) -> None:
         if self._http_session is not None:
@@ -62,7 +66,7 @@ class GraphClient:
         url = f"{self._base}/{path}"
         try:
             async with self._session().request(
-                method, url, headers=self._auth_headers, allow_redirects=False, **more
+                method, url, headers=self._build_headers(), allow_redirects=False, **more
             ) as response:
                 return await read_reply(response)
         except NOT_SENT_ERRORS as error:

@@ -15,6 +15,7 @@ import structlog
 
 from connectors.meta_graph.models import Entry, parse_item
 from schemas.errors import InvalidRequest, Unauthorized
+from schemas.key_ring import KeyRing, is_any
 from schemas.ports import Account, RawRequest
 
 log = structlog.get_logger("parley.inbound")
@@ -23,9 +24,11 @@ log = structlog.get_logger("parley.inbound")
 def verify(request: RawRequest, account: Account) -> None:
     """Check the signature over the raw bytes, because Meta escapes non-ASCII text in its own way. The SHA-1 header is
     ignored. Raises Unauthorized."""
-    secret = account.settings.app_secret.get_secret_value()
-    expected = "sha256=" + hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()
-    if not _is_equal(request.headers.get("x-hub-signature-256", ""), expected):
+    expected = [
+        "sha256=" + hmac.new(key.encode(), request.body, hashlib.sha256).hexdigest()
+        for key in account.settings.app_secret.keys
+    ]
+    if not is_any(request.headers.get("x-hub-signature-256", ""), expected):
         raise Unauthorized("the signature does not match")
 
 
@@ -34,8 +37,8 @@ def answer_challenge(request: RawRequest, account: Account) -> str | None:
     query = request.query
     if request.method != "GET" or "hub.mode" not in query:
         return None
-    token = account.settings.verify_token.get_secret_value()
-    if query["hub.mode"] != "subscribe" or not _is_equal(query.get("hub.verify_token", ""), token):
+    token: KeyRing = account.settings.verify_token
+    if query["hub.mode"] != "subscribe" or not token.matches(query.get("hub.verify_token", "")):
         raise Unauthorized("the verify token does not match")
     if not query.get("hub.challenge"):
         raise InvalidRequest("hub.challenge is missing")
@@ -61,12 +64,12 @@ def find_owner(called: Account, owns: Callable[[Any], bool]) -> Account | None:
     """Return the account that an update belongs to: the one that was called, or a sibling with the same app secret."""
     if owns(called.settings):
         return called
-    secret = called.settings.app_secret.get_secret_value()
+    secret: KeyRing = called.settings.app_secret
     for sibling in called.siblings():
         sibling_secret = getattr(sibling.settings, "app_secret", None)
         if (
             sibling_secret is not None
-            and _is_equal(sibling_secret.get_secret_value(), secret)
+            and any(secret.matches(key) for key in sibling_secret.keys)
             and owns(sibling.settings)
         ):
             return sibling
@@ -82,7 +85,3 @@ def _parse_json(body: bytes) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise InvalidRequest("the body must be a JSON object")
     return parsed
-
-
-def _is_equal(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())

@@ -46,9 +46,18 @@ class SlackClock(VerifierClock):
         return self._clock().timestamp()
 
 
-def build_verifier(settings: SlackAccount, clock: Clock) -> SignatureVerifier:
-    """Raises ValueError without a secret (in socket mode), with which anybody could compute the signature."""
-    return SignatureVerifier(settings.signing_secret.get_secret_value(), SlackClock(clock))
+class RingVerifier(SignatureVerifier):
+    """Checks a signature with each key of the account. Raises ValueError without one (in socket mode), with which
+    anybody could compute the signature."""
+
+    def __init__(self, settings: SlackAccount, clock: Clock) -> None:
+        super().__init__(settings.signing_secret.get_secret_value(), SlackClock(clock))
+        self._others = [SignatureVerifier(key, SlackClock(clock)) for key in settings.signing_secret.keys[1:]]
+
+    def is_valid(self, body: str | bytes, timestamp: str | None, signature: str | None) -> bool:
+        if super().is_valid(body, timestamp, signature):
+            return True
+        return any(each.is_valid(body, timestamp, signature) for each in self._others)
 
 
 class RequestVerification(AsyncRequestVerification):
@@ -61,18 +70,17 @@ class RequestVerification(AsyncRequestVerification):
 
     @property
     def verifier(self) -> SignatureVerifier:
-        return build_verifier(self._settings, self._clock)
+        return RingVerifier(self._settings, self._clock)
 
 
 class AccountAuthorization(AsyncAuthorize):
     """An account is one installation, so nobody needs to be asked whose token counts."""
 
     def __init__(self, settings: SlackAccount) -> None:
-        token = settings.bot_token.get_secret_value()
-        self._result = AuthorizeResult(enterprise_id=None, team_id=None, bot_token=token)
+        self._token = settings.bot_token
 
     async def __call__(self, **_installation: Any) -> AuthorizeResult:
-        return self._result
+        return AuthorizeResult(enterprise_id=None, team_id=None, bot_token=self._token.get_secret_value())
 
 
 class SlackApp:

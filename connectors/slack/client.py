@@ -82,6 +82,7 @@ class SlackClient:
     def _get_sdk(self) -> AsyncWebClient:
         if self._sdk is None:
             self._sdk = build_web_client(self._settings, self._token, self.session)
+        self._sdk.token = self.token
         return self._sdk
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from connectors.settings import Address, Settings, require_pattern
+from schemas.key_ring import KeyRing, Keys
 
 API = "https://slack.com/api/"
 
@@ -17,13 +18,13 @@ class SlackAccount(Settings):
     mode: Literal["http", "socket"] = "http"
     """``http``: Slack calls webhooks. ``socket``: Parley connects to Slack, for an installation that Slack cannot reach
     (*Socket Mode* must be on in the app)."""
-    bot_token: SecretStr
+    bot_token: Keys
     """The token ``xoxb-…`` (*OAuth & Permissions*, after the app was installed), with which messages are sent and
     looked up."""
-    signing_secret: SecretStr = SecretStr("")
+    signing_secret: Keys = Field(default_factory=KeyRing)
     """The secret with which Slack signs webhooks (*Basic Information*, *Signing Secret*). Only for mode ``http``, which
     needs it."""
-    app_token: SecretStr = SecretStr("")
+    app_token: Keys = Field(default_factory=KeyRing)
     """The token ``xapp-…`` with the scope ``connections:write`` (*Basic Information*, *App-Level Tokens*). Only for
     mode ``socket``, which needs it."""
     api_base: Address = API
@@ -38,7 +39,7 @@ class SlackAccount(Settings):
     def _check_tokens(self) -> Self:
         needed = ("bot_token", "signing_secret" if self.mode == "http" else "app_token")
         for name in needed:
-            if not getattr(self, name).get_secret_value().strip():
+            if not getattr(self, name).keys:
                 raise ValueError(f"{name} must not be empty in mode {self.mode}")
         return self
 

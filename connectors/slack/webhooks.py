@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from slack_bolt.async_app import AsyncBoltContext, AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from connectors.slack.app import UNREADABLE, SlackApp, build_verifier
+from connectors.slack.app import UNREADABLE, RingVerifier, SlackApp
 from connectors.slack.inbound import requests
 from connectors.slack.inbound.requests import Json, PayloadKind
 from connectors.slack.settings import SlackAccount
@@ -32,7 +32,7 @@ class SlackWebhooks:
         number. Raises Unauthorized."""
         timestamp, signature = (request.headers.get(name) for name in PASSED_HEADERS[1:])
         try:
-            is_valid = build_verifier(settings, self._clock).is_valid(request.body, timestamp, signature)
+            is_valid = RingVerifier(settings, self._clock).is_valid(request.body, timestamp, signature)
         except (OverflowError, TypeError, ValueError):
             is_valid = False
         if not is_valid:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from connectors.settings import Color, Settings
+from schemas.key_ring import KeyRing, Keys
 
 
 class Theme(Settings):
@@ -35,7 +36,7 @@ class WebAccount(Settings):
     identity: Literal["off", "optional", "required"] = "optional"
     """Whether visitors can prove who they are. ``off`` refuses signed identities, ``required`` refuses visitors without
     one."""
-    identity_secret: SecretStr = SecretStr("")
+    identity_secret: Keys = Field(default_factory=KeyRing)
     """The secret with which your server signs identities (HS256), at least 32 bytes. Empty: HS256 is refused."""
     identity_public_key: str = ""
     """The public key (PEM) of the private key with which your server signs identities (ES256). Empty: ES256 is refused.

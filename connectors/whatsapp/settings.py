@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from connectors.settings import Address, Secret, Settings, require_pattern
+from schemas.key_ring import KeyRing, Keys
 from schemas.ports import RateLimit
 
 TWILIO = "https://api.twilio.com"
@@ -85,7 +86,7 @@ class TwilioAccount(Settings):
     key_sid: Annotated[str, _pattern(r"(SK[0-9a-fA-F]{32})?", "must be an API key's id: SK and 32 digits")] = ""
     """The id of an API key, ``SK…``, for requests to Twilio; it can be revoked without changing ``auth_token``. Empty:
     ``auth_token`` authorizes requests."""
-    key_secret: SecretStr = SecretStr("")
+    key_secret: Keys = Field(default_factory=KeyRing)
     """The secret of the API key, which Twilio shows only when the key is created."""
     webhook_keys: dict[str, Secret] = {}
     """Shared keys that sign webhooks with SHA-256 (a Twilio beta): id and secret. If there are any, signatures made

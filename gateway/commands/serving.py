@@ -20,6 +20,7 @@ from schemas.errors import InvalidRequest
 if TYPE_CHECKING:
     from agent_worker.knowledge.library import Library
     from gateway.config.settings import Config
+    from gateway.wiring.secret_reload import SecretReload
     from schemas.ports import Knowledge
 
 _QUESTION_HEADING = re.compile(r"^#{1,6} +([^\n]{8,70}\?) *$", re.MULTILINE)
@@ -52,6 +53,7 @@ def dev(
     import asyncio
 
     from gateway.config.private_files import restrict_data_folder
+    from gateway.wiring.secret_reload import SecretReload
     from schemas.errors import SetupError
 
     loaded = load(config, port=port)
@@ -62,7 +64,8 @@ def dev(
         )
     _set_up_logging(log_level)
     restrict_data_folder(loaded)
-    asyncio.run(_run_dev(loaded, _config_option(config)))
+    reload = SecretReload(loaded, lambda: load(config, port=port))
+    asyncio.run(_run_dev(loaded, _config_option(config), reload))
 
 
 def run(
@@ -79,6 +82,7 @@ def run(
     from gateway.wiring import compose
     from gateway.wiring.engines import refuse_embedded
     from gateway.wiring.routing import ensure_trained
+    from gateway.wiring.secret_reload import SecretReload
 
     loaded = load(config)
     refuse_embedded(loaded, f"run {role.value}")
@@ -88,7 +92,8 @@ def run(
         ensure_trained(loaded, tenant)
     _set_up_logging(log_level)
     restrict_data_folder(loaded)
-    asyncio.run(compose.serve_role(loaded, role.value, served))
+    reload = SecretReload(loaded, lambda: load(config))
+    asyncio.run(compose.serve_role(loaded, role.value, served, reload=reload))
 
 
 def parse_channels(config: Config, text: str) -> list[str]:
@@ -113,7 +118,7 @@ def _set_up_logging(level: str) -> None:
     set_up_logging(human=sys.stderr.isatty(), level=level)
 
 
-async def _run_dev(config: Config, config_option: str) -> None:
+async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> None:
     import asyncio
 
     from gateway.commands.common.instance import publish_address
@@ -134,7 +139,9 @@ async def _run_dev(config: Config, config_option: str) -> None:
     await asyncio.to_thread(train_changed_models, config, note)
     sample = await _sync_documents(config)
     async with publish_address(config):
-        await compose.serve_dev(config, on_ready=lambda: typer.echo(banner(config, config_option, sample)))
+        await compose.serve_dev(
+            config, on_ready=lambda: typer.echo(banner(config, config_option, sample)), reload=reload
+        )
 
 
 async def _sync_documents(config: Config) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
 from connectors.web.settings import WebAccount
 from gateway.config import secret_keys
@@ -24,6 +24,7 @@ from gateway.config.validation import Validation, suggest
 from gateway.config.yaml_reader import YamlDocument, YamlReader
 from infra.state.registry import load_sections, server_engines
 from schemas.errors import ConfigInvalid
+from schemas.key_ring import KeyRing
 
 FILE_NAME = "parley.yaml"
 _SHORT_VARIABLES = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state", "PARLEY_MODEL": "dev_model"}
@@ -174,12 +175,12 @@ def _set_port(document: YamlDocument, port: str, position: str) -> None:
 
 def _check_secrets(config: Config, validation: Validation) -> None:
     """Check the length of the secrets that the operator chooses. A vendor decides about the length of its own."""
-    secrets: dict[tuple[str, ...], SecretStr] = {(name,): getattr(config, name) for name in secret_keys.SECRET_NAMES}
+    secrets: dict[tuple[str, ...], KeyRing] = {(name,): getattr(config, name) for name in secret_keys.SECRET_NAMES}
     for tenant, section in config.tenants.items():
         for name, account in section.channels.web.items():
             secrets["tenants", tenant, "channels", "web", name, "identity_secret"] = account.identity_secret
     for path, secret in secrets.items():
-        if secret_keys.is_too_short(secret.get_secret_value()):
+        if secret_keys.is_too_short(secret):
             message = f"{'.'.join(path)}: must be at least {secret_keys.MIN_SECRET_BYTES} bytes long"
             validation.add(path, f"{message}; make one with: {secret_keys.GENERATE_COMMAND}")
 

@@ -11,10 +11,9 @@ import os
 import secrets
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from gateway.config.settings import Config
 from schemas.errors import ConfigInvalid
+from schemas.key_ring import KeyRing, is_any
 
 SECRET_NAMES = ("secret_key", "admin_token")
 MIN_SECRET_BYTES = 32
@@ -25,7 +24,7 @@ GENERATE_COMMAND = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))
 def fill_in_secrets(config: Config) -> Config:
     """The configuration with both secrets set. Raises ConfigInvalid if the data folder cannot be written."""
     generated = {
-        name: SecretStr(_read_or_create(config.data_path / name))
+        name: KeyRing(_read_or_create(config.data_path / name))
         for name in SECRET_NAMES
         if not getattr(config, name).get_secret_value()
     }
@@ -40,15 +39,15 @@ def _read_or_create(file: Path) -> str:
             f"cannot keep {file.name} in {file.parent}: {error.strerror}",
             fix="make the folder writable, or set `data_dir` to a folder that is",
         ) from error
-    if is_too_short(secret):
+    if is_too_short(KeyRing(secret)):
         fix = f"remove the file, so that the next start generates a new secret, or generate one: {GENERATE_COMMAND}"
         raise ConfigInvalid(f"{file}: must be at least {MIN_SECRET_BYTES} bytes long", fix=fix)
     return secret
 
 
-def is_too_short(secret: str) -> bool:
-    """Whether a secret is set, but too short."""
-    return 0 < len(secret.encode()) < MIN_SECRET_BYTES
+def is_too_short(ring: KeyRing) -> bool:
+    """Whether one of the keys is too short."""
+    return any(len(key.encode()) < MIN_SECRET_BYTES for key in ring.keys)
 
 
 def _read(file: Path) -> str:
@@ -83,13 +82,36 @@ def derive_key(secret_key: str, use: str) -> bytes:
     return hmac.new(secret_key.encode(), f"parley/{use}".encode(), hashlib.sha256).digest()
 
 
-def sign(key: bytes, *parts: str) -> str:
-    """A URL-safe signature (24 bytes) of the parts in this order."""
+class DerivedKeys:
+    """The keys for one use, derived from those of a ring at the time of each call. The current one signs, and
+    signatures of all are valid."""
+
+    def __init__(self, ring: KeyRing, use: str) -> None:
+        self._ring = ring
+        self._use = use
+        self._derived: tuple[tuple[str, ...], list[bytes]] = ((), [])
+
+    @property
+    def current(self) -> bytes:
+        return self.accepted[0]
+
+    @property
+    def accepted(self) -> list[bytes]:
+        keys = self._ring.keys or ("",)
+        if self._derived[0] != keys:
+            self._derived = keys, [derive_key(key, self._use) for key in keys]
+        return self._derived[1]
+
+    def sign(self, *parts: str) -> str:
+        """A URL-safe signature (24 bytes) of the parts in this order."""
+        return _sign(self.current, *parts)
+
+    def verify(self, signature: str, *parts: str) -> bool:
+        """Whether the signature is valid. Takes the same time for every signature."""
+        return is_any(signature, (_sign(key, *parts) for key in self.accepted))
+
+
+def _sign(key: bytes, *parts: str) -> str:
     text = "".join(f"{len(part)}:{part}" for part in parts)
     digest = hmac.new(key, text.encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:24]).decode()
-
-
-def verify_signature(signature: str, key: bytes, *parts: str) -> bool:
-    """Whether the signature is valid. Takes the same time for every signature."""
-    return hmac.compare_digest(signature.encode("utf-8", "replace"), sign(key, *parts).encode())

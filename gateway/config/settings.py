@@ -31,6 +31,7 @@ from gateway.config.routing import RoutingSettings
 from gateway.config.transcribers import TranscriberEntry
 from gateway.config.voice import VoiceSettings
 from infra.state.registry import check_address, describe_addresses, find_engine, load_sections
+from schemas.key_ring import KeyRing, Keys
 from schemas.privacy.cards import OwnNumbers
 from schemas.privacy.harmless_numbers import compile_own_numbers
 
@@ -313,10 +314,10 @@ class Config(_WithSections):
     """A prefix for the names of topics and keys, so that several installations can share servers."""
     partitions: int = Field(default=24, ge=1, le=1000)
     """Partitions of each topic. They cannot be changed while an installation is in use."""
-    secret_key: SecretStr = SecretStr("")
+    secret_key: Keys = Field(default_factory=KeyRing)
     """The secret that signs visitors' tokens and links, at least 32 bytes. Embedded mode generates one if it is empty.
     """
-    admin_token: SecretStr = SecretStr("")
+    admin_token: Keys = Field(default_factory=KeyRing)
     """The token of the admin API and the console, at least 32 bytes. Embedded mode generates one if it is empty."""
     stall_seconds: float = Field(default=10.0, ge=0.5, le=300)
     """A record whose handling blocks the process for this many seconds counts as suspect. The second time it becomes a

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -85,7 +84,7 @@ class ConsoleGuard:
             operator = await self._admit(request, permission)
 
             def check(form: Form) -> None:
-                if not hmac.compare_digest(form.get("csrf").encode(), operator.csrf.encode()):
+                if not self._sessions.is_own_form(operator, form.get("csrf")):
                     raise Forbidden("the form belongs to another session; reload the page")
 
             form = await read_form(request, check, limits)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from gateway.config.operators import ADMIN_NAME, DUMMY_HASH, verify_password
-from gateway.config.secret_keys import derive_key, sign, verify_signature
+from gateway.config.secret_keys import DerivedKeys
 from gateway.wiring.process_services import ProcessServices
 from schemas.access import PERMISSIONS_BY_ROLE, Permission, Role
 from schemas.audit.trail import AuditTrail
@@ -60,9 +59,9 @@ class ConsoleSessions:
     def __init__(self, services: ProcessServices) -> None:
         self._services = services
         self._config = services.config
-        self._key = derive_key(services.secret_key, "console session")
-        self._csrf_key = derive_key(services.secret_key, "console form")
-        self._browser_key = derive_key(services.secret_key, "console browser")
+        self._keys = DerivedKeys(services.secret_key, "console session")
+        self._form_keys = DerivedKeys(services.secret_key, "console form")
+        self._browser_keys = DerivedKeys(services.secret_key, "console browser")
         # Checking a password takes much memory, so few checks run at once.
         self._password_checks = asyncio.Semaphore(2)
 
@@ -82,14 +81,16 @@ class ConsoleSessions:
     def find_known_browser(self, request: web.Request, key: str) -> str:
         """Return the id of a browser that has signed in to this account before, or an empty text."""
         browser, _, signature = request.cookies.get(BROWSER_COOKIE, "").partition(".")
-        is_known = (
-            browser.isascii() and signature.isascii() and verify_signature(signature, self._browser_key, key, browser)
-        )
+        is_known = browser.isascii() and signature.isascii() and self._browser_keys.verify(signature, key, browser)
         return browser if is_known else ""
 
     def build_browser_cookie(self, key: str, browser: str = "") -> str:
         browser = browser or secrets.token_urlsafe(18)
-        return f"{browser}.{sign(self._browser_key, key, browser)}"
+        return f"{browser}.{self._browser_keys.sign(key, browser)}"
+
+    def is_own_form(self, operator: Operator, csrf: str) -> bool:
+        """Whether a form was shown in this session."""
+        return self._form_keys.verify(csrf, operator.session)
 
     async def admit(self, request: web.Request) -> Operator:
         """Return the operator that the cookie proves. Raises Unauthorized if it is absent, forged, expired, ended, or
@@ -113,16 +114,14 @@ class ConsoleSessions:
         if len(pieces) != 4 or not cookie.isascii():
             return None
         key, session, expires, signature = pieces
-        if (
-            not verify_signature(signature, self._key, key, session, expires, self._digest_credential(key))
-            or not expires.isdigit()
-        ):
+        is_genuine = [self._keys.verify(signature, key, session, expires, each) for each in self._list_digests(key)]
+        if True not in is_genuine or not expires.isdigit():
             return None
         expires_at = datetime.fromtimestamp(int(expires), UTC)
         return self._build_operator(key, session, expires_at) if self._services.clock() < expires_at else None
 
     def _build_operator(self, key: str, session: str, expires_at: datetime) -> Operator | None:
-        tenants, csrf = tuple(self._config.tenants), sign(self._csrf_key, session)
+        tenants, csrf = tuple(self._config.tenants), self._form_keys.sign(session)
         if key == ADMIN_NAME:
             return Operator(key, session, expires_at, csrf, "", tenants, "owner", sees_all=True)
         account = self._config.operators.get(key)
@@ -133,18 +132,18 @@ class ConsoleSessions:
         return Operator(key, session, expires_at, csrf, name, visible, account.role, sees_all=not account.tenants)
 
     def _sign(self, key: str, session: str, expires: str) -> str:
-        return sign(self._key, key, session, expires, self._digest_credential(key))
+        return self._keys.sign(key, session, expires, self._list_digests(key)[0])
 
-    def _digest_credential(self, key: str) -> str:
-        """Return a digest of the password hash or token. Cookies are signed with it, so that changing the secret ends
-        all sessions."""
+    def _list_digests(self, key: str) -> list[str]:
+        """Return the digests of the password hash, or of the admin tokens, the current one first. Cookies are signed
+        with them, so that changing the secret ends all sessions."""
         account = self._config.operators.get(key)
-        secret_hash = account.password_hash.get_secret_value() if account is not None else self._services.admin_token
-        return hashlib.sha256(secret_hash.encode()).hexdigest()
+        tokens = self._services.admin_token.keys or ("",)
+        hashes = tokens if account is None else (account.password_hash.get_secret_value(),)
+        return [hashlib.sha256(each.encode()).hexdigest() for each in hashes]
 
     def _is_token(self, secret: str) -> bool:
-        token = self._services.admin_token.encode()
-        return hmac.compare_digest(secret.strip().encode("utf-8", "replace"), token) and bool(token)
+        return self._services.admin_token.matches(secret.strip())
 
     async def _is_password(self, key: str, secret: str) -> bool:
         account = self._config.operators.get(key)

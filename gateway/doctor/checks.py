@@ -27,6 +27,7 @@ from gateway.wiring.process_services import list_accounts
 from infra.deploy.doctor_finding import Finding
 from infra.state.registry import load_engine
 from schemas.errors import MissingDependency, ParleyError, PortInUse
+from schemas.key_ring import KeyRing
 from schemas.runtime.optional_dependencies import install_command
 
 _GIB = 1024**3
@@ -97,7 +98,7 @@ def _check_secrets(config: Config) -> list[Finding]:
     files = [config.data_path / name for name in SECRET_NAMES]
     try:
         short = [
-            str(file) for file in files if file.exists() and is_too_short(file.read_text(encoding="utf-8").strip())
+            str(file) for file in files if file.exists() and is_too_short(KeyRing(file.read_text(encoding="utf-8")))
         ]
     except OSError as error:
         return [

@@ -54,7 +54,7 @@ class DocumentTrials:
             name: each.model_copy(update={"actions": ActionSettings()})
             for name, each in services.config.tenants.items()
         }
-        self._settings = build_worker_settings(tenants, services.channels, services.secret_key)
+        self._settings = build_worker_settings(tenants, services.channels, services.secret_key.get_secret_value())
         self._model = LocalModel(self._settings, clock=services.clock)
 
     async def ask(self, tenant: str, draft: DocumentDraft, question: str, assurance: Assurance) -> Trial:

@@ -13,8 +13,9 @@ from urllib.parse import quote, unquote
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from gateway.config.secret_keys import derive_key, sign, verify_signature
+from gateway.config.secret_keys import DerivedKeys
 from schemas.errors import Forbidden, InvalidRequest, NotFound, TooLarge, UnsupportedMediaType
+from schemas.key_ring import KeyRing
 from schemas.messages import Attachment
 from schemas.ports import Blobs, Clock
 
@@ -32,9 +33,9 @@ INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 class AttachmentService:
     """Stores uploads and signs their URLs, which are relative if ``public_url`` is empty."""
 
-    def __init__(self, blobs: Blobs, *, secret_key: str, public_url: str, clock: Clock) -> None:
+    def __init__(self, blobs: Blobs, *, secret_key: KeyRing, public_url: str, clock: Clock) -> None:
         self._blobs = blobs
-        self._key = derive_key(secret_key, "attachment")
+        self._keys = DerivedKeys(secret_key, "attachment")
         self._public_url = public_url.rstrip("/")
         self._clock = clock
 
@@ -90,7 +91,7 @@ class AttachmentService:
         """Return a signed URL, valid for one to two hours."""
         now = int(self._clock().timestamp())
         expires = str((now // URL_LIFETIME + 2) * URL_LIFETIME)
-        signature = sign(self._key, tenant, attachment, expires)
+        signature = self._keys.sign(tenant, attachment, expires)
         path = f"/v1/chat/{quote(tenant, safe='')}/attachments/{attachment}"
         return f"{self._public_url}{path}?exp={expires}&sig={signature}"
 
@@ -98,7 +99,7 @@ class AttachmentService:
         """Serve ``GET …/attachments/{id}?exp&sig``. Raises Forbidden (bad signature, expired), NotFound."""
         tenant, attachment = request.match_info["tenant"], request.match_info["id"]
         expires = request.query.get("exp", "")
-        if not verify_signature(request.query.get("sig", ""), self._key, tenant, attachment, expires):
+        if not self._keys.verify(request.query.get("sig", ""), tenant, attachment, expires):
             raise Forbidden("the signature of the address is not valid")
         if not expires.isdigit() or datetime.fromtimestamp(int(expires), self._clock().tzinfo) <= self._clock():
             raise Forbidden("the address has expired; read the message again for a new one")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +22,9 @@ LEEWAY = 60.0
 """Seconds by which the site's clock may differ from ours."""
 MAX_ID = 200
 """Characters of ``sub`` and ``jti``."""
+
+
+_UNCHECKED: Any = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "sub", "jti")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +73,32 @@ def _check_audience(claimed: object, configured: str, account: str) -> None:
         raise Unauthorized(f"identity: aud must be {configured or account}")
 
 
-def _get_keys(account: WebAccount) -> dict[str, str]:
+def _get_keys(account: WebAccount) -> dict[str, Sequence[str]]:
     """Return the keys by algorithm, so that a public key can never serve as an HMAC secret."""
-    keys = {"HS256": account.identity_secret.get_secret_value(), "ES256": account.identity_public_key}
-    return {algorithm: key for algorithm, key in keys.items() if key}
+    keys = {"HS256": account.identity_secret.keys, "ES256": (account.identity_public_key,)}
+    return {algorithm: each for algorithm, each in keys.items() if any(each)}
 
 
-def _decode_claims(token: str, keys: dict[str, str]) -> dict[str, Any]:
+def _decode_claims(token: str, keys: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     try:
         algorithm = jwt.get_unverified_header(token).get("alg", "")
         if algorithm not in keys:
             raise Unauthorized(f"identity: the algorithm must be {' or '.join(keys)}")
-        with warnings.catch_warnings():
-            # `parley doctor` warns of short secrets; here it would happen with every request.
-            warnings.simplefilter("ignore")
-            # We check the times ourselves, against our own clock.
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                keys[algorithm],
-                algorithms=[algorithm],
-                options={
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                    "verify_aud": False,
-                    "verify_sub": False,
-                    "verify_jti": False,
-                },
-            )
+        for key in keys[algorithm]:
+            with suppress(jwt.InvalidSignatureError):
+                return _decode_with_key(token, key, algorithm)
     except (jwt.PyJWTError, ValueError, TypeError):
         # A malformed header can make the underlying parsers raise ValueError and TypeError.
         raise Unauthorized("identity: the signature does not match") from None
+    raise Unauthorized("identity: the signature does not match")
+
+
+def _decode_with_key(token: str, key: str, algorithm: str) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        # `parley doctor` warns of short secrets; here it would happen with every request.
+        warnings.simplefilter("ignore")
+        # We check the times ourselves, against our own clock.
+        claims: dict[str, Any] = jwt.decode(token, key, algorithms=[algorithm], options=_UNCHECKED)
     return claims
 
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors import conversation_signals
 from connectors.web.settings import WebAccount
-from gateway.config.secret_keys import derive_key
+from gateway.config.secret_keys import DerivedKeys
 from gateway.webchat.identity import Identity, verify_identity
 from gateway.wiring.process_services import AccountLookup
 from schemas import ids, topics
@@ -29,6 +29,7 @@ from schemas.conversation import SIGNED_IN
 from schemas.conversation_activity import SessionEnded
 from schemas.envelope import envelope
 from schemas.errors import NotFound, Unauthorized
+from schemas.key_ring import KeyRing
 from schemas.messages import Address, Assurance, Printable
 from schemas.ports import Account, Bus, Clock, State
 
@@ -109,11 +110,11 @@ class SessionStart:
 class VisitorSessions:
     """Issues, verifies and revokes visitor tokens."""
 
-    def __init__(self, *, secret_key: str, accounts: AccountLookup, bus: Bus, state: State, clock: Clock) -> None:
+    def __init__(self, *, secret_key: KeyRing, accounts: AccountLookup, bus: Bus, state: State, clock: Clock) -> None:
         # Imported now, so that the first visitor does not wait, and not with this module, since cryptography takes 7 MB
         # of memory.
         importlib.import_module("jwt")
-        self._key = derive_key(secret_key, "visitor")
+        self._keys = DerivedKeys(secret_key, "visitor")
         self._accounts = accounts
         self._bus = bus
         self._state = state
@@ -269,7 +270,7 @@ class VisitorSessions:
             sid=visit.session,
             exp=int(visit.expires_at.timestamp()),
         )
-        token = jwt.encode(claims.model_dump(), self._key, algorithm="HS256", headers={"typ": "visitor"})
+        token = jwt.encode(claims.model_dump(), self._keys.current, algorithm="HS256", headers={"typ": "visitor"})
         return SessionStart(token, visit, await self._state.transcript.head(visit.conversation), resumed)
 
     def _find_account(self, tenant: str, name: str) -> Account:
@@ -306,11 +307,15 @@ class VisitorSessions:
             "verify_nbf": False,
             "verify_aud": False,
         }
-        try:
-            claims = jwt.decode(token[: MAX_TOKEN + 1], self._key, algorithms=["HS256"], options=options)
-            return _Claims.model_validate(claims)
-        except (jwt.PyJWTError, ValidationError, ValueError, TypeError):
-            raise Unauthorized("the visitor token is not valid") from None
+        for key in self._keys.accepted:
+            try:
+                claims = jwt.decode(token[: MAX_TOKEN + 1], key, algorithms=["HS256"], options=options)
+                return _Claims.model_validate(claims)
+            except jwt.InvalidSignatureError:
+                continue
+            except (jwt.PyJWTError, ValidationError, ValueError, TypeError):
+                break
+        raise Unauthorized("the visitor token is not valid")
 
 
 def _derive_session_id(session: str, place: str) -> str:

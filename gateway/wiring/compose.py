@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -51,6 +50,7 @@ from gateway.wiring.encoders import open_encoder
 from gateway.wiring.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
 from gateway.wiring.gauges import Readiness
 from gateway.wiring.process_services import ProcessServices, build_account_lookup, list_accounts
+from gateway.wiring.secret_reload import SecretReload, describe_settings
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.transcription import open_voice_notes
 from gateway.wiring.vendor_files import VendorFiles
@@ -103,8 +103,8 @@ async def open_services(
             metrics=PrometheusMetrics(),
             clock=utc_now,
             accounts=build_account_lookup(config),
-            secret_key=config.secret_key.get_secret_value(),
-            admin_token=config.admin_token.get_secret_value(),
+            secret_key=config.secret_key,
+            admin_token=config.admin_token,
             channels=_open_channels(config, engine, blobs),
             knowledge=library,
             # Until the first check the state counts as lost, because it must not be used if it is.
@@ -145,7 +145,7 @@ def _open_channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Ch
     state, public_url = engine.state, config.public_url.rstrip("/")
     attachments = AttachmentService(
         blobs,
-        secret_key=config.secret_key.get_secret_value(),
+        secret_key=config.secret_key,
         public_url=public_url or config.local_url,
         clock=utc_now,
     )
@@ -181,19 +181,24 @@ async def open_embedded(config: Config) -> AsyncIterator[ProcessServices]:
             await recovery.close()
 
 
-async def serve_dev(config: Config, *, on_ready: Callable[[], object] | None = None) -> None:
-    """Run everything in one process until SIGTERM or SIGINT."""
-    async with run_process(config, "dev") as (services, supervisor):
+async def serve_dev(
+    config: Config, *, on_ready: Callable[[], object] | None = None, reload: SecretReload | None = None
+) -> None:
+    """Run everything in one process until SIGTERM or SIGINT. ``reload`` renews the secrets after SIGHUP."""
+    async with run_process(config, "dev", reload=reload) as (services, supervisor):
         start_worker(services, supervisor, channels_of(config))
         _start_connectors(services, supervisor, channels_of(config))
         await serve_edge(config, services, supervisor, on_ready)
 
 
-async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -> None:
-    """Run one role until SIGTERM or SIGINT. ``channels`` limits workers and connectors to some channels; empty: all."""
+async def serve_role(
+    config: Config, role: Role, channels: Sequence[str] = (), *, reload: SecretReload | None = None
+) -> None:
+    """Run one role until SIGTERM or SIGINT. ``channels`` limits workers and connectors to some channels; empty: all.
+    ``reload`` renews the secrets after SIGHUP."""
     refuse_embedded(config, f"run {role}")
     served = [name for name in channels_of(config) if not channels or name in channels]
-    async with run_process(config, role, searches=role != "connectors") as (services, supervisor):
+    async with run_process(config, role, searches=role != "connectors", reload=reload) as (services, supervisor):
         if role == "edge":
             _watch_groups(services, supervisor, served)
             await serve_edge(config, services, supervisor, None)
@@ -216,7 +221,7 @@ def _build_health_apps(services: ProcessServices) -> list[web.Application]:
 
 @asynccontextmanager
 async def run_process(
-    config: Config, role: str, *, searches: bool = True
+    config: Config, role: str, *, searches: bool = True, reload: SecretReload | None = None
 ) -> AsyncIterator[tuple[ProcessServices, Supervisor]]:
     process_tuning.limit_heaps()
     process_tuning.shorten_switch_interval()
@@ -228,6 +233,8 @@ async def run_process(
         if not config.embedded:
             await check_topics(services.bus, config)
         recovery.start()
+        if reload is not None:
+            supervisor.run_on_hangup("secrets", partial(reload.run, services.audit, role))
         if (watch := services.watch) is not None:
             supervisor.run("store", lambda: supervisor.run_until_stop(watch()))
         supervisor.run_every("ready gauges", gauges.LONG_INTERVAL, lambda: gauges.report_readiness(services, role))
@@ -257,7 +264,7 @@ async def _settle_documents(services: ProcessServices) -> None:
 async def _record_configuration(services: ProcessServices, supervisor: Supervisor, role: str) -> None:
     """Record in the audit trail with which configuration this process runs, once the servers can be reached. Secrets
     are no part of its hash."""
-    digest = hashlib.sha256(services.config.model_dump_json().encode()).hexdigest()
+    digest = describe_settings(services.config)
     while not supervisor.stopping.is_set():
         try:
             return await services.audit.record(

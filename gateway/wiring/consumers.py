@@ -106,7 +106,7 @@ def build_worker(services: ProcessServices, files: VendorFiles, media: MediaDeco
     """The worker. Raises SetupError if the parts were opened without documents."""
     if services.knowledge is None:
         raise SetupError("a worker needs the tenants' documents")
-    settings = build_worker_settings(services.config.tenants, services.channels, services.secret_key)
+    settings = build_worker_settings(services.config.tenants, services.channels, services.secret_key.get_secret_value())
     return Worker(
         bus=services.bus,
         state=services.state,

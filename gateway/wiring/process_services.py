@@ -13,6 +13,7 @@ from gateway.http.overload import OverloadFlag
 from gateway.storage.quotas import StorageQuota
 from infra.flight_recorder import FlightRecorder
 from schemas.audit.trail import AuditTrail
+from schemas.key_ring import KeyRing
 from schemas.ports import Account, Blobs, Bus, Channel, Clock, Metrics, State
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class ProcessServices:
     metrics: Metrics
     clock: Clock
     accounts: AccountLookup
-    secret_key: str
-    admin_token: str
+    secret_key: KeyRing
+    admin_token: KeyRing
     quota: StorageQuota
     channels: Mapping[str, Channel] = field(default_factory=dict)
     knowledge: Library | None = None

@@ -29,6 +29,19 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
 
+    def run_on_hangup(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
+        """Call a step after each SIGHUP. Signals during a call lead to one more call."""
+        requested = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, requested.set)
+
+        async def wait_for_signals() -> None:
+            while True:
+                await requested.wait()
+                requested.clear()
+                await step()
+
+        self.run(name, lambda: self.run_until_stop(wait_for_signals()))
+
     def run(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         """Start a part. It is restarted whenever it ends before the stop."""
         self._tasks[name] = asyncio.create_task(self._keep_running(name, part), name=name)

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from connectors.whatsapp.twilio.signature import is_json, parse_parameters
 from schemas.errors import ParleyError
+from schemas.key_ring import KeyRing
 from schemas.ports import Account, RawRequest
 from tests.channels import fixture_cases, fixture_translation
 
@@ -162,13 +163,21 @@ def forge_requests(one: GenuineRequest, rng: random.Random) -> Iterator[tuple[st
 
 def build_strangers_account(one: GenuineRequest, rng: random.Random) -> Account:
     """The same account with secrets that differ in one character."""
-    changed = {}
+    return _replace_secrets(one, lambda secret: _other_letter(secret, rng))
+
+
+def build_account_with_next_secrets(one: GenuineRequest, rng: random.Random) -> Account:
+    """The same account with other secrets before its own."""
+    return _replace_secrets(one, lambda secret: f"{_other_letter(secret, rng)}\n{secret}")
+
+
+def _replace_secrets(one: GenuineRequest, change: Callable[[str], str]) -> Account:
+    changed: dict[str, Any] = {}
     for name, value in one.account.settings:
         if isinstance(value, SecretStr) and value.get_secret_value():
-            changed[name] = SecretStr(_other_letter(value.get_secret_value(), rng))
+            changed[name] = KeyRing(change(value.get_secret_value()))
         elif isinstance(value, dict):
-            keys = {key: SecretStr(_other_letter(each.get_secret_value(), rng)) for key, each in value.items()}
-            changed[name] = keys  # type: ignore[assignment]
+            changed[name] = {key: KeyRing(change(each.get_secret_value())) for key, each in value.items()}
     return replace(one.account, settings=one.account.settings.model_copy(update=changed))
 
 

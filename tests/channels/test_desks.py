@@ -11,7 +11,6 @@ from typing import Any, get_args
 
 import orjson
 import pytest
-from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from connectors.channel_services import ChannelServices
@@ -19,6 +18,7 @@ from connectors.slack.channel import SlackChannel
 from schemas import topics
 from schemas.desk import DeskCommandKind
 from schemas.errors import InvalidRequest, Unauthorized
+from schemas.key_ring import KeyRing
 from schemas.ports import Account, ChannelEvent, RawRequest
 from tests.channels import fixture_translation
 from tests.channels.fixture_cases import cases, read
@@ -35,7 +35,7 @@ AT_DESK = [case for case in cases("slack", "inbound") if case.name.startswith("d
 Parse = Callable[[Any], list[ChannelEvent]]
 NOTHING: Any = None
 TOOLS = ChannelServices(NOTHING, NOTHING, NOTHING, NOTHING)
-WEBHOOK = Account("shop", "webhook", "main", WebhookAccount(url="http://127.0.0.1", secret=SecretStr("secret")))
+WEBHOOK = Account("shop", "webhook", "main", WebhookAccount(url="http://127.0.0.1", secret=KeyRing("secret")))
 
 
 def move_to_desk_channel(value: Any) -> Any:

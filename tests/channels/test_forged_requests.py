@@ -16,6 +16,7 @@ from tests.channels.forged_requests import (
     FORGERS,
     OF_SIGNATURES,
     GenuineRequest,
+    build_account_with_next_secrets,
     build_strangers_account,
     find_genuine_requests,
     forge_requests,
@@ -63,6 +64,16 @@ def test_a_request_changed_and_changed_back_is_accepted(kind: str) -> None:
     for one in KINDS[kind]:
         copy = replace(one.request, body=bytes(one.request.body), headers=dict(one.request.headers))
         assert one.accepts(copy), one.case
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_request_is_believed_as_long_as_its_secret_is_one_of_several(kind: str) -> None:
+    rng = random.Random(SEED)
+    for one in KINDS[kind]:
+        account = build_account_with_next_secrets(one, rng)
+        assert one.accepts(one.request, account), one.case
+        forged = [name for name, request in forge_requests(one, rng) if one.accepts(request, account)]
+        assert forged == [], one.case
 
 
 def test_a_recorded_request_is_believed_for_five_minutes_and_not_a_second_longer() -> None:

@@ -17,6 +17,7 @@ from connectors.http import HttpConnection, build_delivery_error
 from connectors.meta_graph.client import GraphClient
 from infra.deploy.process import free_port
 from schemas.errors import CredentialsRevoked, RetryLater, SendRefused, SendUnknown
+from schemas.key_ring import KeyRing
 from schemas.ports import VendorCall, VendorResponse
 
 CALL = VendorCall("messages", {"to": "anna", "text": "Grüße"})
@@ -87,7 +88,7 @@ async def test_a_request_that_never_left_may_be_sent_again() -> None:
 @pytest.mark.parametrize("base", ["http://parley.invalid", "https://127.0.0.1:{port}"])
 async def test_a_name_that_is_not_there_and_a_handshake_that_fails_leave_no_doubt(vendor: Vendor, base: str) -> None:
     address = base.format(port=vendor.port)
-    plain, graph = HttpConnection(address), GraphClient(address, "t")
+    plain, graph = HttpConnection(address), GraphClient(address, KeyRing("t"))
     for attempt in (plain.perform(CALL, "m"), graph.post("messages", {})):
         with pytest.raises(RetryLater):
             await attempt

@@ -27,7 +27,7 @@ class CloudConnection:
         self._account = account
         self._tools = tools
         self._number = settings.phone_number_id
-        self._graph = GraphClient(settings.api_base, settings.access_token.get_secret_value())
+        self._graph = GraphClient(settings.api_base, settings.access_token)
 
     async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         body = {**call.arguments, "biz_opaque_callback_data": marker}

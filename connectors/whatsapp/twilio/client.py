@@ -27,8 +27,10 @@ class TwilioHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # the libr
         """The session's time limits apply, which the library would disable. Credentials are sent as a header, because
         aiohttp warns about the library's way."""
         given.pop("timeout", None)
-        if (auth := given.pop("auth", None)) is not None:
-            given["headers"] = {**(given.get("headers") or {}), "Authorization": aiohttp.encode_basic_auth(*auth)}
+        if given.pop("auth", None) is not None:
+            # The library keeps the credentials that it was made with, which may have been replaced.
+            authorization = aiohttp.encode_basic_auth(*get_credentials(self._settings))
+            given["headers"] = {**(given.get("headers") or {}), "Authorization": authorization}
         async with self.open_session.request(method, self.resolve_url(url), **given) as answer:
             return Response(answer.status, await answer.text(), answer.headers)
 

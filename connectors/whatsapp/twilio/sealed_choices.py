@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Sequence
 
 from connectors.whatsapp.settings import TwilioAccount
+from schemas.key_ring import is_any
 from schemas.messages import Choice, ChoiceSelection
 
 MAX_PAYLOAD = 200
@@ -15,7 +16,7 @@ MAX_PAYLOAD = 200
 
 
 def seal_choice(message_id: str, choice_id: str, settings: TwilioAccount) -> str:
-    return f"{message_id}:{_sign(message_id, choice_id, settings)}:{choice_id}"
+    return f"{message_id}:{_sign(message_id, choice_id, settings.auth_token.get_secret_value())}:{choice_id}"
 
 
 def seal_choices(message_id: str, choices: Sequence[Choice], settings: TwilioAccount) -> list[str]:
@@ -30,13 +31,12 @@ def open_choice(text: str, settings: TwilioAccount) -> ChoiceSelection | None:
     seal, _, choice_id = rest.partition(":")
     if not (message_id and choice_id):
         return None
-    expected = _sign(message_id, choice_id, settings)
-    is_ours = hmac.compare_digest(seal.encode("utf-8", "surrogatepass"), expected.encode())
+    is_ours = is_any(seal, [_sign(message_id, choice_id, key) for key in settings.auth_token.keys])
     return ChoiceSelection(in_reply_to=message_id, id=choice_id) if is_ours else None
 
 
-def _sign(message_id: str, choice_id: str, settings: TwilioAccount) -> str:
-    key = b"choice:" + settings.auth_token.get_secret_value().encode()
+def _sign(message_id: str, choice_id: str, token: str) -> str:
+    key = b"choice:" + token.encode()
     text = f"{len(message_id)}:{message_id}{choice_id}"
     digest = hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:12]).decode()

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
 from connectors.whatsapp.settings import TwilioAccount
 from schemas.errors import InvalidRequest, Unauthorized
+from schemas.key_ring import KeyRing
 from schemas.ports import RawRequest
 
 MAX_PARAMETERS = 500
@@ -26,9 +27,10 @@ def verify(request: RawRequest, settings: TwilioAccount) -> None:
     """Raises Unauthorized, InvalidRequest (a form that cannot be parsed)."""
     pairs = [] if is_json(request) else parse_parameters(request)
     given = request.headers.get("x-twilio-signature", "").encode("utf-8", "surrogateescape")
-    secret, algorithm = _find_key(request.headers.get("x-twilio-webhooks-signature-settings", ""), settings)
+    secret, algorithm = _find_secret(request.headers.get("x-twilio-webhooks-signature-settings", ""), settings)
     joined = "".join(name + value for name, value in sorted(set(pairs)))
-    expected = [_sign(secret, algorithm, address + joined) for address in _list_addresses(request.url)]
+    texts = [address + joined for address in _list_addresses(request.url)]
+    expected = [_sign(key, algorithm, text) for text in texts for key in secret.keys]
     if True not in [hmac.compare_digest(given, each) for each in expected]:
         raise Unauthorized("the signature does not match")
     if is_json(request):
@@ -57,15 +59,15 @@ def _verify_body(request: RawRequest) -> None:
         raise Unauthorized("the body is not the one that was signed")
 
 
-def _find_key(header: str, settings: TwilioAccount) -> tuple[str, Any]:
-    """Return secret and hash algorithm. Raises Unauthorized: a header may choose only what the account allows."""
+def _find_secret(header: str, settings: TwilioAccount) -> tuple[KeyRing, Any]:
+    """Return keys and hash algorithm. Raises Unauthorized: a header may choose only what the account allows."""
     if not settings.webhook_keys and not header:
-        return settings.auth_token.get_secret_value(), hashlib.sha1
+        return settings.auth_token, hashlib.sha1
     options = dict(part.strip().partition("=")[::2] for part in header.split(","))
     secret = settings.webhook_keys.get(options.get("key", ""))
     if secret is None or options.get("algorithm", "").upper() != "HMAC_SHA256":
         raise Unauthorized("the account does not allow this signature")
-    return secret.get_secret_value(), hashlib.sha256
+    return secret, hashlib.sha256
 
 
 def _sign(secret: str, algorithm: Any, text: str) -> bytes:

@@ -15,6 +15,7 @@ import pytest
 from connectors.web.settings import WebAccount
 from gateway.webchat.sessions import SessionRequest, VisitorSessions
 from infra.state.redis.engine import open_redis_state
+from schemas.key_ring import KeyRing
 from schemas.ports import Account, Bus, State
 from tests.contracts.state.engines import ALL_SHARDS, embedded_state
 from tests.contracts.state.samples import NOW
@@ -73,7 +74,7 @@ async def test_a_thousand_empty_sessions_leave_no_row_and_no_key(store: tuple[St
     account = Account("shop", "web", "main", WebAccount())
     nothing: Any = None
     sessions = VisitorSessions(
-        secret_key="a-secret-of-the-tests",
+        secret_key=KeyRing("a-secret-of-the-tests"),
         accounts=lambda *_: account,
         bus=cast(Bus, nothing),
         state=state,

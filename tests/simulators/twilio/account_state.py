@@ -43,6 +43,8 @@ class AccountState:
         self.faults = Faults()
         self.account_sid = self.sid("AC")
         self.auth_token = self.ids.hex(32)
+        self.secondary_token = ""
+        """Valid for requests; webhooks are signed with the primary one until this one is promoted."""
         self.api_key = (self.sid("SK"), self.ids.hex(32))
         self.sender = "whatsapp:+15550100"
         self.url = ""
@@ -55,6 +57,11 @@ class AccountState:
         self.api_calls = Bucket(100, 1 / 100, self.pace.now)
         self.channel = Bucket(80, 1 / 80, self.pace.now)
         self.port = self.cdn_port = 0
+
+    def promote_secondary_token(self) -> None:
+        """As the button in the console does: the primary token is not valid any more."""
+        self.auth_token, self.secondary_token = self.secondary_token, ""
+        self.webhooks.signer = Signer(self.auth_token)
 
     def reply_of(self, person: str, text: str) -> None:
         """The answer to a webhook spoke to this person."""

@@ -100,7 +100,8 @@ class Api(Files, Contents):
             user, _, secret = base64.b64decode(given, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             user, secret = "", ""
-        good = (user, secret) in ((self.account_sid, self.auth_token), self.api_key)
+        tokens = [token for token in (self.auth_token, self.secondary_token) if token]
+        good = (user, secret) in (*((self.account_sid, token) for token in tokens), self.api_key)
         if scheme != "Basic" or not good or request.match_info.get("account", self.account_sid) != self.account_sid:
             raise TwilioError(20003, 401)
 

@@ -191,8 +191,8 @@ async def run_instance(folder: Path, text: str) -> AsyncIterator[Instance]:
             clock=clock,
             sleep=clock.sleep,
             accounts=build_account_lookup(config),
-            secret_key=config.secret_key.get_secret_value(),
-            admin_token=config.admin_token.get_secret_value(),
+            secret_key=config.secret_key,
+            admin_token=config.admin_token,
             knowledge=library,
         )
         async with run_server(build_app(services), "127.0.0.1", 0) as port, aiohttp.ClientSession() as http:

@@ -14,15 +14,15 @@ from gateway.wiring.process_services import build_account_lookup
 from schemas.errors import ConfigInvalid
 
 WRONG = """
-admin_token: [canary-1]
+admin_token: {x: canary-1}
 models: {x: {provider: openai, model: m, base_url: "http://user:canary-2@h", api_key: [canary-3]}}
 tenants:
   a:
     name: A
     protection: {own_numbers: ["canary-4"]}
     channels:
-      slack: {main: {mode: http, bot_token: [canary-5], signing_secret: {x: canary-6}, tokn: canary-7}}
-      whatsapp: {m: {provider: meta, phone_number_id: 12, access_token: [canary-8]}}
+      slack: {main: {mode: http, bot_token: {x: canary-5}, signing_secret: {x: canary-6}, tokn: canary-7}}
+      whatsapp: {m: {provider: meta, phone_number_id: 12, access_token: {x: canary-8}}}
 """
 RIGHT = """
 secret_key: canary-1-00000000000000000000000

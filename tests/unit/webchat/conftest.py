@@ -238,8 +238,8 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
             metrics=PrometheusMetrics(),
             clock=clock,
             accounts=build_account_lookup(config),
-            secret_key=config.secret_key.get_secret_value(),
-            admin_token=config.admin_token.get_secret_value(),
+            secret_key=config.secret_key,
+            admin_token=config.admin_token,
             channels={"web": open_channel("web", tools_of(engine.state, clock))},
         )
 

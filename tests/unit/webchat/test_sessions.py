@@ -187,7 +187,7 @@ async def test_a_signed_in_token_of_an_earlier_release_is_not_valid_for_weeks_an
     for place, assurance, status in (("id:ada", "verified", 401), ("7f" * 16, "anonymous", 200)):
         conversation = ids.conversation_id("shop", "web", "main", place)
         claims = {"place": place, "conversation": conversation, "contact": "c", "assurance": assurance, **about}
-        key = derive_key(shop.services.secret_key, "visitor")
+        key = derive_key(shop.services.secret_key.get_secret_value(), "visitor")
         old = Visitor(shop, jwt.encode(claims, key, "HS256", headers={"typ": "visitor"}), conversation)
         assert (await old.call("GET", "messages")).status == status
         assert (await shop.start(visitor_token=old.token)).status == status
