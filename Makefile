@@ -74,8 +74,9 @@ $(RUN_STAMP): requirements/run.txt pyproject.toml | $(BIN)/python
 	@$(PIP_SELF)
 	@touch $@
 
-$(DEV_STAMP): requirements/dev.txt requirements/run.txt pyproject.toml | $(BIN)/python
+$(DEV_STAMP): requirements/dev.txt requirements/identity-provider.txt requirements/run.txt pyproject.toml | $(BIN)/python
 	$(call install_locked,requirements/dev.txt)
+	@$(PIP) install --quiet --upgrade --target $(CACHE)/identity-provider --require-hashes -r requirements/identity-provider.txt
 	@$(PIP_SELF)
 	@touch $(RUN_STAMP) $@
 
@@ -151,11 +152,12 @@ format: install-dev ## Rewrite the code in house style
 
 .PHONY: lock
 lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer versions)
-	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra models --extra build --output-file requirements/run.txt
+	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra models --extra oidc --extra build --output-file requirements/run.txt
 	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
-	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra models --extra anthropic --extra google \
+	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra models --extra oidc --extra anthropic --extra google \
 		--extra telemetry --extra insights --extra build --constraint requirements/dev.txt \
 		--output-file requirements/image.txt
+	$(subst pyproject.toml,requirements/identity-provider.in,$(COMPILE)) --output-file requirements/identity-provider.txt
 
 WIDGET := connectors/web/widget
 

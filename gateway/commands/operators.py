@@ -1,4 +1,4 @@
-"""`parley operator`: passwords of the people who use the console."""
+"""`parley operator`: passwords and authenticator apps of the people who use the console."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ def hash_command(
     if len(password) < MIN_PASSWORD_LENGTH:
         raise InvalidRequest(f"a password needs at least {MIN_PASSWORD_LENGTH} characters", fix="choose a longer one")
     typer.echo(hash_password(password))
+
+
+@app.command("totp")
+def totp_command(
+    name: str = typer.Argument(help="The key of the operator, as in the configuration."),
+) -> None:
+    """Print a new secret of an authenticator app for the configuration: `operators: {anna: {totp_secret: …}}`."""
+    from gateway.console.authenticator_codes import build_enrolment_uri, generate_secret
+
+    secret = generate_secret()
+    typer.echo(secret)
+    typer.echo(build_enrolment_uri(secret, name), err=True)
 
 
 def _prompt_password() -> str:

@@ -244,8 +244,12 @@ def _check_operators(config: Config, validation: Validation) -> None:
             ("operators", ADMIN_NAME),
             f"operators.{ADMIN_NAME}: the name is reserved for the admin token; choose another",
         )
-    known = dict[str, str]()
+    known, identities = dict[str, str](), dict[str, str]()
     for name, operator in config.operators.items():
+        if operator.identity and identities.setdefault(operator.identity.casefold(), name) != name:
+            other = identities[operator.identity.casefold()]
+            message = f"operators.{name}.identity: {operator.identity!r} is {other!r} already"
+            validation.add(("operators", name, "identity"), message)
         for desk_id in operator.desk_ids:
             if known.setdefault(desk_id, name) != name:
                 message = f"operators.{name}.desk_ids: {desk_id!r} is {known[desk_id]!r} already"

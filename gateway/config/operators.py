@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from connectors.settings import Settings, require_pattern
 from schemas.access import Role
+from schemas.key_ring import KeyRing, Keys
 from schemas.messages import Printable
 
 ADMIN_NAME = "admin"
@@ -24,6 +25,8 @@ MIN_PASSWORD_LENGTH = 10
 _COST, _BLOCK, _LANES = 16_384, 8, 5
 """Parameters of scrypt: 16 MiB and about 0.1 s for each password that is tried."""
 _HASH_PATTERN = re.compile(r"scrypt:(\d{1,7}):(\d{1,2}):(\d{1,2}):([\w-]{16,88}):([\w-]{43})")
+_TOTP_PATTERN = re.compile(r"[A-Z2-7]{26,128}")
+"""At least 128 bits, in base 32."""
 _MAX_MEMORY = 256 * 1024 * 1024
 
 
@@ -79,11 +82,23 @@ def _check_hash(hash: SecretStr) -> SecretStr:
     return hash
 
 
+def _check_totp_secret(secret: KeyRing) -> KeyRing:
+    if any(not _TOTP_PATTERN.fullmatch(key) for key in secret.keys):
+        raise ValueError("must be what `parley operator totp` prints")
+    return secret
+
+
 class OperatorSettings(Settings):
     """A person who signs in to the console, or works at a desk."""
 
     password_hash: Annotated[SecretStr, AfterValidator(_check_hash)] = SecretStr("")
     """The output of ``parley operator hash``. Empty: no sign-in with a password."""
+    totp_secret: Annotated[Keys, AfterValidator(_check_totp_secret)] = Field(default_factory=KeyRing)
+    """The output of ``parley operator totp``, from which an authenticator app makes the codes that this person needs
+    besides the password. Empty: the password suffices."""
+    identity: Annotated[str, Field(max_length=300)] = ""
+    """Who this person is at the OpenID provider of ``console.openid``, such as an e-mail address. Empty: no sign-in
+    there."""
     role: Role = "agent"
     """What this person may do: ``viewer`` (read), ``agent`` (also answer contacts), ``admin`` (also change documents
     and operate), or ``owner`` (also give access to others)."""
@@ -96,8 +111,10 @@ class OperatorSettings(Settings):
 
     @model_validator(mode="after")
     def _check_use(self) -> OperatorSettings:
-        if not self.password_hash.get_secret_value() and not self.desk_ids:
-            raise ValueError("password_hash or desk_ids is needed: without both, nobody can act as this person")
+        if not (self.password_hash.get_secret_value() or self.desk_ids or self.identity):
+            raise ValueError("password_hash, identity or desk_ids is needed: without, nobody can act as this person")
+        if self.totp_secret.keys and not self.password_hash.get_secret_value():
+            raise ValueError("totp_secret needs a password_hash")
         return self
 
 

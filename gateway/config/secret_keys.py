@@ -82,7 +82,7 @@ def derive_key(secret_key: str, use: str) -> bytes:
     return hmac.new(secret_key.encode(), f"parley/{use}".encode(), hashlib.sha256).digest()
 
 
-class DerivedKeys:
+class SigningKeys:
     """The keys for one use, derived from those of a ring at the time of each call. The current one signs, and
     signatures of all are valid."""
 
@@ -92,11 +92,11 @@ class DerivedKeys:
         self._derived: tuple[tuple[str, ...], list[bytes]] = ((), [])
 
     @property
-    def current(self) -> bytes:
-        return self.accepted[0]
+    def current_key(self) -> bytes:
+        return self.valid_keys[0]
 
     @property
-    def accepted(self) -> list[bytes]:
+    def valid_keys(self) -> list[bytes]:
         keys = self._ring.keys or ("",)
         if self._derived[0] != keys:
             self._derived = keys, [derive_key(key, self._use) for key in keys]
@@ -104,11 +104,11 @@ class DerivedKeys:
 
     def sign(self, *parts: str) -> str:
         """A URL-safe signature (24 bytes) of the parts in this order."""
-        return _sign(self.current, *parts)
+        return _sign(self.current_key, *parts)
 
     def verify(self, signature: str, *parts: str) -> bool:
         """Whether the signature is valid. Takes the same time for every signature."""
-        return is_any(signature, (_sign(key, *parts) for key in self.accepted))
+        return is_any(signature, (_sign(key, *parts) for key in self.valid_keys))
 
 
 def _sign(key: bytes, *parts: str) -> str:

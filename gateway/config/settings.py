@@ -11,6 +11,7 @@ from connectors.registry import CHANNELS, load_settings_model
 from connectors.settings import Settings, require_pattern
 from connectors.web.settings import WebAccount
 from gateway.config.actions import ActionSettings
+from gateway.config.console import ConsoleSettings
 from gateway.config.default_models import check_dev_model
 from gateway.config.desk import DeskSettings
 from gateway.config.field_types import (
@@ -27,6 +28,7 @@ from gateway.config.field_types import (
 from gateway.config.knowledge import KnowledgeSettings
 from gateway.config.models import BudgetSettings, ModelEntry
 from gateway.config.operators import OperatorSettings
+from gateway.config.retention import RetentionSettings
 from gateway.config.routing import RoutingSettings
 from gateway.config.transcribers import TranscriberEntry
 from gateway.config.voice import VoiceSettings
@@ -132,35 +134,6 @@ class FoldSettings(Settings):
     """Seconds to wait at most, even if messages keep coming."""
     restarts: int = Field(default=2, ge=0, le=10)
     """How often a turn starts again because a message came meanwhile."""
-
-
-def _days_between(least: int, most: int, why: str) -> AfterValidator:
-    def check(days: int) -> int:
-        if not least <= days <= most:
-            raise ValueError(f"must be {least} to {most}: {why}")
-        return days
-
-    return AfterValidator(check)
-
-
-_INBOUND = _days_between(8, 60, "duplicates are recognized for 8 days, and Kafka keeps consumers' offsets for 60")
-_OUTBOUND = _days_between(1, 7, "sends are remembered for 8 days, and records must be gone from the topic before that")
-_AUDIT = _days_between(30, 3650, "an audit trail must outlast the incident that it is needed for")
-_EVENTS = _days_between(9, 3650, "a rebuild of the state needs the outcomes of the last 8 days")
-
-
-class RetentionSettings(Settings):
-    """How many days the topics keep records. Tenants share the topics, so the longest time of all tenants applies.
-    Transcripts, contacts and files are kept without a time limit."""
-
-    inbound_days: Annotated[int, _INBOUND] = 30
-    """Days for contacts' messages, from 8 to 60."""
-    outbound_days: Annotated[int, _OUTBOUND] = 7
-    """Days for messages to contacts, from 1 to 7."""
-    events_days: Annotated[int, _EVENTS] = 90
-    """Days for events about turns, deliveries, actions, handoffs and ratings, from 9 to 3650."""
-    audit_days: Annotated[int, _AUDIT] = 400
-    """Days for the audit trail, from 30 to 3650."""
 
 
 class Tenant(Settings):
@@ -324,6 +297,8 @@ class Config(_WithSections):
     dead letter."""
     operators: dict[Slug, OperatorSettings] = {}
     """People who sign in to the console with a name and a password. The admin token opens the console too."""
+    console: ConsoleSettings = ConsoleSettings()
+    """Sessions of the console, and how people sign in to it."""
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
     """The registry of models, by name."""
     transcribers: dict[str, TranscriberEntry] = {}
@@ -393,6 +368,11 @@ class Config(_WithSections):
     def local_url(self) -> str:
         """The address at which commands on this machine reach the running instance."""
         return build_local_url(self.listen)
+
+    @property
+    def console_url(self) -> str:
+        """The address at which people open the console, without a slash at the end; empty if it is not configured."""
+        return (self.console.url or self.public_url).rstrip("/")
 
     @property
     def local_admin_url(self) -> str:

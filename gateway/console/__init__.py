@@ -22,6 +22,7 @@ from gateway.console.pages.insights import InsightsPage
 from gateway.console.pages.knowledge import KnowledgePage
 from gateway.console.pages.knowledge_health import KnowledgeHealthPage
 from gateway.console.pages.knowledge_sources import KnowledgeSourcesPage
+from gateway.console.pages.openid_sign_in import OpenIdSignIn
 from gateway.console.pages.sign_in import SignInPage
 from gateway.console.sessions import ConsoleSessions
 from gateway.insights.stored_insights import InsightReports
@@ -41,9 +42,12 @@ def add_routes(app: web.Application, services: ProcessServices, watches: WatchRe
     sessions = ConsoleSessions(services)
     guard, live = ConsoleGuard(services, sessions), LiveUpdates(services, sessions, watches)
     sign_in = SignInPage(services, sessions, guard)
+    openid = OpenIdSignIn(services, sessions, sign_in)
     for path, handler in (
         ("/console", with_error_pages(sign_in.show)),
         ("/console/session", with_error_pages(sign_in.check_session)),
+        ("/console/openid", with_error_pages(openid.begin)),
+        ("/console/openid/callback", with_error_pages(openid.finish)),
         ("/console/assets/{file}", _serve_asset),
     ):
         app.router.add_get(path, handler, allow_head=False)

@@ -51,7 +51,7 @@ class ConsoleGuard:
 
     def __init__(self, services: ProcessServices, sessions: ConsoleSessions) -> None:
         self._sessions = sessions
-        self._public_url = urlsplit(services.config.public_url)
+        self._public_url = urlsplit(services.config.console_url)
         self._audit = services.audit
         self._clock = services.clock
         self._recorded: OrderedDict[tuple[str, str], datetime] = OrderedDict()
@@ -65,7 +65,11 @@ class ConsoleGuard:
             if action and not self._is_recorded_poll(request, operator):
                 await self._record(request, operator, action)
                 self._remember_recorded(request, operator)
-            return await handler(request, operator)
+            response = await handler(request, operator)
+            if LIVE_HEADER not in request.headers:
+                # The script of a page that nobody looks at goes on asking.
+                self._sessions.renew(operator, response)
+            return response
 
         return with_error_pages(show_page)
 
@@ -90,7 +94,10 @@ class ConsoleGuard:
             form = await read_form(request, check, limits)
             if action:
                 await self._record(request, operator, action)
-            return await handler(request, operator, form)
+            response = await handler(request, operator, form)
+            if permission is not None:
+                self._sessions.renew(operator, response)
+            return response
 
         return with_error_pages(handle_form)
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from gateway.config.operators import ADMIN_NAME, DUMMY_HASH, verify_password
-from gateway.config.secret_keys import DerivedKeys
+from gateway.config.secret_keys import SigningKeys
+from gateway.console.authenticator_codes import AuthenticatorCodes
 from gateway.wiring.process_services import ProcessServices
 from schemas.access import PERMISSIONS_BY_ROLE, Permission, Role
 from schemas.audit.trail import AuditTrail
@@ -19,6 +20,8 @@ from schemas.errors import Unauthorized
 from schemas.handoff.rules import SHARED_PERSON, Actor, name_operator
 
 LIFETIME = timedelta(hours=12)
+RENEW_AFTER = timedelta(minutes=1)
+"""A session that is used notes this in its cookie at most so often."""
 COOKIE = "parley_console"
 BROWSER_COOKIE = "parley_console_browser"
 BROWSER_LIFETIME = timedelta(days=180)
@@ -29,11 +32,13 @@ _ENDED = "ended"
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A signed-in operator. ``csrf`` must be in every form that they send."""
+    """A signed-in operator. ``csrf`` must be in every form that they send. ``active_at``: when the session was used, to
+    within a minute."""
 
     key: str
     session: str
     expires_at: datetime
+    active_at: datetime
     csrf: str
     name: str
     tenants: tuple[str, ...]
@@ -59,24 +64,48 @@ class ConsoleSessions:
     def __init__(self, services: ProcessServices) -> None:
         self._services = services
         self._config = services.config
-        self._keys = DerivedKeys(services.secret_key, "console session")
-        self._form_keys = DerivedKeys(services.secret_key, "console form")
-        self._browser_keys = DerivedKeys(services.secret_key, "console browser")
+        self._idle = timedelta(minutes=services.config.console.idle_minutes)
+        self._is_secure = services.config.console_url.startswith("https://")
+        self._keys = SigningKeys(services.secret_key, "console session")
+        self._form_keys = SigningKeys(services.secret_key, "console form")
+        self._browser_keys = SigningKeys(services.secret_key, "console browser")
+        self._codes = AuthenticatorCodes(services.state.limiter)
         # Checking a password takes much memory, so few checks run at once.
         self._password_checks = asyncio.Semaphore(2)
 
-    async def check_secret(self, key: str, secret: str) -> bool:
-        """Check the admin token or an operator's password. An unknown name takes as long as a known one."""
-        return self._is_token(secret) if key == ADMIN_NAME else await self._is_password(key, secret)
+    async def check_secret(self, key: str, secret: str, code: str = "") -> bool:
+        """Check the admin token, or an operator's password and the code of their authenticator app. An unknown name
+        takes as long as a known one."""
+        if key == ADMIN_NAME:
+            return self._is_token(secret)
+        return await self._is_password(key, secret) and await self._is_code(key, code)
 
     def start(self, key: str) -> tuple[Operator, str] | None:
         """Start a session and return it with its cookie; None if there is no such operator."""
-        session, expires_at = secrets.token_urlsafe(18), self._services.clock() + LIFETIME
-        operator = self._build_operator(key, session, expires_at)
-        if operator is None:
-            return None
-        expires = str(int(expires_at.timestamp()))
-        return operator, ".".join((key, session, expires, self._sign(key, session, expires)))
+        now = self._services.clock()
+        operator = self._build_operator(key, secrets.token_urlsafe(18), now + LIFETIME, now)
+        return (operator, self._encode_cookie(operator, now)) if operator is not None else None
+
+    def renew(self, operator: Operator, response: web.StreamResponse) -> None:
+        """Note in the cookie that the session is used, which keeps it from ending while nobody uses it."""
+        now = self._services.clock()
+        if now >= operator.active_at + RENEW_AFTER and not response.prepared:
+            self.set_cookie(response, COOKIE, self._encode_cookie(operator, now), operator.expires_at - now, "/console")
+
+    def set_cookie(self, response: web.StreamResponse, name: str, value: str, lifetime: timedelta, path: str) -> None:
+        seconds = int(lifetime.total_seconds())
+        response.set_cookie(
+            name, value, max_age=seconds, path=path, httponly=True, samesite="Strict", secure=self._is_secure
+        )
+
+    def delete_cookie(self, response: web.StreamResponse) -> None:
+        response.del_cookie(COOKIE, path="/console", httponly=True, samesite="Strict", secure=self._is_secure)
+
+    def find_operator(self, identity: str) -> str:
+        """Return the key of the operator with this identity at the OpenID provider, or an empty text."""
+        wanted = identity.casefold()
+        operators = self._config.operators.items()
+        return next((key for key, each in operators if each.identity and each.identity.casefold() == wanted), "")
 
     def find_known_browser(self, request: web.Request, key: str) -> str:
         """Return the id of a browser that has signed in to this account before, or an empty text."""
@@ -93,8 +122,8 @@ class ConsoleSessions:
         return self._form_keys.verify(csrf, operator.session)
 
     async def admit(self, request: web.Request) -> Operator:
-        """Return the operator that the cookie proves. Raises Unauthorized if it is absent, forged, expired, ended, or
-        from before a change of the password."""
+        """Return the operator that the cookie proves. Raises Unauthorized if it is absent, forged, expired, unused for
+        too long, ended, or from before a change of the password."""
         operator = self._decode_cookie(request.cookies.get(COOKIE, ""))
         if operator is None or await self._count_end(operator, 0):
             raise Unauthorized("sign in")
@@ -111,36 +140,41 @@ class ConsoleSessions:
 
     def _decode_cookie(self, cookie: str) -> Operator | None:
         pieces = cookie.split(".")
-        if len(pieces) != 4 or not cookie.isascii():
+        if len(pieces) != 5 or not cookie.isascii():
             return None
-        key, session, expires, signature = pieces
-        is_genuine = [self._keys.verify(signature, key, session, expires, each) for each in self._list_digests(key)]
-        if True not in is_genuine or not expires.isdigit():
+        key, *signed, signature = pieces
+        is_genuine = [self._keys.verify(signature, key, *signed, each) for each in self._list_digests(key)]
+        session, expires, active = signed
+        if True not in is_genuine or not (expires.isdigit() and active.isdigit()):
             return None
-        expires_at = datetime.fromtimestamp(int(expires), UTC)
-        return self._build_operator(key, session, expires_at) if self._services.clock() < expires_at else None
+        expires_at, active_at = (datetime.fromtimestamp(int(each), UTC) for each in (expires, active))
+        is_over = self._services.clock() >= min(expires_at, active_at + self._idle)
+        return None if is_over else self._build_operator(key, session, expires_at, active_at)
 
-    def _build_operator(self, key: str, session: str, expires_at: datetime) -> Operator | None:
+    def _build_operator(self, key: str, session: str, expires_at: datetime, active_at: datetime) -> Operator | None:
         tenants, csrf = tuple(self._config.tenants), self._form_keys.sign(session)
         if key == ADMIN_NAME:
-            return Operator(key, session, expires_at, csrf, "", tenants, "owner", sees_all=True)
+            return Operator(key, session, expires_at, active_at, csrf, "", tenants, "owner", sees_all=True)
         account = self._config.operators.get(key)
         if account is None:
             return None
         visible = tuple(name for name in tenants if not account.tenants or name in account.tenants)
         name = account.name or key.capitalize()
-        return Operator(key, session, expires_at, csrf, name, visible, account.role, sees_all=not account.tenants)
+        sees_all = not account.tenants
+        return Operator(key, session, expires_at, active_at, csrf, name, visible, account.role, sees_all=sees_all)
 
-    def _sign(self, key: str, session: str, expires: str) -> str:
-        return self._keys.sign(key, session, expires, self._list_digests(key)[0])
+    def _encode_cookie(self, operator: Operator, active_at: datetime) -> str:
+        times = (str(int(each.timestamp())) for each in (operator.expires_at, active_at))
+        signed = (operator.key, operator.session, *times)
+        return ".".join((*signed, self._keys.sign(*signed, self._list_digests(operator.key)[0])))
 
     def _list_digests(self, key: str) -> list[str]:
         """Return the digests of the password hash, or of the admin tokens, the current one first. Cookies are signed
         with them, so that changing the secret ends all sessions."""
         account = self._config.operators.get(key)
         tokens = self._services.admin_token.keys or ("",)
-        hashes = tokens if account is None else (account.password_hash.get_secret_value(),)
-        return [hashlib.sha256(each.encode()).hexdigest() for each in hashes]
+        credentials = tokens if account is None else (f"{account.password_hash.get_secret_value()}|{account.identity}",)
+        return [hashlib.sha256(each.encode()).hexdigest() for each in credentials]
 
     def _is_token(self, secret: str) -> bool:
         return self._services.admin_token.matches(secret.strip())
@@ -151,6 +185,13 @@ class ConsoleSessions:
         secret_hash, is_known = secret_hash or DUMMY_HASH, bool(secret_hash)
         async with self._password_checks:
             return await asyncio.to_thread(verify_password, secret, secret_hash) and is_known
+
+    async def _is_code(self, key: str, code: str) -> bool:
+        """Whether the code is right, or none is needed."""
+        totp_secret = self._config.operators[key].totp_secret
+        if not totp_secret.keys:
+            return True
+        return await self._codes.check(key, totp_secret, code, self._services.clock())
 
 
 async def record_act(audit: AuditTrail, operator: Operator, tenant: str, action: str, subject: str) -> None:

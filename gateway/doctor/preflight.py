@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from gateway.wiring.engines import channels_of
 from gateway.wiring.models import find_used_models, open_provider
 from gateway.wiring.process_services import list_accounts
 from infra.deploy.doctor_finding import Finding
-from schemas.errors import ParleyError
+from schemas.errors import MissingDependency, ParleyError
 from schemas.runtime.optional_dependencies import install_command
 
 PROBE_TIMEOUT_S = 5.0
@@ -60,8 +61,17 @@ def _import_checks(config: Config) -> Iterator[tuple[str, Callable[[], object]]]
     for name in sorted(find_used_models(config) & config.models.keys()):
         if (entry := config.models[name]).provider != "local":
             yield f"model {name}", lambda entry=entry: open_provider(entry)  # type: ignore[misc]
+    if config.console.openid is not None:
+        yield "console.openid", _import_openid
     for channel in channels_of(config):
         yield f"channel {channel}", lambda channel=channel: _open(config, channel)  # type: ignore[misc]
+
+
+def _import_openid() -> None:
+    try:
+        import_module("gateway.console.openid")
+    except ModuleNotFoundError as error:
+        raise MissingDependency(f"{error.name} is not installed", fix=install_command("oidc")) from error
 
 
 def _open(config: Config, channel: str) -> None:

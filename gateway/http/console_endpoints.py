@@ -45,6 +45,18 @@ _CONVERSATIONS_QUERY = {
 }
 CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint("", "Show the sign-in form.", auth=PUBLIC, query={"next": "The page to show after signing in."}),
+    _page_endpoint(
+        "/openid",
+        "Sign in at the OpenID provider: redirect there.",
+        auth=PUBLIC,
+        query={"next": "The page to show after signing in."},
+    ),
+    _page_endpoint(
+        "/openid/callback",
+        "Sign in whoever comes back from the OpenID provider.",
+        auth=PUBLIC,
+        query={"code": "The provider's code.", "state": "What was sent to the provider.", "error": "Why it refused."},
+    ),
     _page_endpoint("/session", "Check whether this browser is signed in (204).", auth=PUBLIC),
     _page_endpoint(
         "/{tenant}/conversations", "List conversations, those that wait for a person first.", query=_LIST_QUERY

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from gateway.config.secret_keys import DerivedKeys
+from gateway.config.secret_keys import SigningKeys
 from schemas.errors import Forbidden, InvalidRequest, NotFound, TooLarge, UnsupportedMediaType
 from schemas.key_ring import KeyRing
 from schemas.messages import Attachment
@@ -35,7 +35,7 @@ class AttachmentService:
 
     def __init__(self, blobs: Blobs, *, secret_key: KeyRing, public_url: str, clock: Clock) -> None:
         self._blobs = blobs
-        self._keys = DerivedKeys(secret_key, "attachment")
+        self._keys = SigningKeys(secret_key, "attachment")
         self._public_url = public_url.rstrip("/")
         self._clock = clock
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors import conversation_signals
 from connectors.web.settings import WebAccount
-from gateway.config.secret_keys import DerivedKeys
+from gateway.config.secret_keys import SigningKeys
 from gateway.webchat.identity import Identity, verify_identity
 from gateway.wiring.process_services import AccountLookup
 from schemas import ids, topics
@@ -114,7 +114,7 @@ class VisitorSessions:
         # Imported now, so that the first visitor does not wait, and not with this module, since cryptography takes 7 MB
         # of memory.
         importlib.import_module("jwt")
-        self._keys = DerivedKeys(secret_key, "visitor")
+        self._keys = SigningKeys(secret_key, "visitor")
         self._accounts = accounts
         self._bus = bus
         self._state = state
@@ -270,7 +270,7 @@ class VisitorSessions:
             sid=visit.session,
             exp=int(visit.expires_at.timestamp()),
         )
-        token = jwt.encode(claims.model_dump(), self._keys.current, algorithm="HS256", headers={"typ": "visitor"})
+        token = jwt.encode(claims.model_dump(), self._keys.current_key, algorithm="HS256", headers={"typ": "visitor"})
         return SessionStart(token, visit, await self._state.transcript.head(visit.conversation), resumed)
 
     def _find_account(self, tenant: str, name: str) -> Account:
@@ -307,7 +307,7 @@ class VisitorSessions:
             "verify_nbf": False,
             "verify_aud": False,
         }
-        for key in self._keys.accepted:
+        for key in self._keys.valid_keys:
             try:
                 claims = jwt.decode(token[: MAX_TOKEN + 1], key, algorithms=["HS256"], options=options)
                 return _Claims.model_validate(claims)

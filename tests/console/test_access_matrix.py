@@ -28,6 +28,8 @@ FOR_EVERYBODY = {
     ("GET", "/console"),
     ("GET", "/console/session"),
     ("POST", "/console/session"),
+    ("GET", "/console/openid"),
+    ("GET", "/console/openid/callback"),
     ("GET", "/console/assets/{file}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),

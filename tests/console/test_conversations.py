@@ -440,6 +440,7 @@ async def test_an_approval_is_decided_under_the_operators_name(instance: Instanc
     ]
     assert [(each.approval_id, each.decision, each.by) for each in decided] == [("approval-1", "deny", "Anna Bloom")]
     instance.clock.tick(3601)
+    await anna.sign_in("anna")
     late = await anna.send(talk(found.id), talk(found.id, "approvals", "approval-1"), {"decision": "approve"})
     assert (late.status, "expired" in late.words) == (409, True)
 

@@ -8,12 +8,15 @@ import pytest
 from yarl import URL
 
 from gateway.config.operators import hash_password, verify_password
+from gateway.console.guard import LIVE_HEADER
 from gateway.console.sessions import LIFETIME
 from tests.console.conftest import TEXT, Sit, hash_quickly
 from tests.console.form_client import PASSWORDS, TOKEN, FormClient
 from tests.unit.gateway.conftest import Instance, run_instance
 
 LIST = "/console/shop/conversations"
+IDLE = 3600
+"""Seconds, the default of `console.idle_minutes`."""
 PAGES = (LIST, "/console/shop/deadletters", "/console/shop/knowledge", "/console/shop/access", f"{LIST}/some-id")
 FORMS = (
     "/console/session/end",
@@ -100,10 +103,44 @@ async def test_no_form_works_without_a_session(sit: Sit) -> None:
 
 
 async def test_a_session_ends_by_itself(instance: Instance, anna: FormClient) -> None:
-    instance.clock.tick(LIFETIME.total_seconds() - 1)
+    """However much it is used."""
+    for _ in range(23):
+        instance.clock.tick(1800)
+        assert (await anna.get(LIST)).url == LIST
+    instance.clock.tick(1799)
     assert (await anna.get(LIST)).url == LIST
     instance.clock.tick(1)
     assert (await anna.get(LIST)).url.startswith("/console?")
+
+
+async def test_a_session_that_nobody_uses_ends_earlier(instance: Instance, anna: FormClient) -> None:
+    instance.clock.tick(IDLE - 1)
+    assert (await anna.get(LIST)).url == LIST
+    instance.clock.tick(IDLE)
+    assert (await anna.get(LIST)).url.startswith("/console?")
+
+
+async def test_forms_are_use_and_the_polls_of_an_open_page_are_not(instance: Instance, anna: FormClient) -> None:
+    instance.clock.tick(IDLE - 60)
+    await anna.send(LIST, "/console/shop/knowledge", {"question": "Water?", "as": "anonymous"})
+    for _ in range(3):
+        instance.clock.tick(IDLE / 3 - 1)
+        assert (await anna.get(LIST, headers={LIVE_HEADER: "x"}, allow_redirects=False)).status in (200, 204)
+    instance.clock.tick(3)
+    assert (await anna.get(LIST, headers={LIVE_HEADER: "x"})).status == 401
+
+
+async def test_an_older_copy_of_the_cookie_ends_although_the_session_is_used(
+    instance: Instance, sit: Sit, anna: FormClient
+) -> None:
+    copy = {"Cookie": f"parley_console={anna.cookie}"}
+    thief = await sit()
+    instance.clock.tick(IDLE / 2)
+    await anna.get(LIST)
+    assert (await thief.get(LIST, headers=copy)).url == LIST
+    instance.clock.tick(IDLE / 2)
+    assert (await anna.get(LIST)).url == LIST
+    assert (await (await sit()).get(LIST, headers=copy)).url.startswith("/console?")
 
 
 async def test_signing_out_ends_the_session_for_every_copy_of_the_cookie(sit: Sit, anna: FormClient) -> None:
@@ -115,17 +152,18 @@ async def test_signing_out_ends_the_session_for_every_copy_of_the_cookie(sit: Si
     assert (await thief.get(LIST)).url.startswith("/console?")
 
 
-@pytest.mark.parametrize("change", ["key", "session", "expiry", "signature", "short", "empty", "odd"])
+@pytest.mark.parametrize("change", ["key", "session", "expiry", "use", "signature", "short", "empty", "odd"])
 async def test_a_cookie_that_was_tampered_with_opens_nothing(sit: Sit, anna: FormClient, change: str) -> None:
-    key, session, expires, signature = anna.cookie.split(".")
+    key, session, expires, active, signature = anna.cookie.split(".")
     forged = {
-        "key": f"ben.{session}.{expires}.{signature}",
-        "session": f"{key}.{session}x.{expires}.{signature}",
-        "expiry": f"{key}.{session}.{int(expires) + 1}.{signature}",
-        "signature": f"{key}.{session}.{expires}.{signature[:-1]}",
+        "key": f"ben.{session}.{expires}.{active}.{signature}",
+        "session": f"{key}.{session}x.{expires}.{active}.{signature}",
+        "expiry": f"{key}.{session}.{int(expires) + 1}.{active}.{signature}",
+        "use": f"{key}.{session}.{expires}.{int(active) + 1}.{signature}",
+        "signature": f"{key}.{session}.{expires}.{active}.{signature[:-1]}",
         "short": f"{key}.{session}",
-        "empty": "...",
-        "odd": f"{key}.{session}.٣.{signature}",
+        "empty": "....",
+        "odd": f"{key}.{session}.٣.{active}.{signature}",
     }[change]
     seat = await sit()
     headers = {"Cookie": f"parley_console={forged}"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
 
 import structlog
 from aiohttp import web
@@ -40,7 +40,8 @@ class SignInPage:
         self._audit = services.audit
         self._addresses = ClientAddressResolver(services.config)
         self._has_operators = bool(services.config.operators)
-        self._secure = services.config.public_url.startswith("https://")
+        self._openid = services.config.console.openid
+        self._has_codes = any(each.totp_secret.keys for each in services.config.operators.values())
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the sign-in form. An operator who is signed in is redirected to the requested page."""
@@ -48,43 +49,52 @@ class SignInPage:
         try:
             operator = await self._sessions.admit(request)
         except Unauthorized:
-            return self._render_form(return_path)
+            return self.render_form(return_path)
         return redirect(return_path or get_home_path(operator))
 
     async def sign_in(self, request: web.Request) -> web.Response:
         self._guard.check_same_origin(request)
         form = await read_form(request, lambda form: None)
-        name, secret = form.get("name")[:MAX_INPUT], form.get("secret")[:MAX_INPUT]
+        name, secret, code = (form.get(field)[:MAX_INPUT] for field in ("name", "secret", "code"))
         return_path = check_return_path(form.get("next"))
         account, address = parse_account(name), self._addresses.resolve(request)
         browser = self._sessions.find_known_browser(request, account)
         fits = await self._throttle.attempt(
-            account, address, lambda: self._sessions.check_secret(account, secret), browser=browser
+            account, address, lambda: self._sessions.check_secret(account, secret, code), browser=browser
         )
-        signed_in = self._sessions.start(account) if fits else None
-        if signed_in is None:
+        response = await self.open_session(account, return_path) if fits else None
+        if response is None:
             log.warning("console_sign_in_failed", address=address)
-            error = "the name or the password is wrong" if name.strip() else "the admin token is wrong"
-            return self._render_form(return_path, name=name, error=error)
+            return self.render_form(return_path, name=name, error=self._describe_failure(name))
+        browser_cookie = self._sessions.build_browser_cookie(account, browser)
+        self._sessions.set_cookie(response, BROWSER_COOKIE, browser_cookie, BROWSER_LIFETIME, "/console/session")
+        return response
+
+    async def open_session(
+        self, account: str, return_path: str, respond: Callable[[str], web.Response] = redirect
+    ) -> web.Response | None:
+        """Open a session for whoever has proven to be this operator; None if there is no such operator. ``respond``
+        leads to a page of the console."""
+        signed_in = self._sessions.start(account)
+        if signed_in is None:
+            return None
         operator, cookie = signed_in
         await self._record(operator, "session.start")
         log.info("console_signed_in", by=operator.actor.by)
-        response = redirect(return_path or get_home_path(operator))
-        self._set_cookie(response, COOKIE, cookie, LIFETIME, "/console")
-        browser_cookie = self._sessions.build_browser_cookie(account, browser)
-        self._set_cookie(response, BROWSER_COOKIE, browser_cookie, BROWSER_LIFETIME, "/console/session")
+        response = respond(return_path or get_home_path(operator))
+        self._sessions.set_cookie(response, COOKIE, cookie, LIFETIME, "/console")
         return response
+
+    def _describe_failure(self, name: str) -> str:
+        """Say the same whichever of them is wrong, and whether or not there is such an operator."""
+        if not name.strip():
+            return "the admin token is wrong"
+        return "the name, the password or the code is wrong" if self._has_codes else "the name or the password is wrong"
 
     async def _record(self, operator: Operator, action: str) -> None:
         """Record in the audit trail of each tenant that the operator may work for, or in that of the installation."""
         for tenant in (INSTALLATION,) if operator.sees_all else operator.tenants:
             await record_act(self._audit, operator, tenant, action, f"operator:{operator.key}")
-
-    def _set_cookie(self, response: web.Response, name: str, value: str, lifetime: timedelta, path: str) -> None:
-        seconds = int(lifetime.total_seconds())
-        response.set_cookie(
-            name, value, max_age=seconds, path=path, httponly=True, samesite="Strict", secure=self._secure
-        )
 
     async def check_session(self, request: web.Request) -> web.Response:
         """Respond with 204 if the operator is signed in, else with 200. The script of the sign-in page asks because
@@ -101,15 +111,17 @@ class SignInPage:
         await self._record(operator, "session.end")
         log.info("console_signed_out", by=operator.actor.by)
         response = redirect("/console")
-        response.del_cookie(COOKIE, path="/console", httponly=True, samesite="Strict", secure=self._secure)
+        self._sessions.delete_cookie(response)
         return response
 
-    def _render_form(self, return_path: str, *, name: str = "", error: str = "") -> web.Response:
+    def render_form(self, return_path: str, *, name: str = "", error: str = "") -> web.Response:
         return render_document(
             "sign_in.html",
             status=401 if error else 200,
             return_path=return_path,
             has_operators=self._has_operators,
+            has_codes=self._has_codes,
+            openid=self._openid,
             name=name,
             error=f"{error[:1].upper()}{error[1:]}." if error else "",
         )

@@ -79,6 +79,9 @@ PLACES: dict[str, tuple[str, ...]] = {
     ),
     "orjson": EVERYWHERE,
     # the front door
+    "authlib": ("gateway/console/openid.py",),
+    "joserfc": ("gateway/console/openid.py",),
+    "pyotp": ("gateway/console/authenticator_codes.py",),
     "aiohttp": (
         "agent_worker/actions/*",
         "agent_worker/sources/drive/{client,credentials,source}.py",
