@@ -256,6 +256,18 @@ CREATE TABLE state_access_tokens (
     PRIMARY KEY (tenant, id)
 ) WITHOUT ROWID;
 """
+_CONTACT_TERMS = """
+CREATE TABLE state_contact_terms (
+    tenant TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    term TEXT NOT NULL,
+    contact TEXT NOT NULL,
+    PRIMARY KEY (tenant, channel, term, contact)
+) WITHOUT ROWID;
+CREATE INDEX state_contact_terms_contact ON state_contact_terms (tenant, contact);
+CREATE INDEX state_contacts_merged ON state_contacts (tenant, merged_into) WHERE merged_into <> '';
+CREATE INDEX state_conversations_contact ON state_conversations (tenant, contact_id);
+"""
 
 MIGRATIONS = (
     Migration(1, "the tables of the first version", _FIRST),
@@ -263,5 +275,6 @@ MIGRATIONS = (
     Migration(3, "identities that were used and sessions that are over", _VISITOR_TOKENS),
     Migration(4, "strikes of records that may have stalled or killed a process", _STRIKES),
     Migration(5, "the API tokens of tenants", _ACCESS_TOKENS),
+    Migration(6, "terms by which contacts are found, and the conversations of each", _CONTACT_TERMS),
 )
 """In order, without gaps."""

@@ -63,6 +63,11 @@ from schemas.ports.channel import (
     WebhookParser,
     WebhookReceiver,
 )
+from schemas.ports.contact_search import (
+    ContactConversation,
+    ContactPage,
+    ContactSearch,
+)
 from schemas.ports.conversations import (
     BegunConversation,
     CommitResult,
@@ -174,6 +179,9 @@ __all__ = [
     "Clock",
     "CommitResult",
     "Connection",
+    "ContactConversation",
+    "ContactPage",
+    "ContactSearch",
     "ContactUpdate",
     "Contacts",
     "Content",

@@ -14,6 +14,7 @@ from schemas.conversation_activity import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports.access import AccessTokens
 from schemas.ports.bus import Record
+from schemas.ports.contact_search import ContactSearch
 from schemas.ports.conversations import Contacts, Conversations
 from schemas.ports.coordination import KnowledgeHeads, Leases, Limiter, Signals, VisitorTokens
 from schemas.ports.parking import DeadLetters, Parking, Strikes
@@ -65,6 +66,7 @@ class State:
 
     conversations: Conversations
     contacts: Contacts
+    contact_search: ContactSearch
     transcript: Transcript
     deliveries: Deliveries
     parking: Parking

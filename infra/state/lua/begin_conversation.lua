@@ -1,4 +1,5 @@
--- KEYS: those of includes/create_conversation.lua, 6 handled, 7 outbox, 8 lines, 9 numbers, 10 promised numbers
+-- KEYS: those of includes/create_conversation.lua, 6 handled, 7 outbox, 8 lines, 9 numbers, 10 promised numbers,
+--       11 conversations of contacts
 -- ARGV: those of includes/create_conversation.lua, 8 how many lines to answer while the agent owns, 9 number of event
 --       ids, the ids, then triples of message id, fingerprint and line
 begin_write()

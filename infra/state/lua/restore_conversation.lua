@@ -1,6 +1,6 @@
 -- A conversation as its snapshot says, unless a later snapshot is here already (the same rule as rules.supersedes).
 -- KEYS: head, conversation, handled, outbox, unpublished, listing, counts, channels of tenants, promised numbers,
---       open approvals
+--       open approvals, conversations of contacts
 -- ARGV: 3 conversation, 4 tenant, 5 channel, 6 seconds to keep handled ids, 7 number of fields, the fields (and due:
 --       when the first open approval expires, '' when none is open), then
 --       number of handled ids, pairs of id and time, number of outbox entries, triples of id, time and entry,
@@ -29,6 +29,7 @@ end
 redis.call('ZADD', KEYS[6] .. ':' .. fields.kind .. ':' .. fields.owner, fields.updated, A[3])
 redis.call('HINCRBY', KEYS[7], fields.owner, 1)
 redis.call('SADD', KEYS[8] .. ':' .. A[4], A[5])
+redis.call('SADD', KEYS[11] .. ':' .. A[4] .. ':' .. cjson.decode(fields.origin).contact_id, A[3])
 at = at + 2 * tonumber(A[7])
 local last = at + 2 * tonumber(A[at])
 for i = at + 1, last, 2 do

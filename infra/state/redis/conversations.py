@@ -9,11 +9,11 @@ from datetime import datetime
 
 import orjson
 
-from infra.bus.partitioner import shard_of
 from infra.state import contact_merging, rules
+from infra.state.redis import contact_search
 from infra.state.redis.client import codec, listing
 from infra.state.redis.client.call import Argument
-from infra.state.redis.client.shards import Shards, quote_part
+from infra.state.redis.client.shards import Shards
 from schemas import ids
 from schemas.conversation import Contact, Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope, as_json
@@ -22,8 +22,9 @@ from schemas.messages import Address, TranscriptMessage
 from schemas.ports import BegunConversation, CommitResult, ContactUpdate, OwnershipResult, Page, Publication
 from schemas.transcript import Lines
 
-_OPEN = ("c:", "l", "k", "lc")
-_BEGIN = (*_OPEN, "h:", "x:", "t:", "n:", "p:")
+_CREATE = ("c:", "l", "k", "lc")
+_OPEN = (*_CREATE, "cc")
+_BEGIN = (*_CREATE, "h:", "x:", "t:", "n:", "p:", "cc")
 _COMMIT = ("c:", "h:", "x:", "u", "l", "n:", "p:", "ap")
 _PUBLISHED = ("x:", "u", "tu:", "tz:")
 _OWN = ("c:", "x:", "u", "l", "k", "o:")
@@ -218,26 +219,25 @@ def _new(conversation: str, origin: Origin, now: datetime) -> tuple[Argument, ..
 ATTEMPTS = 50
 
 
-def contacts_shard(tenant: str) -> int:
-    return shard_of(contact_merging.contacts_key(tenant))
-
-
 def contact_keys(shards: Shards, tenant: str, addresses: Iterable[Address]) -> list[str]:
     """The key prefix of the tenant's contacts, then the key of each address."""
-    shard = contacts_shard(tenant)
+    shard = contact_search.contacts_shard(tenant)
     places = [shards.key(shard, "a", tenant, address.channel, address.value) for address in addresses]
-    return [shards.key(shard, "ct", quote_part(tenant)), *places]
+    return [contact_search.contacts_key(shards, tenant), *places]
 
 
 def contact_put_arguments(
-    shards: Shards, contact: Contact, losers: Iterable[Contact], swallowed: Iterable[str], read: dict[str, bytes]
+    shards: Shards, contact: Contact, losers: Sequence[Contact], swallowed: Iterable[str], read: dict[str, bytes]
 ) -> tuple[list[str], list[Argument]]:
     """Keys and arguments of ``contact_put``. ``read``: the stored bodies by contact id."""
     after: dict[str, str] = {loser.id: loser.model_dump_json() for loser in losers}
     after |= dict.fromkeys(swallowed, f">{contact.id}")
     rows: list[Argument] = [part for id_, body in read.items() for part in (id_, body, after.get(id_, ""))]
+    before = [Contact.model_validate_json(body) for id_, body in read.items() if body and id_ in {contact.id, *after}]
+    terms = contact_search.list_changes(before, [contact, *losers])
     keys = contact_keys(shards, contact.tenant, [*contact.addresses, *contact.left])
-    return keys, [len(contact.addresses), contact.id, contact.model_dump_json(), *rows]
+    keys.append(contact_search.index_key(shards, contact.tenant))
+    return keys, [len(contact.addresses), contact.id, contact.model_dump_json(), len(read), *rows, *terms]
 
 
 class RedisContacts:
@@ -274,14 +274,14 @@ class RedisContacts:
         return resolution.contact, resolution.conversation
 
     async def get(self, tenant: str, contact: str) -> Contact | None:
-        key = self._shards.key(contacts_shard(tenant), "ct", quote_part(tenant))
-        (body,) = await self._shards.run(contacts_shard(tenant), "contact_get", [key], contact)
+        shard, key = contact_search.contacts_shard(tenant), contact_search.contacts_key(self._shards, tenant)
+        (body,) = await self._shards.run(shard, "contact_get", [key], contact)
         return None if body is None else Contact.model_validate_json(body)
 
     async def _find(self, tenant: str, addresses: Sequence[Address]) -> dict[str, bytes]:
         """Bodies as stored, by contact id."""
         (flat,) = await self._shards.run(
-            contacts_shard(tenant), "contact_find", contact_keys(self._shards, tenant, addresses)
+            contact_search.contacts_shard(tenant), "contact_find", contact_keys(self._shards, tenant, addresses)
         )
         return {id_.decode(): body for id_, body in zip(flat[::2], flat[1::2], strict=True)}
 
@@ -289,5 +289,6 @@ class RedisContacts:
         """False when somebody else was faster."""
         losers = [each for each in resolution.changed if each.id != resolution.contact.id]
         keys, arguments = contact_put_arguments(self._shards, resolution.contact, losers, resolution.merged_ids, read)
-        (done,) = await self._shards.run(contacts_shard(resolution.contact.tenant), "contact_put", keys, *arguments)
+        shard = contact_search.contacts_shard(resolution.contact.tenant)
+        (done,) = await self._shards.run(shard, "contact_put", keys, *arguments)
         return bool(done)

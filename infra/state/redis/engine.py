@@ -19,6 +19,7 @@ from infra.state.redis.access import RedisAccessTokens
 from infra.state.redis.client.connection import Connections, build_listener, build_pool
 from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.shards import Shards
+from infra.state.redis.contact_search import RedisContactSearch
 from infra.state.redis.conversations import RedisContacts, RedisConversations
 from infra.state.redis.coordination import RedisKnowledgeHeads, RedisLeases, RedisLimiter, RedisVisitorTokens
 from infra.state.redis.parking import RedisDeadLetters, RedisParking, RedisStrikes
@@ -53,6 +54,7 @@ def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> St
     return State(
         conversations=RedisConversations(shards),
         contacts=RedisContacts(shards),
+        contact_search=RedisContactSearch(shards),
         transcript=RedisTranscript(shards),
         deliveries=RedisDeliveries(shards),
         parking=RedisParking(shards),

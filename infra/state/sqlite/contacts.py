@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from infra.state import contact_merging
+from infra.state.sqlite import contact_search
 from infra.state.sqlite.store import Store
 from schemas.conversation import Contact
 from schemas.messages import Address
@@ -84,7 +85,7 @@ def find_by_addresses(connection: sqlite3.Connection, tenant: str, addresses: Se
 
 
 def save_contacts(
-    connection: sqlite3.Connection, tenant: str, changed: Iterable[Contact], merged_ids: Iterable[str], *, into: str
+    connection: sqlite3.Connection, tenant: str, changed: Iterable[Contact], merged_ids: Collection[str], *, into: str
 ) -> None:
     """Write contacts, some of which may have been merged ``into`` one. An address leads to the contact who has it, else
     had it last."""
@@ -98,7 +99,9 @@ def save_contacts(
                 f"INSERT OR {verb} INTO state_addresses (tenant, channel, value, contact) VALUES (?, ?, ?, ?)",  # noqa: S608
                 [(tenant, address.channel, address.value, contact.id) for address in addresses],
             )
+        contact_search.save_terms(connection, contact)
     connection.executemany(
         "INSERT OR REPLACE INTO state_contacts (tenant, id, merged_into) VALUES (?, ?, ?)",
         [(tenant, id_, into) for id_ in merged_ids],
     )
+    contact_search.remove_terms(connection, tenant, merged_ids)

@@ -17,6 +17,7 @@ from infra.state.registry import StateEngine, StateLocation
 from infra.state.signals import ProcessSignals
 from infra.state.sqlite import (
     access,
+    contact_search,
     contacts,
     conversation_rows,
     conversations,
@@ -53,6 +54,7 @@ _BY_CONVERSATION = {
 _BY_TENANT = {
     "state_contacts": contact_merging.contacts_key,
     "state_addresses": contact_merging.contacts_key,
+    "state_contact_terms": contact_merging.contacts_key,
     "state_access_tokens": rules.access_tokens_key,
 }
 """The tables by tenant, and the key whose shard holds a tenant's rows."""
@@ -74,6 +76,7 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
     return State(
         conversations=conversations.SqliteConversations(store),
         contacts=contacts.SqliteContacts(store),
+        contact_search=contact_search.SqliteContactSearch(store),
         transcript=transcript.SqliteTranscript(store),
         deliveries=side_effects.SqliteDeliveries(store),
         parking=parking.SqliteParking(store),

@@ -1,5 +1,5 @@
 -- Stands before the scripts that make a conversation when it is new.
--- KEYS: head, conversation, listing, counts, channels of tenants
+-- KEYS: head, conversation, listing, counts, channels of tenants; the last one: conversations of contacts
 -- ARGV: 3 conversation, 4 now, 5 origin, 6 tenant, 7 channel
 local function is_new()
   return redis.call('HEXISTS', KEYS[2], 'origin') == 0
@@ -13,5 +13,6 @@ local function create()
   redis.call('ZADD', KEYS[3] .. ':' .. kind .. ':agent', A[4], A[3])
   redis.call('HINCRBY', KEYS[4], 'agent', 1)
   redis.call('SADD', KEYS[5] .. ':' .. A[6], A[7])
+  redis.call('SADD', KEYS[#KEYS] .. ':' .. A[6] .. ':' .. cjson.decode(A[5]).contact_id, A[3])
 end
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -13,7 +13,7 @@ import structlog
 
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging, rules
-from infra.state.redis import access, conversations, coordination, parking, side_effects
+from infra.state.redis import access, contact_search, conversations, coordination, parking, side_effects
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
 from infra.state.redis.client.shards import ALL, Shards, quote_part
@@ -27,8 +27,8 @@ from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 
 _SPECIAL = re.compile(r"([\[\]*?\\^-])")
-_KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:", "ap")
-_REBUILT = frozenset(b"c h x u l k lc o t n p d dt i e ct a at j jo jt ji jc ap".split())
+_KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:", "ap", "cc")
+_REBUILT = frozenset(b"c h x u l k lc cc o t n p d dt i e ct ci a at j jo jt ji jc ap".split())
 _SCAN = 2_000
 
 
@@ -178,7 +178,7 @@ class RedisRebuild:
             raise StateLost("another rebuild has started in the meantime", shards=overtaken)
 
     async def _merge_contact(self, contact: Contact) -> bool:
-        shard = conversations.contacts_shard(contact.tenant)
+        shard = contact_search.contacts_shard(contact.tenant)
         keys = conversations.contact_keys(self._shards, contact.tenant, contact.addresses)
         (known,) = await self._run_restore(shard, "restore_contact_get", keys[:1], contact.id)
         (flat,) = await self._run_restore(shard, "restore_contact_find", keys)
@@ -193,12 +193,12 @@ class RedisRebuild:
         return await self._put_contact(merged, read, losers, swallowed)
 
     async def _put_contact(
-        self, contact: Contact, read: dict[str, bytes], losers: Iterable[Contact] = (), swallowed: Iterable[str] = ()
+        self, contact: Contact, read: dict[str, bytes], losers: Sequence[Contact] = (), swallowed: Iterable[str] = ()
     ) -> bool:
         """False when the stored contacts have changed since they were read."""
         keys, arguments = conversations.contact_put_arguments(self._shards, contact, losers, swallowed, read)
         (done,) = await self._run_restore(
-            conversations.contacts_shard(contact.tenant), "restore_contact_put", keys, *arguments
+            contact_search.contacts_shard(contact.tenant), "restore_contact_put", keys, *arguments
         )
         return bool(done)
 
