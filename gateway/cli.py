@@ -13,6 +13,7 @@ import typer
 from gateway.commands import (
     chat,
     configuration,
+    contacts,
     dead_letters,
     doctor,
     init,
@@ -51,6 +52,7 @@ app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(route.app, name="route")
 app.add_typer(dead_letters.app, name="deadletter")
 app.add_typer(turns.app, name="turns")
+app.add_typer(contacts.app, name="contact")
 app.add_typer(state.state, name="state")
 app.add_typer(state.topics, name="topics")
 app.add_typer(schema.app, name="schema")

@@ -1,5 +1,5 @@
-"""The admin API: documents, routing, conversations, approvals, dead letters, recordings, training data, insights, API
-tokens and the audit trail."""
+"""The admin API: documents, routing, conversations, approvals, contacts, dead letters, recordings, training data,
+insights, API tokens and the audit trail."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gateway.access.audit_routes import ADMIN_ACTIONS
 from gateway.access.routes import ADMIN_ROUTES
 from gateway.admin.approvals import ApprovalApi
 from gateway.admin.audit import AuditApi
+from gateway.admin.contacts import ContactApi
 from gateway.admin.conversations import ConversationApi
 from gateway.admin.dead_letters import DeadLetterApi
 from gateway.admin.guard import AdminGuard
@@ -37,7 +38,7 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
     guard = AdminGuard(services)
     documents, conversations, dead_letters = KnowledgeApi(services), ConversationApi(services), DeadLetterApi(services)
     approvals, tokens, audit = ApprovalApi(services), TokenApi(services), AuditApi(services)
-    sources = KnowledgeSourceApi(services)
+    sources, contacts = KnowledgeSourceApi(services), ContactApi(services)
     health = KnowledgeHealthApi(services, open_health_checks(app, services, Citations(services)))
     reader = InsightReader(services)
     outcomes, insights = OutcomeApi(services, reader), InsightApi(services, reader)
@@ -61,6 +62,9 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("POST", "/conversations/{id}/owner", conversations.change_owner),
         ("POST", "/conversations/{id}/messages", conversations.send_message),
         ("POST", "/conversations/{id}/attachments", conversations.upload),
+        ("GET", "/contacts", contacts.list_contacts),
+        ("GET", "/contacts/{id}", contacts.get),
+        ("GET", "/contacts/{id}/export", contacts.export),
         ("GET", "/recordings", RecordingsApi(services).export),
         ("GET", "/training", TrainingExportApi(services).export),
         ("GET", "/insights", insights.read),

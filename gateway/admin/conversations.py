@@ -8,8 +8,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.registry import CHANNELS
-from gateway.admin.contact_names import load_contacts, name_authors
 from gateway.admin.guard import get_principal, read_page_size
+from gateway.contacts.contact_names import load_contacts, name_authors
 from gateway.http.responses import error_response, json_response, read_json
 from gateway.operators.conversations import OperatorMessage, OperatorService
 from gateway.storage.attachments import AttachmentService

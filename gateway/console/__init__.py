@@ -12,6 +12,7 @@ from gateway.console.guard import ConsoleGuard, FormHandler, PageHandler, with_e
 from gateway.console.live_updates import LiveUpdates
 from gateway.console.pages.access import AccessPage
 from gateway.console.pages.audit import AuditPage
+from gateway.console.pages.contacts import ContactPages
 from gateway.console.pages.conversation import ConversationPage
 from gateway.console.pages.conversation_list import ConversationListPage
 from gateway.console.pages.dead_letters import DeadLetterPage
@@ -72,11 +73,14 @@ def _add_insight_routes(
 
 def _add_tenant_routes(app: web.Application, services: ProcessServices, guard: ConsoleGuard, live: LiveUpdates) -> None:
     conversation, dead_letters = ConversationPage(services, live), DeadLetterPage(services)
-    access, audit = AccessPage(services), AuditPage(services)
+    access, audit, contacts = AccessPage(services), AuditPage(services), ContactPages(services)
     for path, page in (
         ("/conversations", ConversationListPage(services, live).show),
         ("/conversations/{id}", conversation.show),
         ("/conversations/{id}/resolve", conversation.show_resolution_form),
+        ("/contacts", contacts.show_list),
+        ("/contacts/{id}", contacts.show),
+        ("/contacts/{id}/export", contacts.export),
         ("/deadletters", dead_letters.show),
         ("/access", access.show),
         ("/audit", audit.show),

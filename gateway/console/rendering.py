@@ -26,6 +26,7 @@ _ERROR_TITLES = {
 }
 SECTION_TITLES = {
     "conversations": "Conversations",
+    "contacts": "Contacts",
     "deadletters": "Dead letters",
     "knowledge": "Knowledge",
     "insights": "Insights",

@@ -1,4 +1,4 @@
-"""The table of the endpoints for API tokens and the audit trail."""
+"""The table of the endpoints for contacts, API tokens and the audit trail."""
 
 from __future__ import annotations
 
@@ -14,6 +14,30 @@ from gateway.http.api_endpoint import (
 )
 
 ACCESS_ENDPOINTS: tuple[ApiEndpoint, ...] = (
+    describe_admin_endpoint(
+        "GET",
+        "/contacts",
+        "Find contacts by name, address or id; without `q`, list all by name.",
+        {200: models.ContactListResponse},
+        query={
+            "q": "Words that the name, an address or the id begins with.",
+            "channel": "Only contacts with an address on this channel.",
+        }
+        | PAGE_QUERY,
+        errors=PAGE_ERRORS,
+    ),
+    describe_admin_endpoint(
+        "GET",
+        "/contacts/{id}",
+        "Read a contact with its addresses and its newest 200 conversations.",
+        {200: models.ContactResponse},
+    ),
+    describe_admin_endpoint(
+        "GET",
+        "/contacts/{id}/export",
+        "Export everything that is held about a contact, as JSON lines.",
+        {200: "application/x-ndjson"},
+    ),
     describe_admin_endpoint(
         "GET",
         "/tokens",

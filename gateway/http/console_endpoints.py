@@ -24,10 +24,29 @@ def _form_endpoint(path: str, summary: str, **more: object) -> ApiEndpoint:
     return ApiEndpoint("POST", "/console" + path, summary, {200: "text/html", 303: ""}, **settings)  # type: ignore[arg-type]
 
 
+def _export_endpoint(path: str, summary: str) -> ApiEndpoint:
+    """Describe a download of JSON lines. ``path`` is that below the tenant."""
+    return ApiEndpoint(
+        "GET",
+        "/console/{tenant}" + path,
+        summary,
+        {200: "application/x-ndjson", 303: ""},
+        auth=CONSOLE,
+        errors=_CONSOLE_ERRORS,
+        group="console",
+        permission=CONSOLE_ROUTES["GET", path],
+    )
+
+
 _LIST_QUERY = {
     "state": "queue, mine, person, agent or closed.",
     "channel": "Only conversations on this channel.",
     "after": "The cursor of an older page.",
+}
+_CONTACT_QUERY = {
+    "q": "Words that the name, an address or the id begins with.",
+    "channel": "Only contacts with an address on this channel.",
+    "after": "The cursor of a page.",
 }
 _DOCUMENT_QUERY = {
     "q": "Only documents with this text in their title or id.",
@@ -63,6 +82,9 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     ),
     _page_endpoint("/{tenant}/conversations/{id}", "Show a conversation.", query={"after": "A sequence number."}),
     _page_endpoint("/{tenant}/conversations/{id}/resolve", "Show the form for resolving a conversation."),
+    _page_endpoint("/{tenant}/contacts", "Find contacts by name, address or id.", query=_CONTACT_QUERY),
+    _page_endpoint("/{tenant}/contacts/{id}", "Show a contact with its addresses and its newest conversations."),
+    _export_endpoint("/contacts/{id}/export", "Export everything that is held about a contact, as JSON lines."),
     _page_endpoint(
         "/{tenant}/deadletters", "List dead letters.", query={"code": "Only dead letters with this error code."}
     ),
@@ -84,16 +106,7 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "List the audit trail, the newest record first.",
         query={"actor": "Only what this actor did.", "action": "Only this action.", "after": "The cursor of a page."},
     ),
-    ApiEndpoint(
-        "GET",
-        "/console/{tenant}/audit/export",
-        "Export the whole audit trail with its hashes, as JSON lines.",
-        {200: "application/x-ndjson", 303: ""},
-        auth=CONSOLE,
-        errors=_CONSOLE_ERRORS,
-        group="console",
-        permission=CONSOLE_ROUTES["GET", "/audit/export"],
-    ),
+    _export_endpoint("/audit/export", "Export the whole audit trail with its hashes, as JSON lines."),
     ApiEndpoint(
         "GET", "/console/assets/{file}", "Download a file of the console.", {200: "text/css"}, errors=("not_found",)
     ),

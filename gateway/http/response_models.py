@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.access import Role, Scope
 from schemas.conversation import Owner, Turn
 from schemas.messages import (
+    Address,
     AuthorKind,
     MessageState,
     Quote,
@@ -178,6 +179,39 @@ class ConversationListResponse(ResponseModel):
 class ConversationResponse(ConversationItem):
     transcript: list[ChatMessage]
     turns: list[Turn]
+
+
+class ContactItem(ResponseModel):
+    """``last_at``: when anything last happened in one of the contact's conversations."""
+
+    id: str
+    name: str
+    addresses: list[Address]
+    last_at: datetime
+
+
+class ContactListResponse(ResponseModel):
+    items: list[ContactItem]
+    next: str
+
+
+class ContactFacts(ResponseModel):
+    """``former_addresses`` are no longer the contact's. ``merged_ids``: the ids of contacts that turned out to be this
+    one."""
+
+    locale: str
+    created_at: datetime
+    former_addresses: list[Address]
+    opted_out: bool
+    opted_at: datetime | None
+    marketing_opted_out: bool
+    marketing_opted_at: datetime | None
+    merged_ids: list[str]
+
+
+class ContactResponse(ContactItem):
+    facts: ContactFacts
+    conversations: list[ConversationItem]
 
 
 class OwnerResponse(ResponseModel):

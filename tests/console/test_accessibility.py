@@ -95,7 +95,10 @@ async def every_page(window: Window, conversation: str) -> AsyncIterator[tuple[s
     """Each with all that can be unfolded on it."""
     talks = (talk(conversation), talk(conversation, "resolve"), f"{LIST}/nothing")
     documents = [f"/console/shop/knowledge/{page}" for page in DOCUMENT_PAGES]
-    sections = [f"/console/shop/{section}" for section in ("deadletters", "knowledge", "access")]
+    sections = [f"/console/shop/{section}" for section in ("contacts", "deadletters", "knowledge", "access")]
+    listed = await open_page(window, sections[0])
+    sections.append(str(await listed.locator("tbody a").first.get_attribute("href")))
+    await listed.close()
     for path in (LIST, *talks, *sections, *documents):
         page = await open_page(window, path)
         if path.endswith("knowledge"):

@@ -57,19 +57,24 @@ class AdminApi:
             raise _error_of(response.status, data)
         return data
 
-    async def stream_lines(self, path: str) -> AsyncIterator[str]:
-        """The lines of a response of JSON lines, as they arrive."""
+    async def stream(self, path: str) -> AsyncIterator[bytes]:
+        """The parts of a large response, as they arrive."""
         try:
             async with self._http.get(self._base + path, headers=self._headers, timeout=_EXPORT_TIMEOUT) as response:
                 if response.status >= 400:
                     raise _error_of(response.status, await response.json())
-                rest = b""
                 async for chunk in response.content.iter_any():
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
-                        yield line.decode() + "\n"
+                    yield chunk
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.Unavailable("the instance stopped answering", fix="look at its log") from error
+
+    async def stream_lines(self, path: str) -> AsyncIterator[str]:
+        """The lines of a response of JSON lines, as they arrive."""
+        rest = b""
+        async for chunk in self.stream(path):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line.decode() + "\n"
 
     async def list_items(self, path: str, **query: str) -> list[Any]:
         """All items of a list."""

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from connectors import conversation_signals as signals
 from connectors.outbound.rendering import render_within_deadline
-from gateway.admin.contact_names import load_contacts, name_authors
 from gateway.config.desk import DeskSettings
 from gateway.config.settings import Tenant
 from gateway.console.conversation_status import describe_holder, describe_owner
@@ -23,6 +22,7 @@ from gateway.console.pages.conversation_list import list_topic
 from gateway.console.pages.transcript import ResendForm, TranscriptView
 from gateway.console.rendering import build_path, redirect, render, render_page
 from gateway.console.sessions import Operator
+from gateway.contacts.contact_names import load_contacts, name_authors
 from gateway.http.responses import describe_validation_error
 from gateway.operators.conversations import OperatorMessage, OperatorService
 from gateway.storage.attachments import AttachmentService

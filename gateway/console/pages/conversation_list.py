@@ -11,7 +11,6 @@ from aiohttp import web
 from markupsafe import Markup
 
 from connectors.registry import CHANNELS
-from gateway.admin.contact_names import load_contacts
 from gateway.console.conversation_status import (
     OwnerStatus,
     Wait,
@@ -23,6 +22,7 @@ from gateway.console.conversation_status import (
 from gateway.console.live_updates import LivePart, LiveUpdates
 from gateway.console.rendering import build_path, build_url, render, render_page
 from gateway.console.sessions import Operator
+from gateway.contacts.contact_names import load_contacts
 from gateway.wiring.process_services import ProcessServices
 from schemas.content import describe_content
 from schemas.conversation import Contact, Conversation, Owner, display_name

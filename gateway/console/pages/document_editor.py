@@ -12,9 +12,9 @@ from markupsafe import Markup
 from agent_worker.knowledge.text.documents import check_body, document_id
 from agent_worker.knowledge.text.front_matter import parse_attributes
 from connectors.markup import render_html
+from gateway.console.document_text import render_document_text
 from gateway.console.forms import Form, FormLimits
 from gateway.console.pages.document import VISIBILITIES
-from gateway.console.pages.document_text import render_document_text
 from gateway.console.pages.knowledge import ASSURANCES, parse_question
 from gateway.console.rendering import build_path, redirect, render_page
 from gateway.console.sessions import Operator, record_act

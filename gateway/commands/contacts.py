@@ -1,0 +1,112 @@
+"""`parley contact`: find a contact, and export everything that is held about one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from urllib.parse import quote
+
+import typer
+
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, with_api
+from gateway.commands.common.printing import note, print_json, print_table
+from schemas.errors import Unavailable
+
+if TYPE_CHECKING:
+    from gateway.commands.common.instance import AdminApi
+
+app = typer.Typer(help="Find contacts, and export what is held about one of them.", no_args_is_help=True)
+_LONGEST_LINE = 200
+"""Bytes from the end of an export in which its last line begins."""
+
+
+@app.command()
+def find(
+    query: Annotated[
+        str, typer.Argument(metavar="Q", help="Words that the name, an address or the id begins with.")
+    ] = "",
+    channel: Annotated[str, typer.Option(help="Only contacts with an address on this channel.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many contacts are listed at most.")] = 50,
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find contacts by name, address, phone number or id; without Q, list all by name."""
+
+    async def load(api: AdminApi) -> list[Any]:
+        items: list[Any] = []
+        filters = {"q": query, "channel": channel}
+        async for item in api.iterate_items("/contacts", **{name: text for name, text in filters.items() if text}):
+            if len(items) == limit:
+                note(f"There are more than {limit}: write more of the name, or raise --limit.")
+                break
+            items.append(item)
+        return items
+
+    items = with_api(config, tenant, url, load)
+    if as_json:
+        print_json(items)
+        return
+    rows = ((item["id"], item["name"], _describe_addresses(item), item["last_at"]) for item in items)
+    print_table(("id", "name", "addresses", "last active"), rows)
+
+
+@app.command()
+def export(
+    contact: Annotated[str, typer.Argument(metavar="ID", help="An id from `contact find`.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this file instead of standard output.", show_default=False)
+    ] = None,
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    url: Url = None,
+) -> None:
+    """Export everything that is held about a contact, as JSON lines. The export is recorded in the audit trail."""
+
+    async def write(api: AdminApi) -> int:
+        parts = api.stream(f"/contacts/{quote(contact, safe='')}/export")
+        first = await anext(parts, b"")  # an error leaves no file
+        draft = out.with_name(f".{out.name}.{os.getpid()}") if out else None
+        try:
+            with draft.open("xb") if draft else nullcontext(sys.stdout.buffer) as sink:
+                end = _write(sink, first, b"")
+                async for part in parts:
+                    end = _write(sink, part, end)
+            count = read_count(end)
+            if draft and out:
+                draft.replace(out)
+        finally:
+            if draft:
+                draft.unlink(missing_ok=True)
+        return count
+
+    count = with_api(config, tenant, url, write)
+    note(f"{count} lines{f' in {out}' if out else ''}. They are personal data: keep them where only you can read them.")
+
+
+def _write(sink: BinaryIO, part: bytes, end: bytes) -> bytes:
+    """Write a part. Returns the end of everything that was written, given that from before."""
+    sink.write(part)
+    return (end + part)[-_LONGEST_LINE:]
+
+
+def read_count(end: bytes) -> int:
+    """The number of lines that the last one says. Raises Unavailable if the export broke off before it."""
+    try:
+        last = json.loads(end.splitlines()[-1])
+        return int(last["data"]["lines"]) if last["kind"] == "end" else _fail()
+    except (ValueError, LookupError, TypeError):
+        return _fail()
+
+
+def _fail() -> int:
+    raise Unavailable("the export broke off before its end", fix="look at the instance's log, and export again")
+
+
+def _describe_addresses(item: dict[str, Any]) -> str:
+    return ", ".join(f"{address['channel']}:{address['value']}" for address in item["addresses"])

@@ -1,0 +1,64 @@
+"""The pages of contacts: the search, one contact with its conversations, and the export."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.admin.contacts import ContactExporter, read_search
+from gateway.console.conversation_status import describe_owner
+from gateway.console.rendering import build_path, build_url, render_page
+from gateway.console.sessions import Operator
+from gateway.contacts.directory import SHOWN_CONVERSATIONS, ContactDirectory
+from gateway.wiring.process_services import ProcessServices
+
+PAGE_SIZE = 50
+_SECTION = "contacts"
+_UNNAMED = "No name"
+
+
+class ContactPages:
+    def __init__(self, services: ProcessServices) -> None:
+        self._config = services.config
+        self._directory = ContactDirectory(services.state)
+        self._exporter = ContactExporter(services)
+
+    async def show_list(self, request: web.Request, operator: Operator) -> web.Response:
+        tenant, (query, channel) = request.match_info["tenant"], read_search(request)
+        after = request.query.get("after", "")
+        found, following = await self._directory.search(tenant, query, channel=channel, after=after, limit=PAGE_SIZE)
+        accounts = self._config.tenants[tenant].channels.accounts()
+        filters = {"q": query, "channel": channel}
+        return render_page(
+            "contact_list.html",
+            operator,
+            tenant,
+            _SECTION,
+            query=query,
+            channel=channel,
+            channels=[name for name, configured in accounts.items() if configured],
+            rows=found,
+            unnamed=_UNNAMED,
+            next_url=build_url(build_path(tenant, _SECTION), filters | {"after": following}) if following else "",
+        )
+
+    async def show(self, request: web.Request, operator: Operator) -> web.Response:
+        tenant = request.match_info["tenant"]
+        person = await self._directory.find(tenant, request.match_info["id"])
+        newest = person.conversations[:SHOWN_CONVERSATIONS]
+        conversations = await self._directory.load_conversations(newest)
+        return render_page(
+            "contact.html",
+            operator,
+            tenant,
+            _SECTION,
+            contact=person.contact,
+            name=person.contact.name or _UNNAMED,
+            last_at=person.last_at,
+            merged=len(person.ids - {person.contact.id}),
+            rows=[(each, describe_owner(each, operator)) for each in conversations],
+            hidden=len(person.conversations) - len(newest),
+            export_url=build_path(tenant, _SECTION, person.contact.id, "export") if operator.may("admin") else "",
+        )
+
+    async def export(self, request: web.Request, operator: Operator) -> web.StreamResponse:
+        return await self._exporter.respond(request)

@@ -1,0 +1,76 @@
+"""Contacts in the console: the search, the page of one contact, and the export."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+
+from tests.console.conftest import Sit
+from tests.console.form_client import FormClient
+from tests.console.sample_conversations import begin_conversation, fill_conversation
+from tests.unit.gateway.conftest import Instance
+
+PATH = "/console/shop/contacts"
+
+
+async def test_contacts_are_listed_by_name_and_found_by_name_and_address(instance: Instance, ben: FormClient) -> None:
+    zoe = await begin_conversation(instance, "v-zoe", name="Zoë")
+    await begin_conversation(instance, "v-ada", name="Ada")
+    listed = await ben.get(PATH)
+    assert listed.words.index("Ada") < listed.words.index("Zoë")
+    for query in ("zoe", "v-zoe", zoe.origin.contact_id):
+        found = await ben.get(f"{PATH}?q={query}")
+        assert "Zoë web: v-zoe" in found.words, query
+        assert "Ada" not in found.words
+        assert f'href="{PATH}/{zoe.origin.contact_id}"' in found.text
+    assert "No contact was found." in (await ben.get(f"{PATH}?q=nobody")).words
+    assert "No contact was found." in (await ben.get(f"{PATH}?channel=slack")).words
+    assert (await ben.get(f"{PATH}?channel=fax")).status == 400
+
+
+async def test_a_long_list_goes_on_on_the_next_page(instance: Instance, ben: FormClient) -> None:
+    for number in range(51):
+        await begin_conversation(instance, f"v-{number:02}", name=f"Ada {number:02}")
+    first = await ben.get(f"{PATH}?q=ada")
+    assert "Ada 49" in first.words
+    assert "Ada 50" not in first.words
+    following = re.search(r'href="([^"]+)">More contacts', first.text)
+    assert following
+    following_page = await ben.get(unescape(following[1]))
+    assert "Ada 50" in following_page.words
+    assert "Ada 49" not in following_page.words
+
+
+async def test_a_contact_is_shown_with_its_conversations_and_exported(instance: Instance, ben: FormClient) -> None:
+    found = await fill_conversation(instance, name="<b>Ada</b>")
+    page = await ben.get(f"{PATH}/{found.origin.contact_id}")
+    assert "<b>Ada</b>" not in page.text
+    assert f'href="/console/shop/conversations/{found.id}"' in page.text
+    assert found.origin.place in page.words
+    exported = await ben.get(f"{PATH}/{found.origin.contact_id}/export")
+    assert exported.status == 200
+    lines = [json.loads(line) for line in exported.text.splitlines()]
+    assert (lines[0]["data"]["name"], lines[-1]["kind"]) == ("<b>Ada</b>", "end")
+    assert (await ben.get(f"{PATH}/nobody")).status == 404
+
+
+async def test_reading_and_exporting_are_recorded_with_who_did_it(instance: Instance, ben: FormClient) -> None:
+    found = await begin_conversation(instance, "v-1", name="Ada")
+    await ben.get(f"{PATH}/{found.origin.contact_id}")
+    await ben.get(f"{PATH}/{found.origin.contact_id}/export")
+    records = (await instance.admin("GET", "/audit?action=contact")).body["items"]
+    subject = f"contact:{found.origin.contact_id}"
+    assert [(each["action"], each["actor"], each["subject"]) for each in records] == [
+        ("contact.export", "console:ben", subject),
+        ("contact.read", "console:ben", subject),
+    ]
+
+
+async def test_the_export_is_offered_to_whoever_may_have_it(instance: Instance, sit: Sit) -> None:
+    found = await begin_conversation(instance, "v-1", name="Ada")
+    page = f"{PATH}/{found.origin.contact_id}"
+    for name, may in (("vera", False), ("mia", False), ("ben", True), ("olga", True)):
+        seat = await sit(name)
+        assert ("Export everything" in (await seat.get(page)).words) is may, name
+        assert (await seat.get(f"{page}/export")).status == (200 if may else 403), name

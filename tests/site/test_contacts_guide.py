@@ -1,0 +1,35 @@
+"""docs/how-to/contacts.md, followed: somebody writes, is found, and gets everything that is held about them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.site.blocks import list_blocks
+from tests.site.reader import CHAT, Reader
+from tests.site.test_project_pages import assert_like
+
+PAGE = "docs/how-to/contacts.md"
+FOLLOWED = {PAGE: {"sh", "json", "text"}}
+
+
+@pytest.mark.slow
+def test_somebody_who_wrote_is_found_and_exported(reader: Reader) -> None:
+    reader.variables["PARLEY_ENCODER"] = "light"
+    reader.run("parley init shop")
+    reader.folder = reader.home / "shop"
+    reader.serve("parley dev", reader.ports[CHAT], "/readyz")
+    blocks = list_blocks(PAGE)
+    script = "\necho\n".join(block.text for block in blocks if block.kind == "sh")
+    printed = reader.run_script(script)
+    (listed,) = [json.loads(line) for line in printed.splitlines() if line.startswith('{"items"')]
+    (shown,) = [block.text for block in blocks if block.kind == "json"]
+    assert_like(json.loads(shown), listed)
+    (end,) = [block.text.strip() for block in blocks if block.kind == "text"]
+    assert printed.splitlines()[-1] == end
+    lines = [json.loads(line) for line in (reader.folder / "contact.jsonl").read_text().splitlines()]
+    assert lines[0]["data"]["id"] == listed["items"][0]["id"]
+    asked = [line["source"] for line in lines if line["data"].get("text") == "How much is shipping?"]
+    assert "state" in asked
+    assert any(source.startswith("parley.inbound.web/") for source in asked)
