@@ -32,7 +32,7 @@ async def test_contacts_are_listed_by_name_and_found_by_name_and_address(instanc
 async def test_a_long_list_goes_on_on_the_next_page(instance: Instance, ben: FormClient) -> None:
     for number in range(51):
         await begin_conversation(instance, f"v-{number:02}", name=f"Ada {number:02}")
-    first = await ben.get(f"{PATH}?q=ada")
+    first = await ben.get(PATH)
     assert "Ada 49" in first.words
     assert "Ada 50" not in first.words
     following = re.search(r'href="([^"]+)">More contacts', first.text)

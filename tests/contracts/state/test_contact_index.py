@@ -15,8 +15,8 @@ from infra.state.sqlite.contact_search import READ_CONVERSATIONS, READ_MERGED, R
 from schemas.ports import State
 from tests.contracts.state.engines import embedded_state
 from tests.contracts.state.port_calls import processes, set_up
-from tests.contracts.state.test_contact_search import TENANT, add, find, phone
-from tests.contracts.state.test_contacts import SCOPED
+from tests.contracts.state.test_contact_search import TENANT, add, find
+from tests.contracts.state.test_contacts import SCOPED, phone
 
 ADDED = 450
 """Contacts: more than are indexed at once."""

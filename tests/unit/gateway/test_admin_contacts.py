@@ -63,7 +63,7 @@ async def test_pages_lead_to_the_next_one(instance: Instance) -> None:
     names: list[str] = []
     after = ""
     while True:
-        page = (await instance.admin("GET", f"/contacts?q=ada&limit=2&after={after}")).body
+        page = (await instance.admin("GET", f"/contacts?limit=2&after={after}")).body
         names += [item["name"] for item in page["items"]]
         after = page["next"]
         if not after:
@@ -163,8 +163,9 @@ async def test_an_export_that_fails_leaves_no_file(
     assert list(out.iterdir()) == []
 
 
-async def break_off(_log: object, _tenant: str) -> AsyncIterator[bytes]:
-    raise Unavailable("the log is away")
+async def break_off(_log: object, tenant: str) -> AsyncIterator[bytes]:
+    if tenant:
+        raise Unavailable("the log is away")
     yield b""
 
 
