@@ -17,7 +17,7 @@ _LOADED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class ListedContact:
+class ContactRow:
     """A contact in a list. ``last_at``: when anything last happened in one of its conversations."""
 
     contact: Contact
@@ -41,14 +41,14 @@ class ContactDirectory:
 
     async def search(
         self, tenant: str, query: str, *, channel: str, after: str, limit: int
-    ) -> tuple[list[ListedContact], str]:
+    ) -> tuple[list[ContactRow], str]:
         """One page, and the cursor of the next. Raises InvalidRequest for a bad cursor."""
         page = await self._state.contact_search.search(tenant, query, channel=channel, after=after, limit=limit)
         found = await self._state.contact_search.list_conversations(tenant, [contact.id for contact in page.items])
         items = []
         for contact in page.items:
             newest = found.get(contact.id)
-            items.append(ListedContact(contact, newest[0].updated_at if newest else contact.created_at))
+            items.append(ContactRow(contact, newest[0].updated_at if newest else contact.created_at))
         return items, page.next
 
     async def find(self, tenant: str, id: str) -> Person:

@@ -21,7 +21,7 @@ from schemas.conversation import Origin
 from schemas.messages import Address
 from tests.contracts.bus.engines import open_kafka
 from tests.contracts.state.engines import server_state
-from tests.contracts.state.planted_contact import TENANT, PlantedContact
+from tests.contracts.state.sample_contact import TENANT, SampleContact
 from tests.unit.gateway.conftest import TEXT, Instance, run_instance
 
 CONFIG = TEXT.replace(
@@ -107,7 +107,7 @@ def find_places(lines: list[Any], word: str) -> set[tuple[str, str]]:
 
 
 async def test_an_export_has_what_every_place_holds_and_nothing_of_another_contact(services: ProcessServices) -> None:
-    ada, eve = PlantedContact(services, "kestrel"), PlantedContact(services, "osprey")
+    ada, eve = SampleContact(services, "kestrel"), SampleContact(services, "osprey")
     for contact in (ada, eve):
         await contact.plant()
     assert ada.words.keys() == PLACES.keys()
@@ -124,7 +124,7 @@ async def test_an_export_has_what_every_place_holds_and_nothing_of_another_conta
 
 
 async def test_an_export_is_in_the_audit_trail_and_in_itself(services: ProcessServices) -> None:
-    ada = PlantedContact(services, "kestrel")
+    ada = SampleContact(services, "kestrel")
     await ada.arrive()
     lines = await export(services, ada.contact)
     (record,) = [line["data"] for line in lines if line["kind"] == "audit"]
@@ -132,7 +132,7 @@ async def test_an_export_is_in_the_audit_trail_and_in_itself(services: ProcessSe
 
 
 async def test_a_contact_that_was_merged_is_exported_with_all_of_its_conversations(services: ProcessServices) -> None:
-    ada, later = PlantedContact(services, "kestrel"), PlantedContact(services, "merlin")
+    ada, later = SampleContact(services, "kestrel"), SampleContact(services, "merlin")
     await ada.plant()
     await later.plant()
     both = [Address(channel="web", value=each.place, assurance="verified") for each in (ada, later)]
@@ -148,10 +148,10 @@ async def test_a_contact_that_was_merged_is_exported_with_all_of_its_conversatio
             assert find_places(lines, each.words["address"]) >= PLACES["address"]
 
 
-async def open_room(services: ProcessServices, *people: str) -> list[PlantedContact]:
+async def open_room(services: ProcessServices, *people: str) -> list[SampleContact]:
     """People in a thread; the first one began it."""
     room = "T1:C1:1.0"
-    guests = [PlantedContact(services, name, channel="slack") for name in people]
+    guests = [SampleContact(services, name, channel="slack") for name in people]
     conversation = ids.conversation_id(TENANT, "slack", "main", room)
     for guest in guests:
         await guest.arrive(place=room, addresses=[Address(channel="slack", value=f"T1:{guest.name}")])
@@ -181,7 +181,7 @@ async def test_of_a_thread_with_several_people_each_gets_their_own_part(services
 
 async def test_a_message_that_no_worker_has_seen_is_exported(services: ProcessServices) -> None:
     """The edge has accepted it; nothing but the log knows its conversation."""
-    ada = PlantedContact(services, "kestrel")
+    ada = SampleContact(services, "kestrel")
     await ada.arrive()
     unknown = ids.conversation_id(TENANT, "web", "main", "elsewhere")
     await ada.write(ada.word("message"), conversation=unknown)
@@ -191,7 +191,7 @@ async def test_a_message_that_no_worker_has_seen_is_exported(services: ProcessSe
 
 
 async def test_a_long_conversation_and_a_large_file_are_exported_whole(services: ProcessServices) -> None:
-    ada = PlantedContact(services, "kestrel")
+    ada = SampleContact(services, "kestrel")
     await ada.arrive()
     count = 450
     said = [await ada.write(f"{ada.word('message')} number {number:03}") for number in range(count)]
@@ -207,7 +207,7 @@ async def test_a_long_conversation_and_a_large_file_are_exported_whole(services:
 
 
 async def test_exports_wait_for_each_other(services: ProcessServices) -> None:
-    ada = PlantedContact(services, "kestrel")
+    ada = SampleContact(services, "kestrel")
     await ada.plant()
     first, second = await asyncio.gather(export(services, ada.contact), export(services, ada.contact))
     assert abs(len(first) - len(second)) <= 1, "the later one holds the audit record of the other"

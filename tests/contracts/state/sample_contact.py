@@ -35,7 +35,7 @@ TENANT = "shop"
 
 
 @dataclass
-class PlantedContact:
+class SampleContact:
     """Writes records and state about one contact as the parts of Parley do. ``words`` are the secret ones by place."""
 
     services: ProcessServices
