@@ -97,7 +97,8 @@ PLACES: dict[str, tuple[str, ...]] = {
         "gateway/console/{live_updates,rendering}.py",
         "gateway/insights/plots.py",
         "gateway/console/pages/{conversation,conversation_list,knowledge_sources,transcript}.py",
-        "gateway/console/pages/{document_editor,document_text,insights,knowledge_health}.py",
+        "gateway/console/document_text.py",
+        "gateway/console/pages/{document_editor,insights,knowledge_health}.py",
     ),
     "yarl": (
         "agent_worker/actions/*",
