@@ -152,9 +152,9 @@ format: install-dev ## Rewrite the code in house style
 
 .PHONY: lock
 lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer versions)
-	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra models --extra oidc --extra build --output-file requirements/run.txt
+	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra evals --extra models --extra oidc --extra build --output-file requirements/run.txt
 	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
-	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra models --extra oidc --extra anthropic --extra google \
+	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra evals --extra models --extra oidc --extra anthropic --extra google \
 		--extra telemetry --extra insights --extra build --constraint requirements/dev.txt \
 		--output-file requirements/image.txt
 	$(subst pyproject.toml,requirements/identity-provider.in,$(COMPILE)) --output-file requirements/identity-provider.txt

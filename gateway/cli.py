@@ -16,6 +16,7 @@ from gateway.commands import (
     contacts,
     dead_letters,
     doctor,
+    evals,
     init,
     insights,
     knowledge,
@@ -53,6 +54,7 @@ app.add_typer(route.app, name="route")
 app.add_typer(dead_letters.app, name="deadletter")
 app.add_typer(turns.app, name="turns")
 app.add_typer(contacts.app, name="contact")
+app.add_typer(evals.app, name="eval")
 app.add_typer(state.state, name="state")
 app.add_typer(state.topics, name="topics")
 app.add_typer(schema.app, name="schema")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -75,6 +75,12 @@ class ConversationLog:
         return Origin(
             tenant=self.tenant, channel=self.channel, account=self.account, place=self.place, contact_id=self.contact
         )
+
+    @property
+    def messages(self) -> list[InboundMessage]:
+        """What contacts and people wrote, in this order and as it was last."""
+        end = datetime.max.replace(tzinfo=UTC)
+        return [message for id in self._messages if (message := self.find_message(id, end)) is not None]
 
     def find_message(self, id: str, at: datetime, handled: Container[str] = ()) -> InboundMessage | None:
         """The contact's message as it was then, with the changes among the ``handled`` events."""

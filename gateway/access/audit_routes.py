@@ -18,6 +18,7 @@ ADMIN_ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/knowledge/sources/{source}/sync"): "source.sync",
     ("POST", "/knowledge/sources/{source}/removals"): "source.removals",
     ("POST", "/insights/{group}/draft"): "knowledge.draft",
+    ("POST", "/evals"): "eval.publish",
     ("GET", "/recordings"): "recording.export",
     ("GET", "/training"): "training.export",
     ("POST", "/deadletters/{id}/replay"): "deadletter.replay",

@@ -12,6 +12,7 @@ from gateway.admin.audit import AuditApi
 from gateway.admin.contacts import ContactApi
 from gateway.admin.conversations import ConversationApi
 from gateway.admin.dead_letters import DeadLetterApi
+from gateway.admin.eval_runs import EvalRunApi
 from gateway.admin.guard import AdminGuard
 from gateway.admin.insights import InsightApi
 from gateway.admin.knowledge import KnowledgeApi
@@ -38,7 +39,7 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
     guard = AdminGuard(services)
     documents, conversations, dead_letters = KnowledgeApi(services), ConversationApi(services), DeadLetterApi(services)
     approvals, tokens, audit = ApprovalApi(services), TokenApi(services), AuditApi(services)
-    sources, contacts = KnowledgeSourceApi(services), ContactApi(services)
+    sources, contacts, evals = KnowledgeSourceApi(services), ContactApi(services), EvalRunApi(services)
     health = KnowledgeHealthApi(services, open_health_checks(app, services, Citations(services)))
     reader = InsightReader(services)
     outcomes, insights = OutcomeApi(services, reader), InsightApi(services, reader)
@@ -72,6 +73,8 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("GET", "/report", insights.read_period),
         ("GET", "/outcomes", outcomes.read),
         ("GET", "/outcomes/conversations", outcomes.list_conversations),
+        ("GET", "/evals", evals.list_runs),
+        ("POST", "/evals", evals.publish),
         ("GET", "/conversations/{id}/approvals", approvals.list_approvals),
         ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),
         ("GET", "/deadletters", dead_letters.list_dead_letters),

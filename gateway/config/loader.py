@@ -20,13 +20,14 @@ from gateway.config.operators import ADMIN_NAME
 from gateway.config.routing import RoutingSettings
 from gateway.config.settings import Config
 from gateway.config.transcribers import TranscriberEntry
-from gateway.config.validation import Validation, suggest
+from gateway.config.validation import Validation, combine_problems, suggest
 from gateway.config.yaml_reader import YamlDocument, YamlReader
 from infra.state.registry import load_sections, server_engines
 from schemas.errors import ConfigInvalid
 from schemas.key_ring import KeyRing
 
 FILE_NAME = "parley.yaml"
+_FIX = "`parley config schema` lists every setting; `parley config check` checks again"
 _SHORT_VARIABLES = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state", "PARLEY_MODEL": "dev_model"}
 
 
@@ -84,7 +85,7 @@ def load(
         _check_transcribers(config, validation)
         _check_operators(config, validation)
     if validation.problems or config is None:
-        raise _combine_problems(validation.problems, path)
+        raise combine_problems(validation.problems, path.name, _FIX)
     config = _make_paths_absolute(config, path.parent)
     return secret_keys.fill_in_secrets(config) if make_secrets and config.embedded else config
 
@@ -173,7 +174,7 @@ def _set_port(document: YamlDocument, port: str, position: str) -> None:
     document.positions["listen",] = position
 
 
-def _check_secrets(config: Config, validation: Validation) -> None:
+def _check_secrets(config: Config, validation: Validation[Config]) -> None:
     """Check the length of the secrets that the operator chooses. A vendor decides about the length of its own."""
     secrets: dict[tuple[str, ...], KeyRing] = {(name,): getattr(config, name) for name in secret_keys.SECRET_NAMES}
     for tenant, section in config.tenants.items():
@@ -185,7 +186,7 @@ def _check_secrets(config: Config, validation: Validation) -> None:
             validation.add(path, f"{message}; make one with: {secret_keys.GENERATE_COMMAND}")
 
 
-def _check_modes(config: Config, document: YamlDocument, validation: Validation) -> None:
+def _check_modes(config: Config, document: YamlDocument, validation: Validation[Config]) -> None:
     if (config.bus == "sqlite") != (config.state == "sqlite"):
         key = "bus" if config.bus == "sqlite" else "state"
         other = "state" if key == "bus" else "bus"
@@ -208,7 +209,7 @@ def _servers() -> str:
     return f"kafka:// and {' or '.join(f'{entry.schemes[0]}://' for entry in server_engines())}"
 
 
-def _check_models(config: Config, validation: Validation) -> None:
+def _check_models(config: Config, validation: Validation[Config]) -> None:
     """Check the names of models. `local` always exists and always answers from the documents, because all other models
     fall back on it."""
     names = sorted({"local", *config.models})
@@ -230,7 +231,7 @@ def _check_models(config: Config, validation: Validation) -> None:
                 validation.add(path, message + suggest(model, names))
 
 
-def _check_transcribers(config: Config, validation: Validation) -> None:
+def _check_transcribers(config: Config, validation: Validation[Config]) -> None:
     for name, tenant in config.tenants.items():
         if tenant.transcriber and tenant.transcriber not in config.transcribers:
             path = ("tenants", name, "transcriber")
@@ -238,7 +239,7 @@ def _check_transcribers(config: Config, validation: Validation) -> None:
             validation.add(path, message + suggest(tenant.transcriber, sorted(config.transcribers)))
 
 
-def _check_operators(config: Config, validation: Validation) -> None:
+def _check_operators(config: Config, validation: Validation[Config]) -> None:
     if ADMIN_NAME in config.operators:
         validation.add(
             ("operators", ADMIN_NAME),
@@ -327,10 +328,3 @@ def _absolute_certificates(section: BaseModel, folder: Path) -> BaseModel:
     """The section with absolute paths of certificates."""
     named = {name: value for name, value in section if name.endswith("_file") and value}
     return section.model_copy(update={name: str((folder / value).resolve()) for name, value in named.items()})
-
-
-def _combine_problems(lines: list[str], path: Path) -> ConfigInvalid:
-    fix = "`parley config schema` lists every setting; `parley config check` checks again"
-    if len(lines) == 1:
-        return ConfigInvalid(lines[0], fix=fix)
-    return ConfigInvalid(f"{len(lines)} problems in {path.name}:\n" + "\n".join(f"  {line}" for line in lines), fix=fix)

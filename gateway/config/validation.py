@@ -1,22 +1,24 @@
-"""Validation of the configuration: pydantic's errors in an operator's words, with the position and a suggestion."""
+"""Validation of a YAML file: pydantic's errors in an operator's words, with the position and a suggestion."""
 
 from __future__ import annotations
 
 import difflib
 import types
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config.settings import Config
 from gateway.config.yaml_reader import KeyPath, YamlDocument, format_path
+from schemas.errors import ConfigInvalid
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
-class Validation:
-    """The problems of one configuration, in the order of the file."""
+class Validation(Generic[Model]):
+    """The problems of one file, in its order."""
 
-    def __init__(self, document: YamlDocument, model: type[Config]) -> None:
+    def __init__(self, document: YamlDocument, model: type[Model]) -> None:
         self._source = document
         self._model = model
         self.problems = list(document.problems)
@@ -24,8 +26,8 @@ class Validation:
     def add(self, path: KeyPath, message: str) -> None:
         self.problems.append(f"{self._source.position_of(path)}: {message}")
 
-    def validate(self) -> Config | None:
-        """The configuration, or None if there are problems, which are added to ``problems``."""
+    def validate(self) -> Model | None:
+        """The content as this model, or None if there are problems, which are added to ``problems``."""
         try:
             return self._model.model_validate(self._source.values)
         except ValidationError as error:
@@ -124,3 +126,10 @@ def _describe_error(detail: ErrorDetails, value: Any) -> str:
         return f"must be one of {detail['ctx']['expected_tags']}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should", "must")
     return message[:1].lower() + message[1:]
+
+
+def combine_problems(lines: list[str], file: str, fix: str) -> ConfigInvalid:
+    """One error for all problems of a file."""
+    if len(lines) == 1:
+        return ConfigInvalid(lines[0], fix=fix)
+    return ConfigInvalid(f"{len(lines)} problems in {file}:\n" + "\n".join(f"  {line}" for line in lines), fix=fix)

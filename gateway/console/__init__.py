@@ -19,6 +19,7 @@ from gateway.console.pages.dead_letters import DeadLetterPage
 from gateway.console.pages.document import DocumentPage
 from gateway.console.pages.document_editor import EDITOR_LIMITS, DocumentEditorPage
 from gateway.console.pages.document_upload import UPLOAD_LIMITS, DocumentUploadPage
+from gateway.console.pages.evals import EvalsPage
 from gateway.console.pages.insights import InsightsPage
 from gateway.console.pages.knowledge import KnowledgePage
 from gateway.console.pages.knowledge_health import KnowledgeHealthPage
@@ -82,6 +83,7 @@ def _add_tenant_routes(app: web.Application, services: ProcessServices, guard: C
         ("/contacts/{id}", contacts.show),
         ("/contacts/{id}/export", contacts.export),
         ("/deadletters", dead_letters.show),
+        ("/evals", EvalsPage(services).show),
         ("/access", access.show),
         ("/audit", audit.show),
         ("/audit/export", audit.export),

@@ -29,6 +29,7 @@ SECTION_TITLES = {
     "contacts": "Contacts",
     "deadletters": "Dead letters",
     "knowledge": "Knowledge",
+    "evals": "Evals",
     "insights": "Insights",
     "access": "Access",
     "audit": "Audit",

@@ -88,6 +88,7 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint(
         "/{tenant}/deadletters", "List dead letters.", query={"code": "Only dead letters with this error code."}
     ),
+    _page_endpoint("/{tenant}/evals", "Show the last runs of suites, with the cases that failed."),
     _page_endpoint("/{tenant}/insights", "Show the latest report of outcomes and failed answers."),
     _page_endpoint(
         "/{tenant}/insights/conversations", "List the conversations behind a figure.", query=_CONVERSATIONS_QUERY

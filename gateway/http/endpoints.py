@@ -27,6 +27,7 @@ from gateway.http.api_endpoint import (
 )
 from gateway.http.console_endpoints import CONSOLE_ENDPOINTS
 from gateway.http.insight_endpoints import INSIGHT_ENDPOINTS
+from gateway.http.learning_endpoints import LEARNING_ENDPOINTS
 from gateway.operators.conversations import OperatorMessage
 from gateway.webchat.chat_service import VisitorMessage
 from gateway.webchat.sessions import SessionRequest
@@ -296,11 +297,13 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
     describe_admin_endpoint(
         "GET",
         "/recordings",
-        "Export the documents and the recorded conversations, unmasked, as JSON lines, for `parley replay`.",
+        "Export the documents and the recorded conversations, unmasked, as JSON lines, for `parley replay` and"
+        " `parley eval`.",
         {200: "application/x-ndjson"},
         query={
             "since": "Only conversations last answered at this time or later.",
             "conversation": "Only this conversation.",
+            "documents": "`only`: nothing but the documents.",
         },
         errors=("invalid_request", "unavailable", *ADMIN_ERRORS),
     ),
@@ -348,6 +351,7 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         errors=("conflict", *ADMIN_ERRORS),
     ),
     *INSIGHT_ENDPOINTS,
+    *LEARNING_ENDPOINTS,
     *ACCESS_ENDPOINTS,
     *CONSOLE_ENDPOINTS,
     ApiEndpoint("GET", "/healthz", "Check that the process is alive.", {200: models.HealthResponse}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -55,10 +55,21 @@ async def replace_documents(
     store = CandidateDocuments(documents)
     own = path_sources(config, tenant)
     source = DocumentSource(str(folder), own[0].label if len(own) == 1 else str(folder))
-    report = await sync_documents(
-        store, [source], remove=True, crawl_states=CrawlStateStore(scratch / "crawl.json"), allow_removals=True
-    )
+    return await _sync(store, [source], scratch, "check `knowledge` of the candidate")
+
+
+async def read_configured_documents(config: Config, tenant: str, scratch: Path) -> list[Document]:
+    """The documents in the files and folders that are configured for a tenant. Raises ConfigInvalid if one cannot be
+    read."""
+    return await _sync(CandidateDocuments([]), path_sources(config, tenant), scratch, "check `knowledge.paths`")
+
+
+async def _sync(
+    store: CandidateDocuments, sources: Sequence[DocumentSource], scratch: Path, fix: str
+) -> list[Document]:
+    crawl_states = CrawlStateStore(scratch / "crawl.json")
+    report = await sync_documents(store, sources, remove=True, crawl_states=crawl_states, allow_removals=True)
     if report.failed:
         name, why = next(iter(report.failed.items()))
-        raise ConfigInvalid(f"{name}: {why}", fix="check `knowledge` of the candidate")
+        raise ConfigInvalid(f"{name}: {why}", fix=fix)
     return list(store.documents.values())

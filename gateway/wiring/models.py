@@ -130,17 +130,20 @@ def _open_model(
 
 
 def _build_limits(entry: ModelEntry) -> ModelLimits:
-    prices = Prices(entry.prices.input, entry.prices.output, entry.prices.cached_input)
     return ModelLimits(
         timeout=entry.timeout,
         silence=entry.first_token,
         context=entry.context,
         output=entry.max_output,
-        prices=prices,
+        prices=build_prices(entry),
         full_context_tokens=entry.whole_knowledge,
         may_act="actions" in entry.abilities,
         image_types=IMAGE_TYPES if "vision" in entry.abilities else frozenset(),
     )
+
+
+def build_prices(entry: ModelEntry) -> Prices:
+    return Prices(entry.prices.input, entry.prices.output, entry.prices.cached_input)
 
 
 def open_provider(entry: ModelEntry) -> Provider:

@@ -27,6 +27,7 @@ from infra.deploy.doctor_finding import Finding
 from schemas.errors import ConfigInvalid, SetupError
 
 if TYPE_CHECKING:
+    from agent_worker.knowledge.vectors.encoder import Encoder
     from agent_worker.router.intents import ModelQuality
 
 MAX_EXAMPLES_AT_START = 1000
@@ -108,17 +109,32 @@ def train(
     """Train the tenant's intent model unless the saved one is up to date. Blocking, for up to a minute.
 
     Returns the quality of the model, or None if nothing was trained. ``on_start`` is called before the training."""
-    from agent_worker.router.training import train as train_model
-
-    rules = build_route_rules(config.tenants[name])
-    if rules.trained is None:
-        return None
-    encoder, version = open_encoder(config), artifact.examples_version(rules.examples)
-    if not force and artifact.is_current(rules.trained, version, encoder.name if encoder is not None else ""):
+    section = config.tenants[name]
+    encoder = open_encoder(config)
+    if not force and not needs_training(section, encoder):
         return None
     on_start()
+    return train_model_of(section, encoder)
+
+
+def needs_training(section: Tenant, encoder: Encoder | None) -> bool:
+    """Return whether the tenant has intents that the saved model does not know."""
+    rules = build_route_rules(section)
+    if rules.trained is None:
+        return False
+    version = artifact.examples_version(rules.examples)
+    return not artifact.is_current(rules.trained, version, encoder.name if encoder is not None else "")
+
+
+def train_model_of(section: Tenant, encoder: Encoder | None) -> ModelQuality | None:
+    """Train the intent model of a tenant's section. Returns its quality, or None without intents. Blocking."""
+    from agent_worker.router.training import train as train_model
+
+    rules = build_route_rules(section)
+    if rules.trained is None:
+        return None
     model, quality = train_model(rules.examples, encoder)
-    artifact.save_model(rules.trained, model, version, quality)
+    artifact.save_model(rules.trained, model, artifact.examples_version(rules.examples), quality)
     return quality
 
 

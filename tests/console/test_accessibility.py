@@ -51,6 +51,14 @@ async def fill_all_pages(instance: Instance) -> str:
     await instance.settled()
     table = "\n| Country | Price |\n|---|---|\n| Portugal | 6 € |\n"
     await instance.admin("PUT", "/knowledge/shipping", document | {"body": body + table})
+    for at, passed in (("2026-05-03T09:00:00Z", 9), ("2026-05-04T09:00:00Z", 8)):
+        failed = {"name": "price", "checks": [{"check": "contains", "why": "lacks '4.50 euro'"}]}
+        failed |= {"conversation": whole.id, "answers": [{"asked": "How much is it?", "text": "4.90 euro."}]}
+        counts = {"cases": 10, "passed": passed, "low": 0.5, "high": 1, "cost": 0.01, "p95_ms": 40.5}
+        checks = [{"check": "contains", "passed": passed, "failed": 10 - passed}]
+        about = {"suite": "evals.yaml", "setup": "current", "at": at, "misses": ["80% passed"]}
+        run = about | counts | {"checks": checks, "failed": [failed]}
+        assert (await instance.admin("POST", "/evals", run)).status == 201
     proposal = {"document": "pots", "origin": "insights", "reason": "Asked 12 times this week."}
     await instance.admin("PUT", "/knowledge/pots.draft", {"title": "Pots", "body": body, "proposal": proposal})
     await instance.settled()
@@ -95,7 +103,7 @@ async def every_page(window: Window, conversation: str) -> AsyncIterator[tuple[s
     """Each with all that can be unfolded on it."""
     talks = (talk(conversation), talk(conversation, "resolve"), f"{LIST}/nothing")
     documents = [f"/console/shop/knowledge/{page}" for page in DOCUMENT_PAGES]
-    sections = [f"/console/shop/{section}" for section in ("contacts", "deadletters", "knowledge", "access")]
+    sections = [f"/console/shop/{section}" for section in ("contacts", "deadletters", "evals", "knowledge", "access")]
     listed = await open_page(window, sections[0])
     sections.append(str(await listed.locator("tbody a").first.get_attribute("href")))
     await listed.close()

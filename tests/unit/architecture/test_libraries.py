@@ -27,6 +27,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "twilio": ("connectors/whatsapp/twilio/*",),
     # models
     "pydantic_ai": ("agent_worker/models/providers/*",),
+    "pydantic_evals": ("agent_worker/learning/evals/evaluation.py",),
     "openai": ("agent_worker/models/providers/openai.py",),
     "anthropic": ("agent_worker/models/providers/anthropic.py",),
     "google": ("agent_worker/models/providers/google.py", "agent_worker/sources/drive/credentials.py"),
@@ -38,6 +39,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     ),
     "numpy": (
         "agent_worker/knowledge/{health,ranking,vectors}/*",
+        "agent_worker/learning/evals/statistics.py",
         "agent_worker/learning/insights/*",
         "agent_worker/nlu/*",
         "agent_worker/router/*",
@@ -75,6 +77,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/knowledge/text/front_matter.py",
         "gateway/commands/*",
         "gateway/config/*",
+        "gateway/evals/suite_files.py",
         "gateway/wiring/routing.py",
     ),
     "orjson": EVERYWHERE,
