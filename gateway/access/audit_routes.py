@@ -34,6 +34,7 @@ CONSOLE_ACTIONS: Mapping[tuple[str, str], str] = {
     ("GET", "/contacts/{id}/export"): "contact.export",
     ("POST", "/knowledge/documents/{document}/restore"): "knowledge.restore",
     ("POST", "/knowledge/documents/{document}/delete"): "knowledge.remove",
+    ("GET", "/insights/{group}/cases"): "eval.export",
     ("POST", "/insights/{group}/draft"): "knowledge.draft",
     ("GET", "/audit/export"): "audit.export",
 }

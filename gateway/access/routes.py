@@ -84,6 +84,7 @@ CONSOLE_ROUTES: Mapping[tuple[str, str], Permission] = {
     ("POST", "/knowledge/documents/{document}/delete"): "knowledge",
     ("GET", "/insights"): "read",
     ("POST", "/insights"): "read",
+    ("GET", "/insights/{group}/cases"): "admin",
     ("GET", "/insights/conversations"): "read",
     ("POST", "/insights/{group}/draft"): "knowledge",
     ("GET", "/access"): "owner",

@@ -44,7 +44,7 @@ class RecordingsApi:
         sources = [*map(topics.inbound, channels), *map(topics.outbound, channels), topics.EVENTS]
         async with self._lock:
             with conversation_grouping.open_conversation_grouping(services.config.data_path / "exports") as grouping:
-                await grouping.gather(services.bus, tenant, sources, REPLAY_TYPES, only=only)
+                await grouping.gather(services.bus, tenant, sources, REPLAY_TYPES, only=[only] if only else ())
                 count = await grouping.run_in_thread(grouping.count_conversations, since)
                 response = await _begin(request)
                 await response.write(orjson.dumps({"conversations": count}) + b"\n")

@@ -68,6 +68,7 @@ def _add_insight_routes(
     page = InsightsPage(services, live, reports)
     _add_page(app, guard, "/insights", page.show)
     _add_page(app, guard, "/insights/conversations", page.show_conversations)
+    _add_page(app, guard, "/insights/{group}/cases", page.export_cases)
     _add_form(app, guard, "/insights", page.update)
     _add_form(app, guard, "/insights/{group}/draft", page.save_draft)
 

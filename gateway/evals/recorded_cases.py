@@ -27,15 +27,16 @@ class _MessageGroup:
     people: list[str] = field(default_factory=list)
 
 
-def build_case(log: ConversationLog, name: str = "") -> dict[str, Any]:
-    """The case as it is written into a suite. What people answered counts more than what the agent did. Names, e-mail
-    addresses, telephone and card numbers are masked. Raises NotFound if the contact wrote nothing."""
+def build_case(log: ConversationLog, name: str = "", *, failed: bool = False) -> dict[str, Any]:
+    """The case as it is written into a suite. What people answered counts more than what the agent did, which counts
+    for nothing if it ``failed``. Names, e-mail addresses, telephone and card numbers are masked. Raises NotFound if the
+    contact wrote nothing."""
     groups = _group_messages(log)
     if not groups:
         raise NotFound(f"conversation {log.id} has no messages of a contact on the log")
     names = {message.author.name for message in log.messages if message.author.name}
     mask = Anonymizer(None, names)
-    turns = [_build_turn(group, mask) for group in groups]
+    turns = [_build_turn(group, mask, failed=failed) for group in groups]
     case: dict[str, Any] = {"name": name or _name_of(log, turns[0])}
     case |= _describe_contact(log, groups)
     if results := list(_list_results(log)):
@@ -64,12 +65,15 @@ def _group_messages(log: ConversationLog) -> list[_MessageGroup]:
     return groups
 
 
-def _build_turn(group: _MessageGroup, mask: Anonymizer) -> dict[str, Any]:
+def _build_turn(group: _MessageGroup, mask: Anonymizer, *, failed: bool) -> dict[str, Any]:
     first = group.messages[0]
     text = mask("\n".join(message.text.strip() for message in group.messages))
     turn: dict[str, Any] = {"picks": first.choice.id.partition(":")[0]} if first.choice else {"message": text}
     people = mask("\n".join(group.people))
-    expect = _expect_from_people(people) if people else _expect_from_turn(group.turn)
+    if people:
+        expect = _expect_from_people(people)
+    else:
+        expect = _expect_other_than(group.turn) if failed else _expect_from_turn(group.turn)
     if expect:
         turn["expect"] = expect
     if people:
@@ -81,6 +85,11 @@ def _expect_from_people(text: str) -> dict[str, Any]:
     """The figures that a person gave."""
     figures = list(dict.fromkeys(_FIGURE.findall(text)))
     return {"contains": figures} if figures else {}
+
+
+def _expect_other_than(turn: Turn | None) -> dict[str, Any]:
+    """What can be said of a better answer than this one: it does not decline."""
+    return {"declines": False} if turn is not None and turn.outcome == "declined" else {}
 
 
 def _expect_from_turn(turn: Turn | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Files of suites: reading, and adding of cases."""
+"""Files of suites: reading, writing, and adding of cases."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ def read_results(path: Path) -> RunResult:
         raise ConfigInvalid(
             f"{path} has no results of `parley eval run`", fix="write them with `parley eval run --out FILE`"
         ) from error
+
+
+def format_suite(cases: Sequence[dict[str, Any]]) -> str:
+    """A file of a suite with these cases."""
+    return _HEAD + _indent(_dump(list(cases)), 2)
 
 
 def add_case(path: Path, case: dict[str, Any]) -> None:

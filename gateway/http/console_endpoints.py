@@ -24,13 +24,13 @@ def _form_endpoint(path: str, summary: str, **more: object) -> ApiEndpoint:
     return ApiEndpoint("POST", "/console" + path, summary, {200: "text/html", 303: ""}, **settings)  # type: ignore[arg-type]
 
 
-def _export_endpoint(path: str, summary: str) -> ApiEndpoint:
-    """Describe a download of JSON lines. ``path`` is that below the tenant."""
+def _export_endpoint(path: str, summary: str, content_type: str = "application/x-ndjson") -> ApiEndpoint:
+    """Describe a download. ``path`` is that below the tenant."""
     return ApiEndpoint(
         "GET",
         "/console/{tenant}" + path,
         summary,
-        {200: "application/x-ndjson", 303: ""},
+        {200: content_type, 303: ""},
         auth=CONSOLE,
         errors=_CONSOLE_ERRORS,
         group="console",
@@ -92,6 +92,9 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint("/{tenant}/insights", "Show the latest report of outcomes and failed answers."),
     _page_endpoint(
         "/{tenant}/insights/conversations", "List the conversations behind a figure.", query=_CONVERSATIONS_QUERY
+    ),
+    _export_endpoint(
+        "/insights/{group}/cases", "Export the examples of a group as a suite of cases.", "application/yaml"
     ),
     _page_endpoint("/{tenant}/knowledge", "List the tenant's documents.", query=_DOCUMENT_QUERY),
     _page_endpoint("/{tenant}/knowledge/new", "Show the form to write a document."),

@@ -6,19 +6,25 @@ Nothing is stored for this. A counter beside the log could only differ from it a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Container, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from itertools import islice
 
 import structlog
 
 from agent_worker.isolated_process import IsolatedProcess, ProcessCrashed
+from agent_worker.learning.conversation_log import REPLAY_TYPES, ConversationLog, RecordedEvent, read_conversation
 from agent_worker.learning.insights.outcomes import ConversationOutcome, assess
 from agent_worker.learning.insights.report import InsightReport
 from agent_worker.learning.insights.timeline import TIMELINE_TYPES, Timeline
 from gateway.insights.timelines import Period, iterate_timelines
-from gateway.training_export.conversation_grouping import ConversationGrouping, open_conversation_grouping
+from gateway.training_export.conversation_grouping import (
+    ConversationEvent,
+    ConversationGrouping,
+    open_conversation_grouping,
+)
 from gateway.wiring.engines import channels_of
 from gateway.wiring.process_services import ProcessServices
 from schemas import topics
@@ -56,13 +62,27 @@ class InsightReader:
             outcomes = await assess_all(grouping, period)
             return outcomes, await analyze_in_process(grouping, period) if is_installed() else None
 
+    async def read_conversations(self, tenant: str, ids: Sequence[str]) -> list[ConversationLog]:
+        """These conversations, as far as the log still has them, in the order of the ids. Raises BusUnavailable."""
+        channels = channels_of(self._services.config)
+        async with self._gather(tenant, REPLAY_TYPES, [*map(topics.outbound, channels)], only=ids) as grouping:
+            found = await grouping.run_in_thread(_read_all, grouping, tenant)
+        return [found[id] for id in ids if id in found]
+
     @asynccontextmanager
-    async def _gather(self, tenant: str) -> AsyncIterator[ConversationGrouping]:
+    async def _gather(
+        self,
+        tenant: str,
+        types: Container[str] = TIMELINE_TYPES,
+        more_topics: Sequence[str] = (),
+        *,
+        only: Collection[str] = (),
+    ) -> AsyncIterator[ConversationGrouping]:
         services = self._services
-        sources = [*map(topics.inbound, channels_of(services.config)), topics.EVENTS]
+        sources = [*map(topics.inbound, channels_of(services.config)), *more_topics, topics.EVENTS]
         async with self._lock:
             with open_conversation_grouping(services.config.data_path / "exports") as grouping:
-                await grouping.gather(services.bus, tenant, sources, TIMELINE_TYPES)
+                await grouping.gather(services.bus, tenant, sources, types, only=only)
                 yield grouping
 
 
@@ -98,6 +118,16 @@ def check_installed() -> None:
     """Raises Unavailable if scikit-learn is not installed."""
     if not is_installed():
         raise Unavailable("grouping failures needs scikit-learn, the extra `insights`", fix=install_command("insights"))
+
+
+def _read_all(grouping: ConversationGrouping, tenant: str) -> dict[str, ConversationLog]:
+    conversations = grouping.conversations(None, None)
+    return {id: read_conversation(id, tenant, [*map(_to_recorded, events)]) for id, events in conversations}
+
+
+def _to_recorded(event: ConversationEvent) -> RecordedEvent:
+    at = datetime.fromtimestamp(event.at, UTC)
+    return RecordedEvent(event.id, event.type, event.channel, event.account, at, event.body, event.replay_of)
 
 
 def _assess_next(timelines: Iterator[Timeline], period: Period) -> list[ConversationOutcome | None]:

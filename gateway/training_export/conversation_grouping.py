@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -70,10 +70,10 @@ class ConversationGrouping:
         self._count = 0
 
     async def gather(
-        self, bus: Bus, tenant: str, sources: Sequence[str], types: Container[str], *, only: str = ""
+        self, bus: Bus, tenant: str, sources: Sequence[str], types: Container[str], *, only: Collection[str] = ()
     ) -> None:
-        """Copy the tenant's events of these types from these topics; of one conversation if ``only`` names it. Raises
-        BusUnavailable."""
+        """Copy the tenant's events of these types from these topics; only of these conversations, if ``only`` names
+        any. Raises BusUnavailable."""
         rows: list[_Row] = []
         for topic in sources:
             async for record in await bus.read(topic):
@@ -82,7 +82,7 @@ class ConversationGrouping:
                 is_wanted = headers.get("ce_tenant") == tenant and headers.get("ce_type") in types
                 if is_wanted and headers["ce_type"] == topics.PASSAGE_RETRIEVED:
                     await self.run_in_thread(self._add_passage, headers.get("ce_subject", ""), record.value)
-                elif is_wanted and only in ("", headers.get("ce_conversation")):
+                elif is_wanted and (not only or headers.get("ce_conversation") in only):
                     rows += _to_rows(record, self._count)
                 if len(rows) >= _BATCH_SIZE:
                     await self.run_in_thread(self._add, rows)

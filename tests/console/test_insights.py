@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
 
+from gateway.evals.suite_files import read_suite
 from tests.console.form_client import FormClient, ShownPage
 from tests.console.test_accessibility import DESK, PHONE, open_page, signed_in, violations
 from tests.unit.gateway.conftest import Instance
@@ -61,6 +63,22 @@ async def test_figures_groups_and_drafts(instance: Instance, anna: FormClient) -
     assert saved.url.startswith("/console/shop/knowledge/documents/insight-")
     assert "Suggested by insights" in saved.words
     assert "Carla" not in saved.words
+
+
+async def test_the_examples_of_a_group_become_cases_of_a_suite(
+    instance: Instance, anna: FormClient, tmp_path: Path
+) -> None:
+    await write_declined(instance)
+    page = await read_report(anna)
+    response = await anna.get(find_link(page, "Make eval cases"))
+    assert response.status == 200
+    (tmp_path / "evals.yaml").write_text(response.text)
+    suite = read_suite(tmp_path / "evals.yaml")
+    group = await anna.get(find_link(page, "8 times"))
+    assert [case.conversation for case in suite.cases] == re.findall(r'conversations/(gift-\d+)">Example', page.text)
+    assert all(case.conversation in group.words for case in suite.cases)
+    assert all(case.people and not case.expect.declines for case in suite.cases)
+    assert "Carla" not in response.text
 
 
 @pytest.mark.parametrize("fields", [{"days": "31"}, {}])

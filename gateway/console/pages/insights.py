@@ -1,5 +1,5 @@
-"""The page of insights: outcomes with plots, groups of failed answers with their cures, and the conversations behind
-each figure."""
+"""The page of insights: outcomes with plots, groups of failed answers with their cures and cases, and the conversations
+behind each figure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from gateway.console.forms import Form
 from gateway.console.live_updates import LivePart, LiveUpdates
 from gateway.console.rendering import build_path, redirect, render, render_page
 from gateway.console.sessions import Operator
+from gateway.evals.recorded_cases import build_case
+from gateway.evals.suite_files import format_suite
 from gateway.insights.document_drafts import save_proposal
 from gateway.insights.period_report import PeriodReport
 from gateway.insights.plots import draw_outcomes, draw_parts
@@ -101,6 +103,17 @@ class InsightsPage:
         own = self._services.config.tenants[tenant].protection.own_number_finder
         saved = await save_proposal(self._editor, tenant, group, own, operator.label)
         return redirect(build_path(tenant, "knowledge", "documents", saved.id))
+
+    async def export_cases(self, request: web.Request, _: Operator) -> web.Response:
+        """Download the examples of a group as a suite of cases for ``parley eval``. Raises NotFound, BusUnavailable."""
+        tenant = request.match_info["tenant"]
+        group = find_group((await self._find_report(tenant)).groups, request.match_info["group"])
+        logs = await self._reports.reader.read_conversations(tenant, group.examples)
+        if not logs:
+            raise NotFound("the log does not hold these conversations any more")
+        suite = format_suite([build_case(log, failed=True) for log in logs])
+        headers = {"Content-Disposition": f'attachment; filename="evals-{group.id}.yaml"', "Cache-Control": "no-store"}
+        return web.Response(text=suite, content_type="application/yaml", headers=headers)
 
     async def show_conversations(self, request: web.Request, operator: Operator) -> web.Response:
         """List the conversations of a figure, a handoff reason, or a group. Raises NotFound, InvalidRequest."""

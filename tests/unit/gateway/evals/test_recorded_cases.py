@@ -14,9 +14,9 @@ from tests.unit.agent_worker.worker_environment import CHANNEL, TENANT, WorkerEn
 HEAT = "Do you add a heat pack in winter?"
 
 
-async def take(world: WorkerEnvironment, name: str = "") -> dict[str, Any]:
+async def take(world: WorkerEnvironment, name: str = "", *, failed: bool = False) -> dict[str, Any]:
     (log,) = await read_conversations(world.bus, TENANT, [CHANNEL])
-    case = build_case(log, name)
+    case = build_case(log, name, failed=failed)
     Case.model_validate(case)
     return case
 
@@ -38,6 +38,13 @@ async def test_what_the_agent_did_is_expected_again(tmp_path: Path) -> None:
         ("Do you sell spaceships?", {"declines": True}),
         ("I want to speak to a human", {"hands_over": True}),
     ]
+
+
+async def test_of_a_failed_answer_nothing_is_expected_but_that_the_next_one_answers(tmp_path: Path) -> None:
+    async with world_at(tmp_path) as world:
+        await say(world, HEAT, "Do you sell spaceships?", "I want to speak to a human")
+        case = await take(world, failed=True)
+    assert [turn.get("expect") for turn in case["turns"]] == [None, {"declines": False}, None]
 
 
 async def test_what_people_answered_counts_more_than_what_the_agent_did(tmp_path: Path) -> None:
