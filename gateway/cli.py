@@ -16,21 +16,18 @@ from gateway.commands import (
     contacts,
     dead_letters,
     doctor,
-    evals,
     init,
-    insights,
-    knowledge,
     migrate,
     new,
     operators,
-    replay,
     route,
     schema,
     serving,
     state,
     tokens,
-    turns,
 )
+from gateway.commands.knowledge import documents
+from gateway.commands.learning import evals, insights, replay, turns
 from schemas.errors import ParleyError
 from schemas.runtime.optional_dependencies import DISTRIBUTION
 
@@ -49,7 +46,7 @@ migrate.add(app)
 insights.add(app)
 replay.add(app)
 app.add_typer(configuration.app, name="config")
-app.add_typer(knowledge.app, name="knowledge")
+app.add_typer(documents.app, name="knowledge")
 app.add_typer(route.app, name="route")
 app.add_typer(dead_letters.app, name="deadletter")
 app.add_typer(turns.app, name="turns")

@@ -3,6 +3,8 @@ insights, API tokens and the audit trail."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from aiohttp import web
 
 from gateway.access.audit_routes import ADMIN_ACTIONS
@@ -12,17 +14,17 @@ from gateway.admin.audit import AuditApi
 from gateway.admin.contacts import ContactApi
 from gateway.admin.conversations import ConversationApi
 from gateway.admin.dead_letters import DeadLetterApi
-from gateway.admin.eval_runs import EvalRunApi
-from gateway.admin.guard import AdminGuard
-from gateway.admin.insights import InsightApi
+from gateway.admin.guard import AdminGuard, Handler
 from gateway.admin.knowledge import KnowledgeApi
 from gateway.admin.knowledge_health import KnowledgeHealthApi
 from gateway.admin.knowledge_sources import KnowledgeSourceApi
-from gateway.admin.outcomes import OutcomeApi
-from gateway.admin.recordings import RecordingsApi
+from gateway.admin.learning.eval_runs import EvalRunApi
+from gateway.admin.learning.insights import InsightApi
+from gateway.admin.learning.outcomes import OutcomeApi
+from gateway.admin.learning.recordings import RecordingsApi
+from gateway.admin.learning.training_export import TrainingExportApi
 from gateway.admin.route_explanation import RouteApi
 from gateway.admin.tokens import TokenApi
-from gateway.admin.training_export import TrainingExportApi
 from gateway.insights.insight_reader import InsightReader
 from gateway.knowledge.citations import Citations
 from gateway.knowledge.health import open_health_checks
@@ -32,18 +34,24 @@ PREFIX = "/v1/admin/{tenant}"
 
 __all__ = ["PREFIX", "add_routes"]
 
+_Route = tuple[str, str, Handler]
+"""Method, path below the tenant, and handler."""
+
 
 def add_routes(app: web.Application, services: ProcessServices) -> None:
     """Register all endpoints. Each responds with 401 without a valid token, with 403 to a token of another tenant or
     without the permission, and with 404 for an unknown tenant."""
     guard = AdminGuard(services)
-    documents, conversations, dead_letters = KnowledgeApi(services), ConversationApi(services), DeadLetterApi(services)
-    approvals, tokens, audit = ApprovalApi(services), TokenApi(services), AuditApi(services)
-    sources, contacts, evals = KnowledgeSourceApi(services), ContactApi(services), EvalRunApi(services)
+    routes = *_knowledge_routes(app, services), *_conversation_routes(services), *_learning_routes(services)
+    for method, path, handler in (*routes, *_access_routes(services)):
+        guarded = guard(handler, ADMIN_ROUTES[method, path], ADMIN_ACTIONS.get((method, path), ""))
+        app.router.add_route(method, PREFIX + path, guarded)
+
+
+def _knowledge_routes(app: web.Application, services: ProcessServices) -> Iterable[_Route]:
+    documents, sources = KnowledgeApi(services), KnowledgeSourceApi(services)
     health = KnowledgeHealthApi(services, open_health_checks(app, services, Citations(services)))
-    reader = InsightReader(services)
-    outcomes, insights = OutcomeApi(services, reader), InsightApi(services, reader)
-    for method, path, handler in (
+    return (
         ("GET", "/knowledge", documents.list_documents),
         ("POST", "/knowledge/search", documents.search),
         ("GET", "/knowledge/sources", sources.list_sources),
@@ -57,6 +65,13 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("POST", "/knowledge/{document}/try", documents.try_question),
         ("GET", "/knowledge-health", health.read),
         ("POST", "/knowledge-health", health.start),
+    )
+
+
+def _conversation_routes(services: ProcessServices) -> Iterable[_Route]:
+    conversations, approvals, contacts = ConversationApi(services), ApprovalApi(services), ContactApi(services)
+    dead_letters = DeadLetterApi(services)
+    return (
         ("POST", "/route/explain", RouteApi(services).explain),
         ("GET", "/conversations", conversations.list_conversations),
         ("GET", "/conversations/{id}", conversations.get),
@@ -66,6 +81,18 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("GET", "/contacts", contacts.list_contacts),
         ("GET", "/contacts/{id}", contacts.get),
         ("GET", "/contacts/{id}/export", contacts.export),
+        ("GET", "/conversations/{id}/approvals", approvals.list_approvals),
+        ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),
+        ("GET", "/deadletters", dead_letters.list_dead_letters),
+        ("GET", "/deadletters/{id}", dead_letters.get),
+        ("POST", "/deadletters/{id}/replay", dead_letters.replay),
+    )
+
+
+def _learning_routes(services: ProcessServices) -> Iterable[_Route]:
+    reader = InsightReader(services)
+    outcomes, insights, evals = OutcomeApi(services, reader), InsightApi(services, reader), EvalRunApi(services)
+    return (
         ("GET", "/recordings", RecordingsApi(services).export),
         ("GET", "/training", TrainingExportApi(services).export),
         ("GET", "/insights", insights.read),
@@ -75,18 +102,16 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("GET", "/outcomes/conversations", outcomes.list_conversations),
         ("GET", "/evals", evals.list_runs),
         ("POST", "/evals", evals.publish),
-        ("GET", "/conversations/{id}/approvals", approvals.list_approvals),
-        ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),
-        ("GET", "/deadletters", dead_letters.list_dead_letters),
-        ("GET", "/deadletters/{id}", dead_letters.get),
-        ("POST", "/deadletters/{id}/replay", dead_letters.replay),
+    )
+
+
+def _access_routes(services: ProcessServices) -> Iterable[_Route]:
+    tokens, audit = TokenApi(services), AuditApi(services)
+    return (
         ("GET", "/tokens", tokens.list_tokens),
         ("POST", "/tokens", tokens.create),
         ("DELETE", "/tokens/{id}", tokens.revoke),
         ("GET", "/audit", audit.list_records),
         ("GET", "/audit/export", audit.export),
         ("GET", "/audit/verification", audit.verify),
-    ):
-        app.router.add_route(
-            method, PREFIX + path, guard(handler, ADMIN_ROUTES[method, path], ADMIN_ACTIONS.get((method, path), ""))
-        )
+    )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from agent_worker.router.decision import Route
 from agent_worker.router.router import Router, RoutingRequest
 from gateway.http.responses import json_response, read_json
-from gateway.wiring.models import models_of
+from gateway.wiring.models.providers import models_of
 from gateway.wiring.process_services import ProcessServices
 from gateway.wiring.routing import build_route_rules, ensure_trained
 from schemas.errors import SetupError, Unavailable

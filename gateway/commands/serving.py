@@ -126,7 +126,7 @@ async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> 
     from gateway.doctor import preflight
     from gateway.wiring import compose
     from gateway.wiring.listening import check_port
-    from gateway.wiring.model_discovery import choose_models
+    from gateway.wiring.models.discovery import choose_models
     from gateway.wiring.routing import train_changed_models
 
     config, lines = await choose_models(config, configuration.environment())
@@ -208,7 +208,7 @@ def banner(config: Config, config_option: str, sample: str) -> str:
 
     ``config_option`` is the ``--config`` that commands in another terminal need, ``sample`` a question that the
     documents answer."""
-    from gateway.wiring.model_discovery import describe_model
+    from gateway.wiring.models.discovery import describe_model
 
     url, tenant = config.local_url, next(iter(config.tenants))
     ask = shlex.quote(json.dumps({"query": sample or "…", "k": 3}, ensure_ascii=False))

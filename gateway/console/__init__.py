@@ -16,14 +16,14 @@ from gateway.console.pages.contacts import ContactPages
 from gateway.console.pages.conversation import ConversationPage
 from gateway.console.pages.conversation_list import ConversationListPage
 from gateway.console.pages.dead_letters import DeadLetterPage
-from gateway.console.pages.document import DocumentPage
-from gateway.console.pages.document_editor import EDITOR_LIMITS, DocumentEditorPage
-from gateway.console.pages.document_upload import UPLOAD_LIMITS, DocumentUploadPage
 from gateway.console.pages.evals import EvalsPage
 from gateway.console.pages.insights import InsightsPage
-from gateway.console.pages.knowledge import KnowledgePage
-from gateway.console.pages.knowledge_health import KnowledgeHealthPage
-from gateway.console.pages.knowledge_sources import KnowledgeSourcesPage
+from gateway.console.pages.knowledge.document import DocumentPage
+from gateway.console.pages.knowledge.document_editor import EDITOR_LIMITS, DocumentEditorPage
+from gateway.console.pages.knowledge.document_list import KnowledgePage
+from gateway.console.pages.knowledge.document_upload import UPLOAD_LIMITS, DocumentUploadPage
+from gateway.console.pages.knowledge.health import KnowledgeHealthPage
+from gateway.console.pages.knowledge.sources import KnowledgeSourcesPage
 from gateway.console.pages.openid_sign_in import OpenIdSignIn
 from gateway.console.pages.sign_in import SignInPage
 from gateway.console.sessions import ConsoleSessions

@@ -14,7 +14,7 @@ from gateway.config.settings import Config
 from gateway.doctor import knowledge_sources, preflight, vendors
 from gateway.doctor.audit import check_audit_trail
 from gateway.doctor.vendors import has_webhook
-from gateway.wiring import encoders, routing
+from gateway.wiring import routing
 from gateway.wiring.engines import (
     describe_longer_retention,
     kafka_access,
@@ -23,6 +23,7 @@ from gateway.wiring.engines import (
     state_location,
 )
 from gateway.wiring.listening import check_port
+from gateway.wiring.models import encoders
 from gateway.wiring.process_services import list_accounts
 from infra.deploy.doctor_finding import Finding
 from infra.state.registry import load_engine

@@ -21,7 +21,7 @@ from gateway.config.settings import Config
 from gateway.doctor.vendors import inert_tools
 from gateway.wiring.actions import build_action_rules
 from gateway.wiring.engines import channels_of
-from gateway.wiring.models import find_used_models, open_provider
+from gateway.wiring.models.providers import find_used_models, open_provider
 from gateway.wiring.process_services import list_accounts
 from infra.deploy.doctor_finding import Finding
 from schemas.errors import MissingDependency, ParleyError

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway.console.sessions import COOKIE
-from gateway.http.api_endpoint import ADMIN, CONSOLE, PUBLIC, SIGNATURE, STATUS_BY_CODE, VISITOR, ApiEndpoint
-from gateway.http.endpoints import ENDPOINTS
+from gateway.http.endpoints.api_endpoint import ADMIN, CONSOLE, PUBLIC, SIGNATURE, STATUS_BY_CODE, VISITOR, ApiEndpoint
+from gateway.http.endpoints.table import ENDPOINTS
 from gateway.http.response_models import ErrorResponse, StaleEpochResponse
 
 _NON_WORD = re.compile(r"[^a-z0-9]+")

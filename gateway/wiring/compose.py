@@ -46,13 +46,13 @@ from gateway.wiring.consumers import (
     connector_consumers,
     worker_consumers,
 )
-from gateway.wiring.encoders import open_encoder
 from gateway.wiring.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
 from gateway.wiring.gauges import Readiness
+from gateway.wiring.models.encoders import open_encoder
+from gateway.wiring.models.transcription import open_voice_notes
 from gateway.wiring.process_services import ProcessServices, build_account_lookup, list_accounts
 from gateway.wiring.secret_reload import SecretReload, describe_settings
 from gateway.wiring.supervisor import Supervisor
-from gateway.wiring.transcription import open_voice_notes
 from gateway.wiring.vendor_files import VendorFiles
 from gateway.wiring.vendor_streams import start_backfills, start_streams
 from infra import flight_recorder, open_files, process_tuning

@@ -27,7 +27,7 @@ from gateway.config.settings import Tenant
 from gateway.wiring.actions import build_action_rules
 from gateway.wiring.desk import start_desk
 from gateway.wiring.gauges import GroupGauges
-from gateway.wiring.models import build_budget_rules, build_voice, models_of, open_models
+from gateway.wiring.models.providers import build_budget_rules, build_voice, models_of, open_models
 from gateway.wiring.process_services import ProcessServices
 from gateway.wiring.routing import build_route_rules
 from gateway.wiring.supervisor import Supervisor

@@ -16,7 +16,7 @@ from gateway.config.settings import Config, Tenant
 from gateway.evals.trial_context import replace_actions, trial_clock
 from gateway.evals.trial_conversations import TrialLog, TrialRunner, WriteMessage
 from gateway.wiring.consumers import build_worker_settings
-from gateway.wiring.models import build_prices, open_models, open_provider
+from gateway.wiring.models.providers import build_prices, open_models, open_provider
 from gateway.wiring.replay import open_library
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database

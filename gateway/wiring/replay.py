@@ -21,8 +21,8 @@ from agent_worker.nlu.language_detection import load_language_model
 from gateway.config.settings import Config, Tenant
 from gateway.replay.document_log import DocumentLog
 from gateway.wiring.consumers import build_worker_settings
-from gateway.wiring.encoders import open_encoder
-from gateway.wiring.models import open_models
+from gateway.wiring.models.encoders import open_encoder
+from gateway.wiring.models.providers import open_models
 from gateway.wiring.routing import needs_training, train_model_of
 from schemas.conversation import Document
 from schemas.ports import Bus, Clock, KnowledgeHeads

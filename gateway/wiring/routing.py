@@ -22,7 +22,7 @@ from gateway.config.routing import (
     RoutingSettings,
 )
 from gateway.config.settings import Config, Tenant
-from gateway.wiring.encoders import open_encoder
+from gateway.wiring.models.encoders import open_encoder
 from infra.deploy.doctor_finding import Finding
 from schemas.errors import ConfigInvalid, SetupError
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gateway.http.api_endpoint import ADMIN, CONSOLE, PUBLIC, SIGNATURE, VISITOR, ApiEndpoint
 from gateway.http.app import build_app
-from gateway.http.endpoints import ENDPOINTS
+from gateway.http.endpoints.api_endpoint import ADMIN, CONSOLE, PUBLIC, SIGNATURE, VISITOR, ApiEndpoint
+from gateway.http.endpoints.table import ENDPOINTS
 from schemas.access import PERMISSIONS_BY_ROLE, SCOPES, Permission, Role
 from tests.console.form_client import TOKEN, FormClient
 from tests.unit.gateway.conftest import Instance

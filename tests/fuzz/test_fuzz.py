@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.http.endpoints import ENDPOINTS
+from gateway.http.endpoints.table import ENDPOINTS
 from tests.fuzz.campaign import campaign
 from tests.fuzz.hostile_values import bend, encode_hostile_json
 from tests.fuzz.mutations import mutate_request

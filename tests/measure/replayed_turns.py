@@ -14,12 +14,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from connectors.registry import CHANNELS
 from infra.deploy import servers
 from infra.telemetry import set_up_logging
 from schemas import topics
 from tests.unit.agent_worker.learning.log_reading import replay_log
 from tests.unit.agent_worker.learning.recorded_conversations import RecordedShop, open_recorded_shop
-from tests.unit.agent_worker.learning.recorded_engines import CHANNELS
 from tests.unit.agent_worker.worker_environment import TENANT
 
 NEW = (topics.TURN_RECORDED, topics.PASSAGE_RETRIEVED)

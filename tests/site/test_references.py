@@ -14,7 +14,7 @@ from connectors.registry import CHANNELS
 from docs.hooks.settings import Section, find_sections
 from gateway.cli import app
 from gateway.config.settings import Config
-from gateway.http.endpoints import ENDPOINTS
+from gateway.http.endpoints.table import ENDPOINTS
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from schemas import errors
 from schemas.topics import EVENT_TYPES, topic_specs

@@ -11,8 +11,8 @@ from aiohttp import web
 from markupsafe import Markup
 
 from agent_worker.learning.insights.outcomes import DIMENSIONS, FIGURES
-from gateway.admin.insights import find_group
-from gateway.admin.outcomes import select_conversations
+from gateway.admin.learning.insights import find_group
+from gateway.admin.learning.outcomes import select_conversations
 from gateway.console.forms import Form
 from gateway.console.live_updates import LivePart, LiveUpdates
 from gateway.console.rendering import build_path, redirect, render, render_page

@@ -197,12 +197,14 @@ def _state_port_files(modules: tuple[Module, ...]) -> set[str]:
 
 SAMPLE = frozenset({"citations", "choices", "attachments", "in_reply_to"})
 """Fields that travel from the draft to what the contact's page shows."""
+CHECKS_OF_ANSWERS = ("agent_worker/knowledge/quality/", "agent_worker/learning/evals/", "gateway/evals/")
+"""Packages that look at answers, and are not on their way."""
 
 
 def _outbound_field(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
     """Edited: files that declare two of the sample's fields in one class, or hand two of them on by name. Those of a
-    vendor's channel do so only for fields that they show; without them a field travels from the draft to the web page.
-    """
+    vendor's channel do so only for fields that they show, and those that check answers only for fields that they
+    check; without them a field travels from the draft to the web page."""
     edited = [module.path for module in modules if any(_carries(node) for node in ast.walk(module.tree))]
     declared = re.compile(r"^\s*(?:readonly )?(\w+)\??:", re.MULTILINE)
     edited += [
@@ -211,7 +213,8 @@ def _outbound_field(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
         if path.endswith(".ts") and not path.endswith(".d.ts") and len(SAMPLE & set(declared.findall(text))) > 1
     ]
     vendors = _dictionary(modules, "connectors/registry.py", "CHANNELS").keys() - {"web"}
-    shown = [path for path in edited if path.startswith(tuple(f"connectors/{name}/" for name in vendors))]
+    optional = *(f"connectors/{name}/" for name in vendors), *CHECKS_OF_ANSWERS
+    shown = [path for path in edited if path.startswith(optional)]
     return Cost(
         "a field of the outbound message",
         6,
@@ -219,7 +222,7 @@ def _outbound_field(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
         tuple(path for path in edited if path not in shown),
         "from the agent's draft to the web page",
         tuple(shown),
-        "a vendor's channel shows the field",
+        "a vendor's channel shows the field, or a check looks at it",
     )
 
 

@@ -99,9 +99,10 @@ PLACES: dict[str, tuple[str, ...]] = {
     "markupsafe": (
         "gateway/console/{live_updates,rendering}.py",
         "gateway/insights/plots.py",
-        "gateway/console/pages/{conversation,conversation_list,knowledge_sources,transcript}.py",
+        "gateway/console/pages/{conversation,conversation_list,transcript}.py",
         "gateway/console/document_text.py",
-        "gateway/console/pages/{document_editor,insights,knowledge_health}.py",
+        "gateway/console/pages/insights.py",
+        "gateway/console/pages/knowledge/{document_editor,health,sources}.py",
     ),
     "yarl": (
         "agent_worker/actions/*",

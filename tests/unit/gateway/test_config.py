@@ -12,7 +12,7 @@ from gateway.config import loader
 from gateway.config.secret_keys import GENERATE_COMMAND
 from gateway.config.settings import Config
 from gateway.config.voice import VoiceSettings
-from gateway.wiring.models import build_voice
+from gateway.wiring.models.providers import build_voice
 from schemas.errors import ConfigInvalid
 
 ROOT = Path(__file__).resolve().parents[3]

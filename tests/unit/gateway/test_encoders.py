@@ -10,7 +10,7 @@ import yaml
 
 from gateway.config import loader as configuration
 from gateway.config.settings import Config
-from gateway.wiring import encoders
+from gateway.wiring.models import encoders
 from infra.deploy import encoder as fetching
 from schemas.errors import ConfigInvalid
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from gateway.config import loader
 from gateway.config.default_models import LOCAL_SERVERS, VENDOR_MODELS, LocalServer
 from gateway.config.settings import Config
-from gateway.wiring.model_discovery import choose_models, describe_model
+from gateway.wiring.models.discovery import choose_models, describe_model
 from schemas.errors import ConfigInvalid, SetupError
 from tests.harness.processes import ROOT
 from tests.simulators.models.server import ModelServer

@@ -16,7 +16,7 @@ from gateway.config import loader
 from gateway.config.models import BudgetSettings, ModelEntry, ModelPrices
 from gateway.config.settings import Config
 from gateway.wiring.consumers import build_worker_settings
-from gateway.wiring.models import open_models
+from gateway.wiring.models.providers import open_models
 from schemas.errors import ConfigInvalid
 from schemas.ports import Passage, Question, SearchResult
 from schemas.runtime.optional_dependencies import install_command
@@ -145,7 +145,7 @@ def run(code: str) -> str:
 def test_the_libraries_are_imported_only_for_those_who_use_them() -> None:
     """They take seconds and dozens of megabytes."""
     seen = "print([name for name in ('openai', 'anthropic', 'google.genai', 'pydantic_ai') if name in sys.modules])"
-    assert run(f"import sys, gateway.wiring.compose, gateway.wiring.models; {seen}") == "[]"
+    assert run(f"import sys, gateway.wiring.compose, gateway.wiring.models.providers; {seen}") == "[]"
     assert run(f"import sys, agent_worker.models.providers.openai; {seen}") == "['openai', 'pydantic_ai']"
 
 

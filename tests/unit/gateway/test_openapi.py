@@ -10,8 +10,8 @@ from aiohttp import web
 
 from gateway.access.routes import ADMIN_ROUTES
 from gateway.admin import PREFIX
-from gateway.http.api_endpoint import STATUS_BY_CODE
-from gateway.http.endpoints import ENDPOINTS
+from gateway.http.endpoints.api_endpoint import STATUS_BY_CODE
+from gateway.http.endpoints.table import ENDPOINTS
 from gateway.http.openapi import build_document
 from schemas import errors
 from tests.unit.gateway.conftest import Instance

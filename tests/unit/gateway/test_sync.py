@@ -296,7 +296,7 @@ def test_a_wrong_setting_is_told(tmp_path: Path, wrong: str, said: str) -> None:
 
 def test_readers_of_pdf_and_word_are_not_loaded_before_they_are_needed() -> None:
     heavy = ("mammoth", "pypdfium2", "bs4", "markdownify")
-    imports = "import sys, gateway.documents.sync, gateway.commands.knowledge"
+    imports = "import sys, gateway.documents.sync, gateway.commands.knowledge.documents"
     asked = f"{imports}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60

@@ -11,7 +11,7 @@ from agent_worker.transcription.endpoint import TranscriptionEndpoint
 from gateway.config import loader
 from gateway.config.settings import Config
 from gateway.config.transcribers import TranscriberEntry
-from gateway.wiring.transcription import find_used_transcribers, open_transcriber
+from gateway.wiring.models.transcription import find_used_transcribers, open_transcriber
 from schemas.errors import ConfigInvalid, MissingDependency
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -17,6 +17,7 @@ from agent_worker.models.registry import Models
 from agent_worker.router.rules import RiskTopic, RouteRules
 from agent_worker.settings import FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
+from connectors.registry import CHANNELS
 from infra.metrics import PrometheusMetrics
 from schemas import topics
 from schemas.conversation import Origin, OwnerRequested
@@ -38,7 +39,7 @@ from schemas.messages import (
 from schemas.ports import DocumentDraft, Record, State
 from tests.simulators.payments import open_payments
 from tests.unit.agent_worker.actions.shop import rules
-from tests.unit.agent_worker.learning.recorded_engines import CHANNELS, ObservedBus, open_engine
+from tests.unit.agent_worker.learning.recorded_engines import ObservedBus, open_engine
 from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING, TENANT, VOICE, Clock, LaneStub
 
 HEAT = "Do you add a heat pack in winter?"
@@ -93,7 +94,7 @@ class RecordedConversation:
 
     @classmethod
     async def begin(cls, shop: RecordedShop, number: int) -> RecordedConversation:
-        channel, place = CHANNELS[number % len(CHANNELS)], f"place-{number}"
+        channel, place = [*CHANNELS][number % len(CHANNELS)], f"place-{number}"
         # The customer to whom the shop's orders belong writes from one place after the other.
         addresses = [
             Address(channel=channel, value=place, assurance="verified"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from connectors.registry import CHANNELS
 from infra.bus.kafka import KafkaBus
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -18,8 +19,6 @@ from schemas.envelope import Envelope
 from schemas.messages import OutboundMessage
 from schemas.ports import Bus, Clock, Position, State
 from tests.contracts.state.engines import server_state
-
-CHANNELS = ("web", "slack", "discord", "whatsapp", "instagram")
 
 
 class ObservedBus:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_worker.learning.replay import ReplayedTurn
+from connectors.registry import CHANNELS
 from schemas import topics
 from schemas.conversation import Turn
 from schemas.envelope import Envelope
@@ -18,7 +19,6 @@ from tests.unit.agent_worker.learning.recorded_conversations import (
     RecordedShop,
     open_recorded_shop,
 )
-from tests.unit.agent_worker.learning.recorded_engines import CHANNELS
 from tests.unit.agent_worker.worker_environment import TENANT
 
 ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.scaled)]

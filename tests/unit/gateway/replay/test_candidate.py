@@ -10,7 +10,7 @@ import pytest
 from gateway.config.loader import load
 from gateway.replay.candidate import read_candidate
 from gateway.replay.candidate_documents import replace_documents
-from gateway.wiring.models import build_voice
+from gateway.wiring.models.providers import build_voice
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
 

@@ -14,8 +14,8 @@ from agent_worker.knowledge.text.front_matter import parse_attributes
 from connectors.markup import render_html
 from gateway.console.document_text import render_document_text
 from gateway.console.forms import Form, FormLimits
-from gateway.console.pages.document import VISIBILITIES
-from gateway.console.pages.knowledge import ASSURANCES, parse_question
+from gateway.console.pages.knowledge.document import VISIBILITIES
+from gateway.console.pages.knowledge.document_list import ASSURANCES, parse_question
 from gateway.console.rendering import build_path, redirect, render_page
 from gateway.console.sessions import Operator, record_act
 from gateway.knowledge.editor import DocumentEditor, check_id, draft_id

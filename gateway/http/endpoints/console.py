@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.access.routes import CONSOLE_ROUTES
-from gateway.http.api_endpoint import CONSOLE, MULTIPART, PUBLIC, URLENCODED, ApiEndpoint
+from gateway.http.endpoints.api_endpoint import CONSOLE, MULTIPART, PUBLIC, URLENCODED, ApiEndpoint
 
 _CONSOLE_ERRORS = ("invalid_request", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable")
 _FORM_ERRORS = (*_CONSOLE_ERRORS, "too_large", "unsupported_media_type", "conflict")

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from gateway.config.default_models import LOCAL_ENTRY, LOCAL_SERVERS, VENDOR_MODELS, LocalServer, VendorModel
 from gateway.config.models import ModelEntry, ModelPrices
 from gateway.config.settings import Config, Tenant
-from gateway.wiring.models import models_of, open_provider
+from gateway.wiring.models.providers import models_of, open_provider
 from schemas.errors import MissingDependency, SetupError
 
 PROBE_TIMEOUT_S = 0.5

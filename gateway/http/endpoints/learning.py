@@ -1,10 +1,18 @@
-"""The table of the endpoints about outcomes and insights."""
+"""The table of the endpoints for what is learned from conversations: outcomes, insights and evals."""
 
 from __future__ import annotations
 
 from agent_worker.learning.insights.report import InsightReport
+from gateway.admin.learning.eval_runs import EvalRunList, EvalRunPublished
+from gateway.evals.published_runs import PublishedRun
 from gateway.http import insight_models as models
-from gateway.http.api_endpoint import PAGE_ERRORS, ApiEndpoint, describe_admin_endpoint
+from gateway.http.endpoints.api_endpoint import (
+    ADMIN_ERRORS,
+    BODY_ERRORS,
+    PAGE_ERRORS,
+    ApiEndpoint,
+    describe_admin_endpoint,
+)
 from gateway.insights.period_report import PeriodReport
 
 _PERIOD = {
@@ -14,7 +22,7 @@ _PERIOD = {
 _BY = {"by": "channel (default), route, model or intent."}
 
 
-INSIGHT_ENDPOINTS: tuple[ApiEndpoint, ...] = (
+LEARNING_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     describe_admin_endpoint(
         "GET",
         "/insights",
@@ -61,5 +69,14 @@ INSIGHT_ENDPOINTS: tuple[ApiEndpoint, ...] = (
             "after": "The `next` of the previous page.",
         },
         errors=PAGE_ERRORS,
+    ),
+    describe_admin_endpoint("GET", "/evals", "List the published runs of suites, newest first.", {200: EvalRunList}),
+    describe_admin_endpoint(
+        "POST",
+        "/evals",
+        "Publish a run of a suite, so that the console shows it.",
+        {201: EvalRunPublished},
+        body=PublishedRun,
+        errors=(*BODY_ERRORS, *ADMIN_ERRORS),
     ),
 )

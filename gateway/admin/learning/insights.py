@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from agent_worker.learning.insights.report import InsightGroup
-from gateway.admin.outcomes import parse_period
+from gateway.admin.learning.outcomes import parse_period
 from gateway.http.responses import json_response
 from gateway.insights.document_drafts import save_proposal
 from gateway.insights.insight_reader import InsightReader

@@ -9,7 +9,7 @@ from aiohttp import web
 from agent_worker.knowledge.text.documents import MAX_RAW_BYTES, document_id
 from agent_worker.sources.registry import file_endings
 from gateway.console.forms import Form, FormLimits
-from gateway.console.pages.document import VISIBILITIES
+from gateway.console.pages.knowledge.document import VISIBILITIES
 from gateway.console.rendering import render_page
 from gateway.console.sessions import Operator, record_act
 from gateway.knowledge.editor import DocumentEditor

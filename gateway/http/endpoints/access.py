@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.admin.tokens import TokenRequest
 from gateway.http import response_models as models
-from gateway.http.api_endpoint import (
+from gateway.http.endpoints.api_endpoint import (
     ADMIN_ERRORS,
     BODY_ERRORS,
     PAGE_ERRORS,

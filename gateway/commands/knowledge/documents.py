@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands import knowledge_sync
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant, with_api
 from gateway.commands.common.printing import note, print_json, print_table, progress
-from gateway.commands.knowledge_doctor import doctor
+from gateway.commands.knowledge import sync
+from gateway.commands.knowledge.doctor import doctor
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class Assurance(StrEnum):
 
 
 app = typer.Typer(help="Publish, list, search and check the agent's documents.", no_args_is_help=True)
-app.command()(knowledge_sync.add)
-app.command()(knowledge_sync.sync)
-app.command()(knowledge_sync.status)
+app.command()(sync.add)
+app.command()(sync.sync)
+app.command()(sync.status)
 _FIGURES = {
     "right": "answered and right",
     "wrong": "answered and wrong (misleading, or beside the question)",

@@ -10,7 +10,7 @@ from aiohttp import web
 from agent_worker.knowledge.ingest.document_history import list_versions
 from gateway.console.document_text import MAX_SHOWN, render_document_text
 from gateway.console.forms import Form
-from gateway.console.pages.knowledge import describe_place, is_expired
+from gateway.console.pages.knowledge.document_list import describe_place, is_expired
 from gateway.console.rendering import build_path, redirect, render_page
 from gateway.console.sessions import Operator
 from gateway.knowledge.citations import CitationCounts, Citations

@@ -12,8 +12,8 @@ from gateway.admin.knowledge_sources import RemovalDecisionRequest, SyncSourceRe
 from gateway.admin.route_explanation import RouteRequest
 from gateway.http import knowledge_models
 from gateway.http import response_models as models
-from gateway.http.access_endpoints import ACCESS_ENDPOINTS
-from gateway.http.api_endpoint import (
+from gateway.http.endpoints.access import ACCESS_ENDPOINTS
+from gateway.http.endpoints.api_endpoint import (
     ADMIN_ERRORS,
     BODY_ERRORS,
     PAGE_ERRORS,
@@ -25,9 +25,8 @@ from gateway.http.api_endpoint import (
     ApiEndpoint,
     describe_admin_endpoint,
 )
-from gateway.http.console_endpoints import CONSOLE_ENDPOINTS
-from gateway.http.insight_endpoints import INSIGHT_ENDPOINTS
-from gateway.http.learning_endpoints import LEARNING_ENDPOINTS
+from gateway.http.endpoints.console import CONSOLE_ENDPOINTS
+from gateway.http.endpoints.learning import LEARNING_ENDPOINTS
 from gateway.operators.conversations import OperatorMessage
 from gateway.webchat.chat_service import VisitorMessage
 from gateway.webchat.sessions import SessionRequest
@@ -350,7 +349,6 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         {202: models.ReplayResponse},
         errors=("conflict", *ADMIN_ERRORS),
     ),
-    *INSIGHT_ENDPOINTS,
     *LEARNING_ENDPOINTS,
     *ACCESS_ENDPOINTS,
     *CONSOLE_ENDPOINTS,

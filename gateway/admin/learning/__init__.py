@@ -1,0 +1,1 @@
+"""Endpoints for recordings, training data, outcomes, insights and evals."""

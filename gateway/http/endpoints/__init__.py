@@ -1,0 +1,1 @@
+"""Tables of the HTTP endpoints, for the OpenAPI document and the checks of access."""

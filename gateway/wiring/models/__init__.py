@@ -1,0 +1,1 @@
+"""Models of the configuration: providers, encoders and transcribers."""
