@@ -224,6 +224,7 @@ async def test_without_a_record_nothing_happens(instance: Instance, unrecorded: 
     ben.instance = unrecorded
     for method, path in CONSOLE_ACTIONS:
         ids = path.replace("{id}", found.id).replace("{approval}", "approval-1").replace("{document}", "care")
+        ids = ids.replace("{group}", "0a1b2c")
         for headers in ({}, {LIVE_HEADER: "0000"}):
             where = f"/console/shop{ids}"
             seen = await (ben.get(where, headers=headers) if method == "GET" else ben.post(where, {"csrf": csrf}))
