@@ -224,8 +224,11 @@ async def test_deltas_are_the_reply(world: WorkerEnvironment) -> None:
     assert {(frame["turn_id"], frame["epoch"]) for frame in streamed} == {(reply.turn_id, 0)}
 
 
-async def test_a_connector_that_shows_the_text_is_told_ahead_of_the_reply(world: WorkerEnvironment) -> None:
+async def test_a_connector_that_shows_the_text_is_told_ahead_of_a_slow_reply(
+    world: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Under the reply's own id, and on the same topic."""
+    monkeypatch.setattr(reply_stream, "SLOW_S", 0)
     world.settings = replace(world.settings, announced=frozenset({CHANNEL}))
     batch = await world.lane(world.said("m1", HEAT))
     await asyncio.wait_for(world.worker_with().handle(batch), 30)
@@ -241,6 +244,16 @@ async def test_a_connector_that_shows_the_text_is_told_ahead_of_the_reply(world:
         reply.epoch,
     )
     assert begun.conversation == sent.conversation
+
+
+async def test_a_reply_that_is_complete_at_once_is_not_announced(
+    world: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reply_stream, "SLOW_S", 60)
+    world.settings = replace(world.settings, announced=frozenset({CHANNEL}))
+    await world.handle(world.said("m1", HEAT))
+    read = await world.bus.read(topics.outbound(CHANNEL))
+    assert [record.headers["ce_type"] async for record in read] == [topics.MESSAGE_SEND]
 
 
 async def test_restarts_are_limited(tmp_path: Path) -> None:
