@@ -252,7 +252,7 @@ def test_parley_run_looks_for_nothing(tmp_path: Path) -> None:
     (tmp_path / "parley.yaml").write_text(servers + secrets + SHOP)
     served: list[Config] = []
 
-    async def serve_role(config: Config, *_: object) -> None:
+    async def serve_role(config: Config, *_: object, **__: object) -> None:
         served.append(config)
 
     with mock.patch("gateway.wiring.compose.serve_role", serve_role):
