@@ -18,7 +18,7 @@ from agent_worker.learning.insights.outcomes import (
     build_rows,
     count_handoff_reasons,
 )
-from gateway.admin.query_times import parse_instant, parse_start
+from gateway.http.query_times import parse_instant, parse_start
 from gateway.http.responses import json_response
 from gateway.insights.insight_reader import InsightReader
 from gateway.insights.timelines import DEFAULT_PERIOD, Period

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from agent_worker.learning.conversation_log import REPLAY_TYPES
-from gateway.admin.query_times import parse_instant
+from gateway.http.query_times import parse_instant
 from gateway.training_export import conversation_grouping
 from gateway.training_export.conversation_grouping import ConversationEvent
 from gateway.wiring.engines import channels_of

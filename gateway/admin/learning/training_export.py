@@ -9,7 +9,7 @@ from datetime import datetime
 from aiohttp import web
 
 from connectors.registry import CHANNELS
-from gateway.admin.query_times import parse_instant
+from gateway.http.query_times import parse_instant
 from gateway.training_export import conversation_grouping
 from gateway.training_export.conversation_grouping import ConversationEvent, ConversationGrouping
 from gateway.training_export.conversation_history import EXPORT_TYPES

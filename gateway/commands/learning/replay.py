@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 from urllib.parse import urlencode
@@ -14,7 +13,8 @@ import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant
 from gateway.commands.common.printing import Progress, note, print_table, progress
-from schemas.errors import InvalidRequest, NotFound
+from gateway.http.query_times import parse_start
+from schemas.errors import NotFound
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gateway.replay.candidate import Candidate
 
 DEFAULT_PERIOD = "30d"
-_PERIOD = re.compile(r"(\d{1,5})([dhm])")
-_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 _MAX_SHOWN = 60
 """Characters of an answer in the table."""
 
@@ -62,7 +60,7 @@ def replay(
 
     loaded = load(config)
     name = select_tenant(loaded, tenant)
-    start = parse_since(since or ("" if conversation else DEFAULT_PERIOD), datetime.now(UTC))
+    start = parse_start("--since", since or ("" if conversation else DEFAULT_PERIOD), datetime.now(UTC))
     tried = Candidate() if candidate is None else read_candidate(candidate, name)
     setup = loaded if tried.overlay is None else load(config, overlay=tried.overlay)
     turns = run(_replay(loaded, setup, name, tried, start, conversation, jobs, url, as_json=as_json))
@@ -74,21 +72,6 @@ def replay(
 
         title = "the current setup" if candidate is None else candidate.name
         html.write_text(render_page(name, turns, title), encoding="utf-8")
-
-
-def parse_since(text: str, now: datetime) -> datetime | None:
-    """The beginning of the period; None for no limit. Raises InvalidRequest."""
-    if not text:
-        return None
-    if (period := _PERIOD.fullmatch(text)) is not None:
-        return now - timedelta(**{_UNITS[period[2]]: int(period[1])})
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(
-            f"--since: {text!r} is no period and no date", fix="write 30d, 12h, or a date such as 2026-05-04"
-        ) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 async def _replay(

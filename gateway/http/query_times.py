@@ -1,4 +1,4 @@
-"""Times in the queries of the admin API."""
+"""Times in queries and options: dates, and how long ago."""
 
 from __future__ import annotations
 
