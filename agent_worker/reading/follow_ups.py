@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from agent_worker.knowledge.text.addresses import remove_addresses
 from agent_worker.knowledge.text.analysis import content_words, synonyms, term, terms
 from agent_worker.knowledge.text.query_splitting import begins_as_question
 from agent_worker.knowledge.text.question_clauses import asks_something
@@ -122,6 +123,7 @@ def contextual_query(text: str, history: Sequence[TranscriptMessage]) -> str:
 
 def find_dependence(text: str) -> Dependence:
     """How much a message needs what was asked before it, by its words alone."""
+    text = remove_addresses(text[: _MAX_LENGTH + 1])
     if len(text) > _MAX_LENGTH:
         return "none"
     count = len(set(terms(text)))
@@ -157,7 +159,7 @@ def find_subject(history: Sequence[TranscriptMessage]) -> str:
 def share_of_own_terms(words: str, passage: Passage) -> float:
     """The share of a follow-up's own words that a passage contains, or a synonym of them; 1 where it has none. "How
     long" and "price" need not be there, because an answer gives a figure instead."""
-    own = set(terms(strip_openers(words)))
+    own = set(terms(strip_openers(remove_addresses(words))))
     said = set(terms(f"{passage.title} {passage.heading} {passage.text}"))
     found = {word for word in own if word in said or synonyms().get(word, frozenset()) & said}
     wanted = found | (own - _ATTRIBUTES)

@@ -14,6 +14,7 @@ from agent_worker.knowledge.index.passage_store import StoredPassage
 from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import bm25_scores, normalized_weights
+from agent_worker.knowledge.text.addresses import remove_addresses
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, terms
 from agent_worker.knowledge.text.query_expansion import expand_query
 from agent_worker.knowledge.text.query_splitting import focused_queries, strip_courtesies
@@ -82,7 +83,7 @@ class SearchQueries:
 def build_queries(
     index: TenantIndex, text: str, encoder: Encoder | None, own_synonyms: Synonyms = NO_SYNONYMS
 ) -> SearchQueries:
-    text = strip_courtesies(text)
+    text = strip_courtesies(remove_addresses(text, lambda term: index.document_frequency(term) > 0))
     texts = focused_queries(text)
     encoded = encoder.start_query(texts) if encoder is not None and index.vectors is not None else None
     kind = encoder.kind if encoder is not None else index.kind

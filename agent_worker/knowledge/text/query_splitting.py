@@ -26,6 +26,8 @@ _ASKS = re.compile(
     r"will|would|may|must|am|any)\b",
     re.IGNORECASE,
 )
+# Not the one before the parameters of an address.
+_MARK = re.compile(r"[?？؟](?!\w{1,40}=)")
 _CLAUSE = re.compile(r"(?<=[.!?,;:])\s+|(?<!\s)\s+[–—-]\s+|\n+")
 # Polite words around a question, in addition to the stop words.
 _COURTESY_TERMS = frozenset(
@@ -60,7 +62,7 @@ def questions(text: str) -> list[str]:
 
 def is_question(sentence: str) -> bool:
     """Return whether it reads as a question, with or without a question mark."""
-    return any(mark in sentence for mark in "?？؟") or begins_as_question(sentence)
+    return bool(_MARK.search(sentence)) or begins_as_question(sentence)
 
 
 def begins_as_question(sentence: str) -> bool:

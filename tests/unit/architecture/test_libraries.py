@@ -65,6 +65,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "PIL": ("agent_worker/media/images.py",),
     "faster_whisper": ("agent_worker/transcription/whisper_process.py",),
     # text
+    "linkify_it": ("agent_worker/knowledge/text/addresses.py",),
     "markdown_it": ("connectors/markup/*",),
     "nh3": ("connectors/markup/dialects/web.py",),
     "py3langid": ("agent_worker/nlu/language_detection.py",),
