@@ -36,13 +36,16 @@ def change(instance: Instance, **settings: Any) -> None:
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | settings))
 
 
+EVENTS = ("secrets_reloaded", "secrets_not_reloaded", "restart_needed")
+
+
 async def reload(instance: Instance, audit: AuditTrail | None = None) -> list[Any]:
-    """Read the configuration again; the events that were logged."""
+    """Read the configuration again; what was logged about it, without other parts of the instance."""
     file = instance.services.config.folder / "parley.yaml"
     with capture_logs() as logged:
         reload = SecretReload(instance.services.config, lambda: loader.load(file, environ={}))
         await reload.run(audit or instance.services.audit, "dev")
-    return [(each["event"], each.get("secrets")) for each in logged]
+    return [(each["event"], each.get("secrets")) for each in logged if each["event"] in EVENTS]
 
 
 async def start_session(instance: Instance) -> str:
