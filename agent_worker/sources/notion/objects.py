@@ -58,10 +58,10 @@ def vendor_link(address: str, id: str) -> str:
 
 def web_link(address: str | None) -> str:
     """The address if a reader may follow it, else empty. Links between pages are relative."""
-    address = (address or "").strip()
+    address = _clean(address or "").strip()
     if address.startswith("/"):
         address = f"https://www.notion.so{address}"
-    is_link = len(address) <= _MAX_LINK_LENGTH and _LINK.fullmatch(_clean(address))
+    is_link = len(address) <= _MAX_LINK_LENGTH and _LINK.fullmatch(address)
     return address.replace("(", "%28").replace(")", "%29") if is_link else ""
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent_worker.knowledge.text.blocks import blocks_of
@@ -95,6 +95,7 @@ def write(blocks: Sequence[Block], max_size: int = 10**9) -> str:
 
 
 @settings(max_examples=300, deadline=None)
+@example([Block("bookmark", {"url": "/\x1b", "caption": []})])
 @given(st.lists(trees, max_size=5))
 def test_any_tree_becomes_a_clean_document(blocks: list[Block]) -> None:
     body = write(blocks)
