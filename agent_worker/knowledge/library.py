@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import math
 import random
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
@@ -15,16 +14,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
-from urllib.parse import quote, unquote
 
 import structlog
 
-from agent_worker.knowledge.index.open_indexes import OpenIndexes
 from agent_worker.knowledge.index.prepared_document import stamp_of
 from agent_worker.knowledge.index.query_filter import resolve_assurance
 from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.index.tenant_indexes import IndexFolders, OpenIndexes
 from agent_worker.knowledge.ingest.fair_thread_pool import FairThreadPool
 from agent_worker.knowledge.ingest.index_queue import IndexQueue, PendingChange
 from agent_worker.knowledge.ingest.publishing import HeadCache, document_key, read_record
@@ -48,8 +45,6 @@ _YIELD_S = 0.0005  # pause between documents: splitting is plain Python and hold
 _MAX_BATCH = 200  # changes of one tenant in one batch
 _MAX_PENDING_BYTES = 64 * 1024 * 1024  # of documents read but not yet indexed
 _FEW_CHANGES, _EXTRA_WAIT_S = 5, 2.0  # so few missing changes are worth this much more waiting
-_PREFIX = "t-"
-_TRIAL_PREFIX = "trial-"  # one is left behind only by a process that was killed
 
 
 class Library:
@@ -69,7 +64,7 @@ class Library:
     ) -> None:
         self._bus = bus
         self._heads = HeadCache(heads)
-        self._directory = directory
+        self._folders = IndexFolders(directory)
         self._clock = clock
         self._answerable_above = answerable_above
         self._encoder = encoder
@@ -204,7 +199,7 @@ class Library:
         """Apply as many changes of the batch as its time allows. Returns how many are searchable."""
         index = self._indexes.get(tenant)
         if index is None:
-            index = TenantIndex(self._directory / f"{_PREFIX}{quote(tenant, safe='')}", self._encoder())
+            index = TenantIndex(self._folders.find(tenant), self._encoder())
         self._open_indexes.use(index)
         put, drop, done, started = [], [], 0, time.monotonic()
         for name, pending in batch:
@@ -239,11 +234,7 @@ class Library:
         for tenant, index in self._indexes.items():
             if ghosts := index.versions.keys() - self._documents_in_log[tenant]:
                 index.apply([], sorted(ghosts))
-        if self._directory.exists():
-            for path in self._directory.iterdir():
-                is_gone = path.name.startswith(_PREFIX) and unquote(path.name[len(_PREFIX) :]) not in self._indexes
-                if is_gone or path.name.startswith(_TRIAL_PREFIX):
-                    shutil.rmtree(path)
+        self._folders.remove_others(self._indexes)
 
     async def _write_in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._writing, work))
@@ -298,9 +289,8 @@ class Library:
     async def open_trial(self, tenant: str, document: Document, assurance: Assurance) -> AsyncIterator[TrialSearch]:
         """See the port."""
         async with self._trials:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=_TRIAL_PREFIX, dir=self._directory) as folder:
-                index = await self._write_in_thread(partial(self._copy_with, tenant, document, Path(folder)))
+            with self._folders.open_trial() as folder:
+                index = await self._write_in_thread(partial(self._copy_with, tenant, document, folder))
                 try:
 
                     async def search(query: str, language: str) -> SearchResult:
@@ -313,7 +303,7 @@ class Library:
 
     def _copy_with(self, tenant: str, document: Document, folder: Path) -> TenantIndex:
         current = self._indexes.get(tenant)
-        copy = TenantIndex(folder / "index", self._encoder()) if current is None else current.copy_to(folder / "index")
+        copy = TenantIndex(folder, self._encoder()) if current is None else current.copy_to(folder)
         copy.apply([copy.prepare(document, "trial")])
         return copy
 
@@ -353,12 +343,10 @@ class Library:
 
     async def read_all(self, tenant: str, tokens: int) -> list[Passage]:
         """See the port."""
-        index, now = self._indexes.get(tenant), self._clock()
-        return (
-            []
-            if index is None
-            else await self._read(tenant, index, partial(self._long_context.passages, tenant, index, now, tokens))
-        )
+        if (index := self._indexes.get(tenant)) is None:
+            return []
+        work = partial(self._long_context.passages, tenant, index, self._clock(), tokens)
+        return await self._read(tenant, index, work)
 
     async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
         """See the port."""

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
 
 from agent_worker.learning.insights.outcomes import (
     DIMENSIONS,
+    TOTAL,
     ConversationOutcome,
+    Dimension,
+    HandoffReason,
+    OutcomeRow,
     build_row,
     build_rows,
-    count_handoff_reasons,
+    list_handoff_reasons,
 )
-from agent_worker.learning.insights.report import InsightGroup, InsightReport, InsightTotals
+from agent_worker.learning.insights.report import InsightGroup, InsightModel, InsightReport, InsightTotals
 from gateway.insights.insight_reader import InsightReader, check_installed
 from gateway.insights.timelines import Period
 from schemas.errors import Unavailable
 
-TOTAL = "total"
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _MAX_DAYS = timedelta(days=16)
 """A period up to this long is shown by day, a longer one by week."""
 
 
-class ReportModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class OutcomeStep(ReportModel):
+class OutcomeStep(InsightModel):
     """A day or week. ``durable``, ``autonomous`` (resolved, but reopened), ``handed_off`` and ``others`` add up to
     ``conversations``."""
 
@@ -43,19 +38,14 @@ class OutcomeStep(ReportModel):
     others: int
 
 
-class HandoffReason(ReportModel):
-    reason: str
-    conversations: int
-
-
-class PeriodReport(ReportModel):
+class PeriodReport(InsightModel):
     """``outcomes``: dimension → rows, as ``GET outcomes`` has them. ``steps``: by day or week. ``missing`` says why
     there are no groups."""
 
     since: datetime
     until: datetime
-    outcomes: dict[str, list[dict[str, Any]]]
-    total: dict[str, Any]
+    outcomes: dict[Dimension, list[OutcomeRow]]
+    total: OutcomeRow
     handoff_reasons: list[HandoffReason]
     steps: list[OutcomeStep]
     groups: list[InsightGroup] = []
@@ -77,13 +67,12 @@ async def build_period_report(reader: InsightReader, tenant: str, period: Period
 def summarize(
     outcomes: Sequence[ConversationOutcome], insights: InsightReport | None, period: Period, missing: str = ""
 ) -> PeriodReport:
-    reasons = count_handoff_reasons(outcomes)
     return PeriodReport(
         since=period.since,
         until=period.until,
-        outcomes={by: [asdict(row) for row in build_rows(outcomes, by)] for by in DIMENSIONS},
-        total=asdict(build_row(TOTAL, outcomes)),
-        handoff_reasons=[HandoffReason(reason=reason, conversations=count) for reason, count in reasons.items()],
+        outcomes={by: build_rows(outcomes, by) for by in DIMENSIONS},
+        total=build_row(TOTAL, outcomes),
+        handoff_reasons=list_handoff_reasons(outcomes),
         steps=_count_by_step(outcomes, period),
         groups=[] if insights is None else insights.groups,
         totals=None if insights is None else insights.totals,

@@ -33,14 +33,14 @@ async def write_weekly_report(services: ProcessServices, tenant: str, until: dat
 
 def summarize_week(report: PeriodReport, link: str) -> WeeklyReport:
     total = report.total
-    count = total["conversations"]
-    with_agent, with_people = format_percent(total["csat_agent"]), format_percent(total["csat_people"])
+    count = total.conversations
+    with_agent, with_people = format_percent(total.csat_agent), format_percent(total.csat_people)
     figures = [
         f"{count} conversations",
-        f"{format_share(total['durable'], count)} resolved by the agent for good, as far as is known",
-        f"{format_share(total['handed_off'], count)} passed to people",
-        f"{format_duration(total['first_reply_ms'])} to the first reply (median)",
-        f"{format_dollars(total['cost_per_durable'])} per durable resolution",
+        f"{format_share(total.durable, count)} resolved by the agent for good, as far as is known",
+        f"{format_share(total.handed_off, count)} passed to people",
+        f"{format_duration(total.first_reply_ms)} to the first reply (median)",
+        f"{format_dollars(total.cost_per_durable)} per durable resolution",
         f"satisfied: {with_agent} with the agent, {with_people} with people",
     ]
     groups = [

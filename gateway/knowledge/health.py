@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
@@ -35,8 +35,17 @@ Code = Literal[
     "broken_link",
     "never_cited",
 ]
-CODES: tuple[Code, ...] = get_args(Code)
+TITLES: dict[Code, str] = {
+    "contradictory_figures": "Contradictory figures",
+    "duplicate_document": "Duplicate documents",
+    "duplicate_passage": "Duplicate passages",
+    "expired": "Expired",
+    "expires_soon": "Expires soon",
+    "broken_link": "Broken links",
+    "never_cited": "Never cited",
+}
 """The most urgent ones first."""
+CODES = tuple(TITLES)
 MAX_FINDINGS = 200
 """Findings of one code that a report lists; more are only counted."""
 SOON = timedelta(days=14)

@@ -15,6 +15,7 @@ PLACES = {
     "gateway/wiring/models/providers.py": "only the configured providers are imported",
     "gateway/wiring/models/transcription.py": "only the configured transcribers are imported",
     "gateway/wiring/routing.py": "few processes learn intents",
+    "gateway/console/pages/openid_sign_in.py": "Authlib is an extra",
     "gateway/doctor/checks.py": "reports which extra is missing",
     "agent_worker/actions/parsing/date_languages.py": "only workers need it, and its import takes long",
     "agent_worker/knowledge/vectors/*encoder.py": "the encoders' libraries are extras",

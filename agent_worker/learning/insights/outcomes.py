@@ -12,9 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
 
 from agent_worker.learning.insights.cases import RETURN_WINDOW, Case, find_cases
+from agent_worker.learning.insights.report import InsightModel
 from agent_worker.learning.insights.timeline import Timeline
 from schemas.conversation import Turn
 
@@ -22,6 +25,9 @@ Dimension = Literal["channel", "route", "model", "intent"]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 Figure = Literal["conversations", "autonomous", "durable", "provisional", "handed_off", "reopened", "rated"]
 FIGURES: tuple[Figure, ...] = get_args(Figure)
+Share = Annotated[float, Field(ge=0, le=1)]
+TOTAL = "total"
+"""The key of the row of all conversations."""
 NONE = "none"
 """The key of conversations without such a value, such as those that no model answered."""
 SATISFIED = 4
@@ -64,10 +70,11 @@ class ConversationOutcome:
         return str(getattr(self, dimension)) or NONE
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeRow:
-    """The figures of the conversations with this key. ``first_reply_ms`` is the median. ``cost``: of all of them, in US
-    dollars. ``csat``: the share of thumbs up and of scores of 4 and 5. None: there is nothing to count."""
+class OutcomeRow(InsightModel):
+    """The figures of the conversations with this channel, route, model or intent. ``durable``: resolved by the agent
+    alone, and the contact did not come back within seven days; of ``provisional`` ones the seven days are not over.
+    ``first_reply_ms`` is the median. ``cost``: of all of them, in US dollars. ``csat``: the share of thumbs up and of
+    scores of 4 and 5. None: there is nothing to count."""
 
     key: str
     conversations: int
@@ -79,10 +86,17 @@ class OutcomeRow:
     first_reply_ms: int | None
     cost: float
     cost_per_durable: float | None
-    csat: float | None
-    csat_agent: float | None
-    csat_people: float | None
+    csat: Share | None
+    csat_agent: Share | None
+    csat_people: Share | None
     rated: int
+
+
+class HandoffReason(InsightModel):
+    """``conversations``: how many were passed to people for this reason."""
+
+    reason: str
+    conversations: int
 
 
 def assess(timeline: Timeline, since: datetime, until: datetime, now: datetime) -> ConversationOutcome | None:
@@ -151,13 +165,14 @@ def build_row(key: str, outcomes: Sequence[ConversationOutcome]) -> OutcomeRow:
     )
 
 
-def count_handoff_reasons(outcomes: Iterable[ConversationOutcome]) -> dict[str, int]:
-    """Reason → conversations, the most frequent first."""
+def list_handoff_reasons(outcomes: Iterable[ConversationOutcome]) -> list[HandoffReason]:
+    """The most frequent reason first."""
     counts: dict[str, int] = defaultdict(int)
     for outcome in outcomes:
         for reason in outcome.handoff_reasons:
             counts[reason] += 1
-    return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return [HandoffReason(reason=reason, conversations=count) for reason, count in ordered]
 
 
 def shorten_reason(reason: str) -> str:

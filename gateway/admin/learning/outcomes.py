@@ -3,7 +3,6 @@ each figure counts."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import get_args
 
 from aiohttp import web
@@ -11,12 +10,13 @@ from aiohttp import web
 from agent_worker.learning.insights.outcomes import (
     DIMENSIONS,
     FIGURES,
+    TOTAL,
     ConversationOutcome,
     Dimension,
     Figure,
     build_row,
     build_rows,
-    count_handoff_reasons,
+    list_handoff_reasons,
 )
 from gateway.http.query_times import parse_instant, parse_start
 from gateway.http.responses import json_response
@@ -27,7 +27,6 @@ from gateway.wiring.process_services import ProcessServices
 from schemas.errors import InvalidRequest
 from schemas.ports import Clock
 
-TOTAL = "total"
 MAX_LISTED = 200
 
 
@@ -73,14 +72,13 @@ def select_conversations(
 
 
 def describe_outcomes(outcomes: list[ConversationOutcome], by: Dimension, period: Period) -> dict[str, object]:
-    reasons = count_handoff_reasons(outcomes)
     return {
         "since": format_instant(period.since),
         "until": format_instant(period.until),
         "by": by,
-        "rows": [asdict(row) for row in build_rows(outcomes, by)],
-        "total": asdict(build_row(TOTAL, outcomes)),
-        "handoff_reasons": [{"reason": reason, "conversations": count} for reason, count in reasons.items()],
+        "rows": [row.model_dump() for row in build_rows(outcomes, by)],
+        "total": build_row(TOTAL, outcomes).model_dump(),
+        "handoff_reasons": [reason.model_dump() for reason in list_handoff_reasons(outcomes)],
     }
 
 

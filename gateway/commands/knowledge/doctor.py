@@ -15,15 +15,6 @@ if TYPE_CHECKING:
 
 _POLL_EVERY = 0.5
 _PATH = "/knowledge-health"
-_TITLES = {
-    "contradictory_figures": "Contradictory figures",
-    "duplicate_document": "Duplicate documents",
-    "duplicate_passage": "Duplicate passages",
-    "expired": "Expired",
-    "expires_soon": "Expires soon",
-    "broken_link": "Broken links",
-    "never_cited": "Never cited",
-}
 _NO_DEFECTS = frozenset({"expires_soon", "never_cited"})
 
 
@@ -61,8 +52,10 @@ async def _check(api: AdminApi, *, links: bool) -> Any:
 
 
 def _print_report(report: Any) -> None:
+    from gateway.knowledge.health import TITLES
+
     typer.echo(f"{report['documents']} documents checked in {report['seconds']} s")
-    for code, title in _TITLES.items():
+    for code, title in TITLES.items():
         count = report["counts"].get(code, 0)
         if not count:
             continue

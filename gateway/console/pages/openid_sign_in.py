@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 import structlog
@@ -77,9 +76,9 @@ def _open_client(services: ProcessServices) -> OpenIdClient | None:
     """Import the library only where a provider is configured."""
     if services.config.console.openid is None:
         return None
-    module = importlib.import_module("gateway.console.openid")
-    client: OpenIdClient = module.OpenIdClient(services, services.config.console.openid)
-    return client
+    from gateway.console.openid import OpenIdClient
+
+    return OpenIdClient(services, services.config.console.openid)
 
 
 def render_return(path: str) -> web.Response:

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import pytest
 
-from agent_worker.knowledge.index import open_indexes
-from agent_worker.knowledge.index.open_indexes import OpenIndexes
+from agent_worker.knowledge.index import tenant_indexes
 from agent_worker.knowledge.index.passage_store import PassageStore, StoredPassage, Totals
 from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.index.tenant_indexes import OpenIndexes
 from agent_worker.knowledge.index.word_index import WordIndex
 from agent_worker.knowledge.ranking.ranker import rank
 from schemas.conversation import Document
@@ -56,7 +56,7 @@ def test_no_search_during_a_write_finds_what_is_internal(tmp_path: Path, monkeyp
 
 def test_threads_and_descriptors_do_not_grow_with_tenants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of all tenants' indexes a few are open at a time, and each still answers and takes changes."""
-    monkeypatch.setattr(open_indexes, "MAX_OPEN", 2)
+    monkeypatch.setattr(tenant_indexes, "MAX_OPEN", 2)
     opened, indexes = OpenIndexes(), [TenantIndex(tmp_path / f"{number}", None) for number in range(12)]
     before = _held()
     for version in (1, 2):

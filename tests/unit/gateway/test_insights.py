@@ -134,8 +134,8 @@ async def test_a_report_holds_everything_of_its_period(instance: Instance) -> No
     await write_declined(instance)
     await write_answered(instance)
     report = PeriodReport.model_validate((await instance.admin("GET", "/report")).body)
-    assert {row["key"]: row["conversations"] for row in report.outcomes["model"]} == {"small": 8, "large": 6}
-    assert (report.total["durable"], report.total["handed_off"]) == (6, 8)
+    assert {row.key: row.conversations for row in report.outcomes["model"]} == {"small": 8, "large": 6}
+    assert (report.total.durable, report.total.handed_off) == (6, 8)
     assert sum(step.conversations for step in report.steps) == 14
     assert sum(step.durable for step in report.steps) == 6
     assert [each.reason for each in report.handoff_reasons] == ["answers in a row did not help"]

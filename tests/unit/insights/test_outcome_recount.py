@@ -7,14 +7,13 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent_worker.learning.insights.outcomes import DIMENSIONS, build_rows, count_handoff_reasons
+from agent_worker.learning.insights.outcomes import DIMENSIONS, build_rows, list_handoff_reasons
 from agent_worker.learning.insights.timeline import TIMELINE_TYPES
 from gateway.insights.insight_reader import assess_all
 from gateway.insights.timelines import Period
@@ -293,8 +292,8 @@ async def count(folder: Path, events: Sequence[Envelope]) -> dict[str, Any]:
             sources = [*map(topics.inbound, CHANNELS), topics.EVENTS]
             await grouping.gather(bus, "shop", sources, TIMELINE_TYPES)
             found = await assess_all(grouping, PERIOD)
-    rows: dict[str, Any] = {by: {row.key: asdict(row) for row in build_rows(found, by)} for by in DIMENSIONS}
-    return rows | {"reasons": count_handoff_reasons(found)}
+    rows: dict[str, Any] = {by: {row.key: row.model_dump() for row in build_rows(found, by)} for by in DIMENSIONS}
+    return rows | {"reasons": {each.reason: each.conversations for each in list_handoff_reasons(found)}}
 
 
 @pytest.mark.timeout(300)

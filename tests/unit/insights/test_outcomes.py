@@ -12,7 +12,7 @@ from agent_worker.learning.insights.outcomes import (
     assess,
     build_row,
     build_rows,
-    count_handoff_reasons,
+    list_handoff_reasons,
     shorten_reason,
 )
 from schemas.conversation import ActionRecord
@@ -186,4 +186,5 @@ def test_reasons_are_counted_without_their_figures() -> None:
     assert shorten_reason("") == "no reason given"
     talk = answered()
     talk.passes_to("queue", reason="3 answers in a row did not help")
-    assert count_handoff_reasons([outcome(talk), outcome(talk)]) == {"answers in a row did not help": 2}
+    (found,) = list_handoff_reasons([outcome(talk), outcome(talk)])
+    assert (found.reason, found.conversations) == ("answers in a row did not help", 2)

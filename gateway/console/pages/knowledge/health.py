@@ -9,18 +9,8 @@ from gateway.console.forms import Form
 from gateway.console.live_updates import LivePart, LiveUpdates
 from gateway.console.rendering import build_path, redirect, render, render_page
 from gateway.console.sessions import Operator
-from gateway.knowledge.health import CODES, HealthChecks
+from gateway.knowledge.health import TITLES, HealthChecks
 from gateway.wiring.process_services import ProcessServices
-
-HEADINGS = {
-    "contradictory_figures": "Contradictory figures",
-    "duplicate_document": "Duplicate documents",
-    "duplicate_passage": "Duplicate passages",
-    "expired": "Expired",
-    "expires_soon": "Expires soon",
-    "broken_link": "Broken links",
-    "never_cited": "Never cited",
-}
 
 
 class KnowledgeHealthPage:
@@ -40,7 +30,8 @@ class KnowledgeHealthPage:
                 report=report,
                 is_running=report.is_running(self._services.clock()),
                 groups=[
-                    (code, HEADINGS[code], [each for each in report.findings if each.code == code]) for code in CODES
+                    (code, title, [each for each in report.findings if each.code == code])
+                    for code, title in TITLES.items()
                 ],
             )
 
