@@ -35,7 +35,8 @@ async def write_note(
     spending = nullcontext(Spend()) if budgets is None else budgets.reserve(question, expected)
     async with spending as spent:
         try:
-            text = await asyncio.wait_for(_text(source, prompt, terms.output, usage), min(seconds, terms.timeout))
+            async with asyncio.timeout(min(seconds, terms.timeout)):
+                text = await _text(source, prompt, terms.output, usage)
         except TimeoutError as error:
             raise AttemptFailed(f"no note within {min(seconds, terms.timeout):g} s", outage=True) from error
         finally:

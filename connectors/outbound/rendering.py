@@ -38,7 +38,8 @@ async def render_within_deadline(
     context = contextvars.copy_context()
     rendering = asyncio.get_running_loop().run_in_executor(_pool, context.run, work)
     try:
-        return await asyncio.wait_for(rendering, deadline_s)
+        async with asyncio.timeout(deadline_s):
+            return await rendering
     except TimeoutError:
         log.error("rendering_timed_out", code="rendering_timed_out", surface=surface, characters=size)
         with plain_text_only():

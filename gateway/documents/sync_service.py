@@ -52,7 +52,8 @@ class SyncService:
             while True:
                 await self._look_at_sources()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), TICK_S)
+                    async with asyncio.timeout(TICK_S):
+                        await self._wake.wait()
                 self._wake.clear()
         finally:
             tasks = [listener, *self._syncs.values()]

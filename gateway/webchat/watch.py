@@ -63,7 +63,8 @@ class Watch:
         look for news itself."""
         if not self._queue and not self._ended:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wakeup.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self._wakeup.wait()
         if not self._ended:
             self._wakeup.clear()
         payloads = list(self._queue)

@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 
 import structlog
 
@@ -65,10 +66,9 @@ class Supervisor:
 
     async def pause(self, seconds: float) -> None:
         """Sleep until the time is over or the process stops."""
-        try:
-            await asyncio.wait_for(self.stopping.wait(), seconds)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
 
     async def run_until_stop(self, work: Coroutine[object, object, None]) -> None:
         """Run work until the process stops. Raises the exceptions of the work."""

@@ -60,7 +60,8 @@ class RedisSignals:
         if channel is not None and not channel.confirmed.is_set():
             # A reader in this process expects everything that is published after it has subscribed.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(channel.confirmed.wait(), CONFIRMATION)
+                async with asyncio.timeout(CONFIRMATION):
+                    await channel.confirmed.wait()
         await self._client.command("PUBLISH", self._prefix + topic, payload)
 
     def publish_nowait(self, topic: str, payload: bytes) -> None:

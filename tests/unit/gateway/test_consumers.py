@@ -1,7 +1,8 @@
-"""Consumers under their supervisor."""
+"""The supervisor and its consumers."""
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,3 +38,26 @@ async def test_the_connections_of_every_sender_are_closed_once_everything_has_en
     assert closed == []
     await supervisor.finish(1)
     assert len(set(closed)) == 2
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_pause_that_is_cancelled_as_it_ends_stays_cancelled(steps: int) -> None:
+    """Otherwise a part of the process would go on, and the process would not stop."""
+    supervisor = Supervisor()
+    went_on = False
+
+    async def pause() -> None:
+        nonlocal went_on
+        await supervisor.pause(3600)
+        went_on = True
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(pause())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    supervisor.stopping.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task], timeout=1)
+    assert task.cancelled(), f"the pause lost its cancellation, and went on: {went_on}"
