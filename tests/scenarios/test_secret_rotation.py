@@ -151,6 +151,8 @@ class Load:
     visitors: list[str] = field(default_factory=list)
     link: str = ""
     csrf: str = ""
+    signing_in: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the console's cookie and the form's token do not belong together."""
     sent: int = 0
 
     @property
@@ -177,9 +179,12 @@ class Load:
 
     async def sign_in(self) -> None:
         """Sign in to the console, and open a form there."""
-        async with self.http.post(f"{self.base}/console/session", data={"secret": self.admin_token}) as answer:
+        async with (
+            self.signing_in,
+            self.http.post(f"{self.base}/console/session", data={"secret": self.admin_token}) as answer,
+        ):
             page = await answer.text()
-        self.csrf = page.partition('name="csrf" value="')[2].partition('"')[0]
+            self.csrf = page.partition('name="csrf" value="')[2].partition('"')[0]
         assert self.csrf
 
     @asynccontextmanager
@@ -224,8 +229,9 @@ class Load:
             await self._note("link", "GET", self.link)
             await self._note("admin", "GET", f"{admin}/conversations?limit=1", headers=bearer)
             await self._note("console", "GET", f"{self.base}/console/{TENANT}/deadletters", allow_redirects=False)
-            form = {"csrf": self.csrf, "question": QUESTIONS[0], "as": "anonymous"}
-            await self._note("form", "POST", f"{self.base}/console/{TENANT}/knowledge", data=form)
+            async with self.signing_in:
+                form = {"csrf": self.csrf, "question": QUESTIONS[0], "as": "anonymous"}
+                await self._note("form", "POST", f"{self.base}/console/{TENANT}/knowledge", data=form)
             await asyncio.sleep(0.25)
 
     async def _note(self, what: str, method: str, url: str, **request: Any) -> None:
