@@ -91,7 +91,8 @@ class ContactRules:
 class TenantRules:
     """``answerable_above``: confidence (0–1) from which the documents count as answering;
     ``turns_at_once``: concurrent turns of the tenant in this process; ``models`` override ``model`` for messages in
-    their language. ``desk`` is None for tenants whose people only use the console."""
+    their language. ``masks_for_models``: remote models get placeholders instead of personal data. ``desk`` is None for
+    tenants whose people only use the console."""
 
     voice: Voice = DEFAULT_VOICE
     fold: FoldRules = field(default_factory=FoldRules)
@@ -103,6 +104,7 @@ class TenantRules:
     routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
     contact: ContactRules = ContactRules()
+    masks_for_models: bool = True
     desk: DeskServiceLevel | None = None
 
     @property

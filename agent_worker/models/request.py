@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from schemas.ports import ActionOffer
+from schemas.privacy.personal_data import PersonalData
 
 _CHARACTERS_PER_TOKEN = 3
 """Below the true average, so that estimates err on the safe side."""
@@ -70,16 +71,20 @@ class CallResults:
         return sum(len(text) for _, text in self.results)
 
 
+UNNAMED = PersonalData()
+"""Finds the personal data of people whose names are not known."""
 PromptPart = UserText | UserImage | ModelOutput | CallResults
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """``parts`` begin with the data, stable parts first. ``offers`` may be called."""
+    """``parts`` begin with the data, stable parts first. ``offers`` may be called. ``personal_data``: finds what the
+    provider must not see; None: it may see everything."""
 
     system: str
     parts: tuple[PromptPart, ...]
     offers: tuple[ActionOffer, ...] = ()
+    personal_data: PersonalData | None = UNNAMED
 
     @property
     def size(self) -> int:

@@ -338,6 +338,7 @@ def _build_question(
         context=intake.context,
         locale=turn.locale,
         contact=origin.contact_id,
+        names=[message.author.name for message in intake.waiting.values()],
         offers=() if actions is None else actions.offers(),
         filling=_find_filling(turn, actions),
         parts=() if retrieval is None else retrieval.parts,

@@ -44,11 +44,14 @@ def _check_own_numbers(patterns: list[str]) -> list[str]:
 
 
 class ProtectionSettings(Settings):
-    """Exceptions from the masking of payment card numbers."""
+    """How personal data and the numbers of payment cards are protected."""
 
     own_numbers: Annotated[list[str], AfterValidator(_check_own_numbers)] = []
     """Patterns of numbers that the tenant itself gives out (orders, parcels), such as ``PS-#####``: ``#`` stands for a
     digit, ``@`` for a letter. They are never mistaken for card numbers, and are masked in exports."""
+    mask_for_models: bool = True
+    """Send placeholders to models instead of the names, addresses and numbers in contacts' messages and in the results
+    of actions. The reply gets the values back. Set it to ``false`` only for models that may see them."""
 
     @property
     def own_number_finder(self) -> OwnNumbers | None:
@@ -154,7 +157,7 @@ class Tenant(Settings):
     retention: RetentionSettings = RetentionSettings()
     """How long the topics keep records."""
     protection: ProtectionSettings = ProtectionSettings()
-    """Exceptions from the masking of payment card numbers."""
+    """How personal data and the numbers of payment cards are protected."""
     model: ModelName | dict[Language, ModelName] = "local"
     """The entry of ``models`` that answers, or one for each language (``{de: german, en: english}``; other languages
     get the entry of ``voice.locale``, or the first one). If it fails, its ``fallback`` answers, then `local`. By

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from gateway.training_export.export_rows import (
 )
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.privacy.one_time_codes import mask_one_time_codes
+from schemas.privacy.personal_data import PersonalData
 from schemas.turn_recording import PassageRecord
 
 FindPassages = Callable[[Iterable[str]], Mapping[str, PassageRecord]]
@@ -194,32 +194,13 @@ def _group_by_side(messages: Iterable[Message]) -> list[tuple[Role, list[Message
     return groups
 
 
-_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++){1,4}")
-_TELEPHONE = re.compile(r"(?<![\w.,-])(?:\+|\(?0)?[\d(](?:[\s().\-/]{0,2}\d){6,16}(?![\w-])")
-_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}(?:\s\d{1,2})?")
-_MIN_PHONE_DIGITS = 7
-_MIN_NAME_LENGTH = 3
-
-
 class Anonymizer:
     """Anonymizes the texts of one conversation. ``names``: the names of the people in it."""
 
     def __init__(self, own: OwnNumbers | None, names: Iterable[str]) -> None:
         self._own = own
-        words = {word for name in names for word in [name, *name.split()] if len(word) >= _MIN_NAME_LENGTH}
-        longest_first = sorted(map(re.escape, words), key=len, reverse=True)
-        self._names = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)", re.IGNORECASE) if words else None
+        self._personal = PersonalData(own, names)
 
     def __call__(self, text: str) -> str:
-        text = _EMAIL.sub("[email]", mask_one_time_codes(mask_cards(text, self._own), self._own))
-        if self._own is not None:
-            text = self._own.sub("[number]", text)
-        text = _TELEPHONE.sub(_hide_telephone, text)
-        return text if self._names is None else self._names.sub("[name]", text)
-
-
-def _hide_telephone(match: re.Match[str]) -> str:
-    """Hide a telephone number. Dates have as many digits; other numbers are shorter, or begin with no plus or zero."""
-    digits = sum(map(str.isdigit, match[0]))
-    looks_like_phone = match[0].lstrip("(")[0] in "+0" or digits >= _MIN_PHONE_DIGITS + 3
-    return "[phone]" if looks_like_phone and digits >= _MIN_PHONE_DIGITS and not _DATE.fullmatch(match[0]) else match[0]
+        masked = mask_one_time_codes(mask_cards(text, self._own), self._own)
+        return self._personal.replace(masked, lambda kind, _: f"[{kind}]")

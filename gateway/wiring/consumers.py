@@ -93,6 +93,7 @@ def _build_tenant_rules(name: str, tenant: Tenant, secret_key: str) -> TenantRul
         routes=build_route_rules(tenant),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
         actions=build_action_rules(name, tenant.actions, tenant.protection.own_number_finder, secret_key=secret_key),
+        masks_for_models=tenant.protection.mask_for_models,
         desk=None if tenant.desk is None else build_desk_service_level(tenant.desk),
     )
 

@@ -87,7 +87,8 @@ class Question:
     contact. ``files`` came with the messages; ``non_text``: the kind of content without text, and ``kind`` which
     unsupported kind (see ``schemas.content``). ``references``: what the messages quote, share or came from, in words:
     data, like the text; ``context``: the part of it that a short question refers to. ``offers``: actions that the model
-    may ask for; ``filling``: the action whose parameters were being asked for; ``contact``: whose budget is spent.
+    may ask for; ``filling``: the action whose parameters were being asked for; ``contact``: whose budget is spent,
+    ``names`` the contact's.
     ``resolved``: the text with what a follow-up leaves out, as it was searched for; empty: the text. ``is_picked``:
     the passages are of the section that the contact picked among suggestions.
 
@@ -105,6 +106,7 @@ class Question:
     context: str = ""
     offers: Sequence[ActionOffer] = ()
     contact: str = ""
+    names: Sequence[str] = ()
     filling: Filling | None = None
     parts: Sequence[QuestionPart] = ()
     excess_questions: Sequence[str] = ()

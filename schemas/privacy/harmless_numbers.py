@@ -67,6 +67,12 @@ def is_bank_account(text: str, start: int, end: int) -> bool:
     return False
 
 
+def find_bank_accounts(text: str) -> list[tuple[int, int]]:
+    """Beginning and end of every IBAN, in order."""
+    found = ((match.start(), _iban_length(match[0])) for match in _IBAN.finditer(text))
+    return [(start, start + length) for start, length in found if length]
+
+
 def is_named_otherwise(text: str, start: int) -> bool:
     """Return whether the word right before says that it is an order, a parcel, a telephone …"""
     before = text[max(0, start - _BEFORE) : start]
@@ -78,9 +84,14 @@ def is_named_card(text: str, start: int, end: int) -> bool:
 
 
 def _is_iban(text: str) -> bool:
-    """The match may include words that follow, so its beginnings are tried too."""
+    return _iban_length(text) > 0
+
+
+def _iban_length(text: str) -> int:
+    """Characters of the IBAN at the beginning of a match, which may include words that follow; 0 if there is none."""
     compact = _SPACES.sub("", text).upper()
-    return any(_passes_mod97(compact[:length]) for length in range(15, min(34, len(compact)) + 1))
+    length = next((n for n in range(min(34, len(compact)), 14, -1) if _passes_mod97(compact[:n])), 0)
+    return length and [at for at, letter in enumerate(text, 1) if not _SPACES.match(letter)][length - 1]
 
 
 def _passes_mod97(iban: str) -> bool:

@@ -21,6 +21,7 @@ from agent_worker.actions.slot_filling.action_matching import match_action
 from agent_worker.grounding.gate import Gate
 from agent_worker.knowledge.text.query_splitting import split_questions
 from agent_worker.models.local.extraction import select_quotes
+from agent_worker.models.providers.masking_provider import Placeholders
 from agent_worker.nlu.corrections import apply_corrections
 from agent_worker.reading.follow_ups import read_follow_up
 from agent_worker.router.phrase_search import anger_score, find_phrase
@@ -34,6 +35,7 @@ from schemas.messages import Author, TranscriptMessage
 from schemas.ports import ActionOffer, ActionResult, ChannelEvent, Passage
 from schemas.privacy.cards import mask_cards
 from schemas.privacy.harmless_numbers import compile_own_numbers
+from schemas.privacy.personal_data import PersonalData
 from tests.harness import worst_case_texts
 
 TODAY = ParseContext(date(2026, 5, 4), asked=True)
@@ -82,7 +84,8 @@ MADE_LATER = {
     "agent_worker.sources.layout._normalize_line": "",
     "connectors.settings.require_pattern": "",
     "gateway.config.actions.ParameterSettings._check": "",
-    "gateway.training_export.examples.Anonymizer.__init__": "anonymity",
+    "schemas.privacy.personal_data.PersonalData.__init__": "anonymity",
+    "agent_worker.models.providers.masking_provider.Placeholders.mask": "placeholders",
 }
 """Functions that make a pattern, because only a configuration or a document tells what to look for; by which of
 ``MORE`` such a pattern is tried. Empty where no stranger's text is matched with it, or it is an escaped word."""
@@ -112,6 +115,12 @@ def _event(text: str) -> ChannelEvent:
     return ChannelEvent(topics.MESSAGE_RECEIVED, "place", "1", {"text": text, "name": text[:100]}, [])
 
 
+def mask_for_a_model(text: str) -> object:
+    placeholders = Placeholders(PersonalData(OWN, ["Ann Lee"]), [text])
+    placeholders.mask_fact("address", text[:60])
+    return placeholders.restore(placeholders.mask(f"{text} at {text}"))
+
+
 MORE: dict[str, Callable[[str], object]] = {
     "masked with own numbers": lambda text: mask_cards(text, OWN),
     "a message on its way in": lambda text: mask_event(cut_long_text(_event(text))[0], OWN),
@@ -121,6 +130,7 @@ MORE: dict[str, Callable[[str], object]] = {
     "phrases": lambda text: find_phrase(text, ["does not work", "refund*", "*kaputt"]),
     "anger": lambda text: anger_score(text, ["does not work", "refund*"]),
     "anonymity": Anonymizer(OWN, ["Ann Lee", "Bo"]),
+    "placeholders": mask_for_a_model,
     "a page's links": lambda text: read_instructions(f"<a href={text}>{text}", URL("https://shop.example/")),
     "quotes": lambda text: select_quotes(text, [PASSAGE]),
     "quotes of a passage": lambda text: select_quotes(

@@ -36,6 +36,7 @@ from agent_worker.reading.suggestions import suggestion_draft, suggestions_of
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import Voice, translate_voice
 from schemas.ports import ActionResult, AnswerDraft, Passage, Question
+from schemas.privacy.personal_data import PersonalData
 from schemas.runtime import tracing
 
 
@@ -96,6 +97,7 @@ class RemoteModel:
 
     async def note(self, question: Question, prompt: Prompt, seconds: float) -> StaffNote:
         """See registry.Remote."""
+        prompt = replace(prompt, personal_data=self._personal_data(question))
         return await write_note(self._provider, self._limits, self._dependencies.budgets, question, prompt, seconds)
 
     async def close(self) -> None:
@@ -165,7 +167,15 @@ class RemoteModel:
             prompt, passages = build()
         if prompt.size > room:
             raise AttemptFailed("the message does not fit into its context")
+        prompt = replace(prompt, personal_data=self._personal_data(question))
         return (with_offers(prompt, question) if may_act else prompt), passages
+
+    def _personal_data(self, question: Question) -> PersonalData | None:
+        rules = self._settings.of(question.tenant)
+        if not rules.masks_for_models:
+            return None
+        names = {line.author.name for line in question.history if line.author.kind in ("contact", "person")}
+        return PersonalData(rules.actions.own, {*names, *question.names}, same_case=True)
 
     # ── running the attempt ──────────────────────────────────────────────────────────────────────────────────────────
 

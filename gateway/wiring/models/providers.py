@@ -12,6 +12,7 @@ from agent_worker.models.budgets import DayBudgets
 from agent_worker.models.circuit_breaker import CircuitBreaker
 from agent_worker.models.local.model import LocalModel
 from agent_worker.models.prompt import derive_canary
+from agent_worker.models.providers.masking_provider import MaskingProvider
 from agent_worker.models.providers.provider import ModelLimits, Prices, Provider
 from agent_worker.models.registry import BudgetLookup, FallbackRule, Models
 from agent_worker.settings import BudgetRules, WorkerSettings
@@ -147,7 +148,12 @@ def build_prices(entry: ModelEntry) -> Prices:
 
 
 def open_provider(entry: ModelEntry) -> Provider:
-    """The provider of a model. Its library is only imported if it is used, because that takes seconds."""
+    """The provider of a model, behind the masking of personal data."""
+    return MaskingProvider(_open_vendor(entry))
+
+
+def _open_vendor(entry: ModelEntry) -> Provider:
+    """The library of a provider is only imported if it is used, because that takes seconds."""
     connection = {
         "model": entry.model,
         "base_url": entry.base_url,
