@@ -200,12 +200,17 @@ class KafkaSettings(Settings):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """The encryption and login that the brokers' listener expects. ``SSL`` and ``SASL_SSL`` encrypt; the ``SASL`` ones
     log in with ``username`` and ``password``."""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "SCRAM-SHA-512"
     """The login mechanism, which must be enabled on the brokers. It has no effect without ``username``."""
     username: str = ""
-    """The user to log in as. It needs a ``SASL`` protocol. Empty: no login."""
+    """The user to log in as, or with ``OAUTHBEARER`` the client's id. It needs a ``SASL`` protocol. Empty: no login."""
     password: SecretStr = SecretStr("")
-    """The user's password. Set it together with ``username``."""
+    """The password, or with ``OAUTHBEARER`` the client's secret. Set it together with ``username``."""
+    token_url: WebAddress = ""
+    """The endpoint of the identity provider that issues access tokens (client credentials grant). Required for
+    ``OAUTHBEARER``."""
+    token_scope: str = ""
+    """The scope to ask for at ``token_url``. Empty: none."""
     ca_file: str = ""
     """The certificate authority (PEM) of the brokers, if it is not a public one."""
     cert_file: str = ""
@@ -224,6 +229,10 @@ class KafkaSettings(Settings):
             raise ValueError("username and password go with security_protocol SASL_SSL or SASL_PLAINTEXT only")
         if bool(self.username) != bool(self.password.get_secret_value()):
             raise ValueError("username and password go together")
+        if (self.sasl_mechanism == "OAUTHBEARER") != bool(self.token_url):
+            raise ValueError("token_url goes with sasl_mechanism OAUTHBEARER")
+        if self.token_scope and not self.token_url:
+            raise ValueError("token_scope needs token_url")
         if not self.security_protocol.endswith("SSL") and (self.ca_file or self.cert_file or self.key_file):
             raise ValueError("ca_file, cert_file and key_file need security_protocol SSL or SASL_SSL")
         if bool(self.cert_file) != bool(self.key_file):

@@ -2,48 +2,72 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import ipaddress
+import json
 import socket
 import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote_plus
 
+from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
 from infra.deploy.process import answers, free_port
 
 USER, PASSWORD = "parley", "a password with = and ; in it"
+USER_PASSWORD = "another-password"
+AUDIENCE, ISSUER = "kafka", "https://identity.example"
+RIGHTS = "~secured.parley* &secured.parley* +@all -@admin -@dangerous +info +config|get"
+"""Of the user in Redis."""
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: the authority's certificate, and the server's key and certificate for 127.0.0.1."""
+    """PEM files: the authority's certificate, and the keys and certificates of the server (127.0.0.1) and a client."""
 
     ca: Path
     key: Path
     certificate: Path
+    client_key: Path
+    client_certificate: Path
 
     @classmethod
     def make(cls, folder: Path) -> Certificates:
         folder.mkdir(parents=True, exist_ok=True)
-        authority, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        authority = ec.generate_private_key(ec.SECP256R1())
         root = _signed("Test authority", authority.public_key(), "Test authority", authority, authority=True)
-        leaf = _signed("127.0.0.1", server.public_key(), "Test authority", authority, authority=False)
-        made = cls(folder / "ca.pem", folder / "server.key", folder / "server.pem")
-        made.ca.write_bytes(root.public_bytes(serialization.Encoding.PEM))
-        made.certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
-        made.key.write_bytes(
-            server.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+        (folder / "ca.pem").write_bytes(root.public_bytes(serialization.Encoding.PEM))
+        pairs = [
+            _write_pair(folder, file, name, authority) for file, name in (("server", "127.0.0.1"), ("client", USER))
+        ]
+        return cls(folder / "ca.pem", *pairs[0], *pairs[1])
+
+
+def _write_pair(folder: Path, file: str, name: str, authority: ec.EllipticCurvePrivateKey) -> tuple[Path, Path]:
+    """The files of a new key and its certificate."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    certificate = _signed(name, private.public_key(), "Test authority", authority, authority=False)
+    key_file, certificate_file = folder / f"{file}.key", folder / f"{file}.pem"
+    key_file.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        return made
+    )
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return key_file, certificate_file
 
 
 def _signed(
@@ -77,39 +101,100 @@ def _signed(
 
 
 class SecuredKafka(LocalKafka):
-    """A broker with a second listener, ``secured``, that asks for TLS and a password (SASL PLAIN)."""
+    """A broker with three more listeners, all with TLS: ``secured`` asks for a password (SASL PLAIN), ``mutual`` for a
+    client's certificate, ``oauth`` for an access token (SASL OAUTHBEARER) that is signed with a key of ``keys``."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, keys: Path) -> None:
         super().__init__()
-        self.secured_port = free_port()
+        self._keys = keys.as_uri()
+        self._ports = {name: free_port() for name in ("secured", "mutual", "oauth")}
         store = self.home / "server.pem"
         store.write_bytes(certificates.key.read_bytes() + certificates.certificate.read_bytes())
-        listener = f"SECURED://127.0.0.1:{self.secured_port}"
+        listeners = ",".join(f"{name.upper()}://127.0.0.1:{port}" for name, port in self._ports.items())
         config = self.home / "server.properties"
         text = config.read_text()
         for name in ("listeners", "advertised.listeners"):
-            text = text.replace(f"\n{name}=", f"\n{name}={listener},")
-        text = text.replace("protocol.map=", "protocol.map=SECURED:SASL_SSL,")
-        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-        config.write_text(
-            f"{text}\n"
-            f"sasl.enabled.mechanisms=PLAIN\n"
-            f"listener.name.secured.ssl.keystore.type=PEM\n"
-            f"listener.name.secured.ssl.keystore.location={store}\n"
-            f'listener.name.secured.plain.sasl.jaas.config={module} required user_{USER}="{PASSWORD}";\n'
+            text = text.replace(f"\n{name}=", f"\n{name}={listeners},")
+        text = text.replace("protocol.map=", "protocol.map=SECURED:SASL_SSL,MUTUAL:SSL,OAUTH:SASL_SSL,")
+        stores = "".join(
+            f"listener.name.{name}.ssl.keystore.type=PEM\nlistener.name.{name}.ssl.keystore.location={store}\n"
+            for name in self._ports
         )
+        security = "org.apache.kafka.common.security"
+        oauth, bearer = "listener.name.oauth", f"{security}.oauthbearer"
+        config.write_text(
+            f"{text}\n{stores}"
+            f"listener.name.secured.sasl.enabled.mechanisms=PLAIN\n"
+            f"listener.name.secured.plain.sasl.jaas.config={security}.plain.PlainLoginModule required "
+            f'user_{USER}="{PASSWORD}";\n'
+            f"listener.name.mutual.ssl.client.auth=required\n"
+            f"listener.name.mutual.ssl.truststore.type=PEM\n"
+            f"listener.name.mutual.ssl.truststore.location={certificates.ca}\n"
+            f"{oauth}.sasl.enabled.mechanisms=OAUTHBEARER\n"
+            f"{oauth}.oauthbearer.sasl.jaas.config={bearer}.OAuthBearerLoginModule required;\n"
+            f"{oauth}.oauthbearer.sasl.server.callback.handler.class={bearer}.OAuthBearerValidatorCallbackHandler\n"
+            f"{oauth}.oauthbearer.sasl.oauthbearer.jwks.endpoint.url={self._keys}\n"
+            f"{oauth}.oauthbearer.sasl.oauthbearer.expected.audience={AUDIENCE}\n"
+            f"{oauth}.oauthbearer.sasl.oauthbearer.expected.issuer={ISSUER}\n"
+            # A connection has to log in again when its token expires.
+            f"{oauth}.oauthbearer.connections.max.reauth.ms=3600000\n"
+        )
+
+    def _command(self) -> list[str]:
+        java, *rest = super()._command()
+        return [java, f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self._keys}", *rest]
+
+    def address(self, listener: str) -> str:
+        return f"127.0.0.1:{self._ports[listener]}"
 
     @property
     def secured(self) -> str:
-        return f"127.0.0.1:{self.secured_port}"
+        return self.address("secured")
+
+
+class TokenEndpoint:
+    """Issues access tokens to one client, valid for ``lifetime`` seconds. ``keys``: the file with its public keys."""
+
+    def __init__(self, folder: Path) -> None:
+        self._key = RSAKey.generate_key(2048, {"kid": "1", "alg": "RS256", "use": "sig"})
+        self.keys = folder / "jwks.json"
+        self.keys.write_text(json.dumps({"keys": [self._key.as_dict(private=False)]}))
+        self.lifetime = 3600
+        self.requests: list[dict[str, str]] = []
+
+    async def _issue(self, request: web.Request) -> web.Response:
+        self.requests.append({str(name): str(value) for name, value in (await request.post()).items()})
+        given = base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode()
+        if [unquote_plus(each) for each in given.split(":")] != [USER, PASSWORD]:
+            return web.json_response({"error": "invalid_client"}, status=401)
+        now = int(time.time())
+        claims = {"iss": ISSUER, "sub": USER, "aud": AUDIENCE, "iat": now, "exp": now + self.lifetime, "scope": "kafka"}
+        token = jwt.encode({"alg": "RS256", "kid": "1"}, claims, self._key)
+        return web.json_response({"access_token": token, "token_type": "Bearer", "expires_in": self.lifetime})
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        """Its address."""
+        app = web.Application()
+        app.router.add_post("/token", self._issue)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        port = free_port()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        try:
+            yield f"http://127.0.0.1:{port}/token"
+        finally:
+            await runner.cleanup()
 
 
 class SecuredRedis(LocalRedis):
-    """A server that listens with TLS only and asks for a password."""
+    """A server that listens with TLS only and asks for a password. With ``mutual`` it also asks for a client's
+    certificate, and there is a user with the rights that the documentation names and no more."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, *, mutual: bool = False) -> None:
         super().__init__()
         self._certificates = certificates
+        self._mutual = mutual
 
     @property
     def url(self) -> str:
@@ -121,13 +206,16 @@ class SecuredRedis(LocalRedis):
         return [
             *plain[:at], "--port", "0", "--tls-port", str(self.port), *plain[at + 2 :],
             "--tls-cert-file", str(self._certificates.certificate), "--tls-key-file", str(self._certificates.key),
-            "--tls-ca-cert-file", str(self._certificates.ca), "--tls-auth-clients", "no", "--requirepass", PASSWORD,
+            "--tls-ca-cert-file", str(self._certificates.ca), "--requirepass", PASSWORD,
+            "--tls-auth-clients", "yes" if self._mutual else "no",
+            *(["--user", USER, "on", f">{USER_PASSWORD}", *RIGHTS.split()] if self._mutual else []),
         ]  # fmt: skip
 
     def _is_ready(self) -> bool:
         if not answers(self.port):
             return False
         context = ssl.create_default_context(cafile=str(self._certificates.ca))
+        context.load_cert_chain(self._certificates.client_certificate, self._certificates.client_key)
         with (
             socket.create_connection(("127.0.0.1", self.port), timeout=2) as raw,
             context.wrap_socket(raw, server_hostname="127.0.0.1") as connection,

@@ -17,6 +17,7 @@ from infra.bus.lanes import ConsumerLimits
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from schemas.conversation import HANDLED_HORIZON_DAYS
 from tests.deploy.environment_checks import READ, command_problems, unread
+from tests.deploy.secured_servers import RIGHTS
 from tests.deploy.test_compose import WHOLE
 from tests.deploy.test_monitoring import RULES
 from tests.harness.processes import ROOT
@@ -60,17 +61,26 @@ def test_every_setting_in_the_guide_exists() -> None:
         assert name in getattr(Config(tenants={"shop": {"name": "Shop"}}), section).__class__.model_fields, name  # type: ignore[dict-item]
 
 
-def test_the_example_of_secured_servers_is_a_valid_configuration(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+def test_the_examples_of_secured_servers_are_valid_configurations(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("0123456789abcdef0123456789abcdef")
-    values = yaml.safe_load(re.sub(r"file:/[\w/-]+", f"file:{secret}", block))
-    values |= {"tenants": {"shop": {"name": "Shop"}}, "secret_key": f"file:{secret}", "admin_token": f"file:{secret}"}
-    file = tmp_path / "parley.yaml"
-    file.write_text(yaml.safe_dump(values))
-    loaded = loader.load(file, environ={})
-    assert loaded.kafka.min_insync_replicas == 2
-    assert loaded.model_dump()["redis"]["password"].get_secret_value() == secret.read_text()
+    loaded = []
+    for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL):
+        values = yaml.safe_load(re.sub(r"file:/[\w/-]+", f"file:{secret}", block))
+        values |= {"tenants": {"shop": {"name": "Shop"}}}
+        values |= {"secret_key": f"file:{secret}", "admin_token": f"file:{secret}"}
+        file = tmp_path / "parley.yaml"
+        file.write_text(yaml.safe_dump(values))
+        loaded.append(loader.load(file, environ={}))
+    with_passwords, with_tokens = loaded
+    assert with_passwords.kafka.min_insync_replicas == 2
+    assert with_passwords.model_dump()["redis"]["password"].get_secret_value() == secret.read_text()
+    assert with_tokens.kafka.token_url.startswith("https://")
+
+
+def test_the_rights_of_the_user_in_redis_are_those_that_are_tried() -> None:
+    (rights,) = re.findall(r"ACL SETUSER parley on >PASSWORD (.*)\n", TEXT)
+    assert rights.replace("parley*", "secured.parley*") == RIGHTS
 
 
 def test_every_file_and_variable_in_the_guide_exists() -> None:

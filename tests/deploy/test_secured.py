@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,19 @@ import pytest
 import yaml
 
 from infra.bus.kafka import KafkaAccess, KafkaBus, KafkaProfile
+from infra.bus.kafka.bearer_tokens import BearerTokens
 from infra.state.redis.engine import open_redis_state
 from infra.state.redis.settings import RedisSettings
 from schemas.errors import BusUnavailable, ConfigInvalid, StateUnavailable
-from tests.deploy.secured_servers import PASSWORD, USER, Certificates, SecuredKafka, SecuredRedis
+from tests.deploy.secured_servers import (
+    PASSWORD,
+    USER,
+    USER_PASSWORD,
+    Certificates,
+    SecuredKafka,
+    SecuredRedis,
+    TokenEndpoint,
+)
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import ForkServer
@@ -31,15 +41,46 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture(scope="module")
-async def kafka(certificates: Certificates) -> AsyncIterator[SecuredKafka]:
-    with SecuredKafka(certificates) as broker:
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> TokenEndpoint:
+    return TokenEndpoint(tmp_path_factory.mktemp("tokens"))
+
+
+@pytest.fixture(scope="module")
+async def kafka(certificates: Certificates, tokens: TokenEndpoint) -> AsyncIterator[SecuredKafka]:
+    with SecuredKafka(certificates, tokens.keys) as broker:
         yield broker
+
+
+@pytest.fixture(scope="module")
+async def mutual_redis(certificates: Certificates) -> AsyncIterator[SecuredRedis]:
+    with SecuredRedis(certificates, mutual=True) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 async def redis(certificates: Certificates) -> AsyncIterator[SecuredRedis]:
     with SecuredRedis(certificates) as server:
         yield server
+
+
+async def check_answers(made: Installation, **sections: dict[str, Any]) -> dict[str, Any]:
+    """Start it with these sections, ask a question, and look at what doctor finds, by check. No secret is shown."""
+    made.config.write_text(yaml.safe_dump(yaml.safe_load(made.config.read_text()) | sections))
+    await made.prepare()
+    await made.start()
+    await made.put_documents()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        contact = Contact(made.base, http, "ann")
+        await contact.open()
+        said = await contact.say(QUESTIONS[0])
+        assert "heat pack" in (await contact.answered(said.message_id))["text"]
+    status, output = await made.command("doctor", "--json")
+    shown = output + (await made.run("config", "show")) + "".join(each.log.read_text() for each in made.roles.values())
+    assert PASSWORD not in shown
+    assert USER_PASSWORD not in shown
+    await made.stop()
+    assert status == 1, "a single broker keeps offsets too short; doctor says so"
+    return {finding["check"]: finding for finding in json.loads(output)["findings"]}
 
 
 async def test_a_whole_installation_answers_over_encrypted_connections_with_passwords(
@@ -55,24 +96,95 @@ async def test_a_whole_installation_answers_over_encrypted_connections_with_pass
         "ca_file": str(certificates.ca),
     }
     made = Installation.make(fork_server, tmp_path, kafka=kafka.secured, redis=redis.url, prefix="secured.")
-    sections = {"kafka": log_in, "redis": {"password": PASSWORD, "ca_file": str(certificates.ca)}}
-    made.config.write_text(yaml.safe_dump(yaml.safe_load(made.config.read_text()) | sections))
-    await made.prepare()
-    await made.start()
-    await made.put_documents()
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        contact = Contact(made.base, http, "ann")
-        await contact.open()
-        said = await contact.say(QUESTIONS[0])
-        assert "heat pack" in (await contact.answered(said.message_id))["text"]
-    status, output = await made.command("doctor", "--json")
-    found = {finding["check"]: finding for finding in json.loads(output)["findings"]}
+    found = await check_answers(made, kafka=log_in, redis={"password": PASSWORD, "ca_file": str(certificates.ca)})
     assert found["kafka"]["status"] == found["redis"]["status"] == "ok", found
     assert found["kafka topics"]["status"] == "ok"
-    assert PASSWORD not in output + (await made.run("config", "show"))
-    assert PASSWORD not in "".join(process.log.read_text() for process in made.roles.values())
-    await made.stop()
-    assert status == 1, "a single broker keeps offsets too short; doctor says so"
+
+
+async def test_a_whole_installation_answers_with_access_tokens_and_a_redis_user_of_few_rights(
+    fork_server: ForkServer,
+    tmp_path: Path,
+    kafka: SecuredKafka,
+    mutual_redis: SecuredRedis,
+    certificates: Certificates,
+    tokens: TokenEndpoint,
+) -> None:
+    made = Installation.make(
+        fork_server, tmp_path, kafka=kafka.address("oauth"), redis=mutual_redis.url, prefix="secured."
+    )
+    async with tokens.serving() as url:
+        found = await check_answers(
+            made,
+            kafka={
+                "security_protocol": "SASL_SSL",
+                "sasl_mechanism": "OAUTHBEARER",
+                "username": USER,
+                "password": PASSWORD,
+                "token_url": url,
+                "token_scope": "kafka",
+                "ca_file": str(certificates.ca),
+            },
+            redis={"username": USER, "password": USER_PASSWORD, **client_files(certificates)},
+        )
+    assert found["kafka"]["status"] == found["redis"]["status"] == "ok", found
+    assert tokens.requests[0] == {"grant_type": "client_credentials", "scope": "kafka"}
+
+
+def client_files(certificates: Certificates) -> dict[str, str]:
+    return {
+        "ca_file": str(certificates.ca),
+        "cert_file": str(certificates.client_certificate),
+        "key_file": str(certificates.client_key),
+    }
+
+
+async def test_a_client_certificate_alone_opens_a_listener_that_asks_for_one(
+    kafka: SecuredKafka, certificates: Certificates
+) -> None:
+    stranger = KafkaAccess(security_protocol="SSL", ca_file=str(certificates.ca))
+    known = replace(stranger, cert_file=str(certificates.client_certificate), key_file=str(certificates.client_key))
+    bus = KafkaBus(kafka.address("mutual"), access=known)
+    await bus.start()
+    await bus.close()
+    bus = KafkaBus(kafka.address("mutual"), access=stranger, profile=HASTY)
+    with pytest.raises(BusUnavailable, match="closes our connections") as caught:
+        await bus.start()
+    assert "kafka.cert_file" in caught.value.fix
+    await bus.close()
+
+
+async def test_a_token_is_used_again_until_most_of_its_lifetime_is_over(tokens: TokenEndpoint) -> None:
+    async with tokens.serving() as url:
+        before = len(tokens.requests)
+        provider = BearerTokens(url, USER, PASSWORD, "")
+        first = await asyncio.gather(*(provider.token() for _ in range(20)))
+        assert len(set(first)) == 1
+        assert tokens.requests[before:] == [{"grant_type": "client_credentials"}]
+        tokens.lifetime = 1
+        short = BearerTokens(url, USER, PASSWORD, "")
+        await short.token()
+        async with asyncio.timeout(10):
+            while len(tokens.requests) < before + 3:
+                await short.token()
+                await asyncio.sleep(0.01)
+        tokens.lifetime = 3600
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"password": "wrong"}, "HTTP 401"), ({"token_url": "http://127.0.0.1:9/token"}, "cannot be reached")],
+)
+async def test_an_endpoint_that_gives_no_token_is_reported_with_the_reason(
+    kafka: SecuredKafka, certificates: Certificates, tokens: TokenEndpoint, changes: dict[str, str], message: str
+) -> None:
+    async with tokens.serving() as url:
+        access = access_of(certificates, **({"sasl_mechanism": "OAUTHBEARER", "token_url": url} | changes))
+        bus = KafkaBus(kafka.address("oauth"), access=access, profile=HASTY)
+        with pytest.raises(BusUnavailable, match=message) as caught:
+            await bus.start()
+        assert "kafka.token_url" in caught.value.fix
+        assert PASSWORD not in repr(caught.value)
+        await bus.close()
 
 
 def access_of(certificates: Certificates, **changes: str) -> KafkaAccess:
@@ -106,6 +218,17 @@ async def test_a_broker_that_does_not_let_us_in_is_reported_with_the_reason(
     await bus.close()
 
 
+async def test_a_redis_that_asks_for_a_client_certificate_says_so(
+    mutual_redis: SecuredRedis, certificates: Certificates
+) -> None:
+    access = RedisSettings.model_validate({"password": PASSWORD, "ca_file": str(certificates.ca)})
+    state = await open_redis_state(mutual_redis.url, access=access)
+    with pytest.raises(StateUnavailable, match="cannot be reached") as caught:
+        await asyncio.wait_for(state.turns.list_newest("c"), 30)
+    assert "redis.cert_file" in caught.value.fix
+    await state.close()
+
+
 @pytest.mark.parametrize(
     ("changes", "message", "fix"),
     [
@@ -136,3 +259,5 @@ def test_certificates_that_cannot_be_read_are_the_operators_fault(tmp_path: Path
         RedisSettings(ca_file="/nowhere/ca.pem").client_settings("rediss://127.0.0.1/0")
     with pytest.raises(ConfigInvalid, match="needs encryption"):
         RedisSettings(ca_file="/nowhere/ca.pem").client_settings("redis://127.0.0.1/0")
+    with pytest.raises(ConfigInvalid, match="go together"):
+        RedisSettings(cert_file="/nowhere/client.pem").client_settings("rediss://127.0.0.1/0")

@@ -7,18 +7,22 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.bus.kafka.bearer_tokens import BearerTokens
 from schemas.errors import ConfigInvalid
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
-    """The ``kafka`` section of the configuration, field by field. ``replication_factor`` and ``min_insync_replicas``
-    apply to topics that are created; 0 derives them from the number of brokers."""
+    """The ``kafka`` section of the configuration, field by field. With ``token_url``, ``username`` and ``password`` are
+    the client's credentials at that endpoint. ``replication_factor`` and ``min_insync_replicas`` apply to topics that
+    are created; 0 derives them from the number of brokers."""
 
     security_protocol: str = "PLAINTEXT"
     sasl_mechanism: str = "SCRAM-SHA-512"
     username: str = ""
     password: str = field(default="", repr=False)
+    token_url: str = ""
+    token_scope: str = ""
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
@@ -30,13 +34,21 @@ class KafkaAccess:
         settings: dict[str, Any] = {"security_protocol": self.security_protocol}
         if self.security_protocol.endswith("SSL"):
             settings["ssl_context"] = _encryption(self.ca_file, self.cert_file, self.key_file)
-        if self.security_protocol.startswith("SASL"):
+        if self.token_url:
+            tokens = _open_tokens(self.token_url, self.username, self.password, self.token_scope)
+            settings |= {"sasl_mechanism": self.sasl_mechanism, "sasl_oauth_token_provider": tokens}
+        elif self.security_protocol.startswith("SASL"):
             settings |= {
                 "sasl_mechanism": self.sasl_mechanism,
                 "sasl_plain_username": self.username,
                 "sasl_plain_password": self.password,
             }
         return settings
+
+
+@functools.cache
+def _open_tokens(url: str, client_id: str, client_secret: str, scope: str) -> BearerTokens:
+    return BearerTokens(url, client_id, client_secret, scope)
 
 
 @functools.cache

@@ -16,7 +16,10 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from infra.bus.kafka.bearer_tokens import TokenRefused
+
 _PROTOCOL = "set `kafka.security_protocol` to the protocol of this listener of the broker"
+_CERTIFICATE = ", and `kafka.cert_file` and `kafka.key_file` if it asks for a client's certificate"
 _PATIENCE = 5.0
 
 
@@ -28,6 +31,9 @@ async def explain_refusal(bootstrap: str, access: Mapping[str, Any]) -> tuple[st
         async with asyncio.timeout(_PATIENCE):
             connection = await create_conn(host, int(port), **access)
             connection.close()
+    except TokenRefused as error:
+        fix = "check `kafka.token_url`, `kafka.username`, `kafka.password` and `kafka.token_scope`"
+        return f"there is no token for Kafka: {error}", fix
     except SaslAuthenticationFailed:
         return "Kafka refuses our credentials", "check `kafka.username` and `kafka.password`"
     except (UnsupportedSaslMechanismError, IllegalSaslStateError):
@@ -40,5 +46,7 @@ async def explain_refusal(bootstrap: str, access: Mapping[str, Any]) -> tuple[st
     except ConnectionRefusedError:
         return "", ""
     except (KafkaError, OSError, TimeoutError):
-        return "the broker closes our connections", _PROTOCOL
+        # With TLS 1.3 a server refuses a missing certificate after the client's handshake has ended.
+        wants_certificate = access["security_protocol"].endswith("SSL")
+        return "the broker closes our connections", _PROTOCOL + (_CERTIFICATE if wants_certificate else "")
     return "", ""

@@ -21,20 +21,33 @@ class RedisSettings(BaseModel):
     """The user's password, if the address in ``state`` contains none. Empty: no login."""
     ca_file: str = ""
     """The certificate authority (PEM) of the server, if it is not a public one."""
+    cert_file: str = ""
+    """The client certificate (PEM), if the server requires one."""
+    key_file: str = ""
+    """The private key (PEM) that belongs to ``cert_file``."""
 
     def client_settings(self, url: str) -> dict[str, Any]:
         """Settings for a client that connects to ``url``, which takes precedence. Raises ConfigInvalid."""
         named = {"username": self.username, "password": self.password.get_secret_value()}
         settings: dict[str, Any] = {name: text for name, text in named.items() if text}
-        if self.ca_file and not url.startswith("rediss://"):
-            raise ConfigInvalid(
-                "redis.ca_file needs encryption", fix="write `state: rediss://…`, or remove redis.ca_file"
-            )
-        if self.ca_file:
-            if not Path(self.ca_file).is_file():
-                raise ConfigInvalid(f"redis.ca_file: there is no file {self.ca_file}", fix="name a PEM file")
-            settings["ssl_ca_certs"] = self.ca_file
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ConfigInvalid("redis.cert_file and redis.key_file go together", fix="set both or neither")
+        files = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
+        for name, path in files.items():
+            if path:
+                settings[_FILE_SETTINGS[name]] = _check_file(f"redis.{name}", path, url)
         return settings
+
+
+_FILE_SETTINGS = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
+
+
+def _check_file(setting: str, path: str, url: str) -> str:
+    if not url.startswith("rediss://"):
+        raise ConfigInvalid(f"{setting} needs encryption", fix=f"write `state: rediss://…`, or remove {setting}")
+    if not Path(path).is_file():
+        raise ConfigInvalid(f"{setting}: there is no file {path}", fix="name a PEM file")
+    return path
 
 
 OPEN = RedisSettings()

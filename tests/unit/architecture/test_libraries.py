@@ -95,6 +95,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/transcription/endpoint.py",
         "connectors/*",
         "gateway/*",
+        "infra/bus/kafka/bearer_tokens.py",
     ),
     "jinja2": ("gateway/console/rendering.py", "gateway/insights/report_rendering.py", "gateway/replay/report.py"),
     "markupsafe": (

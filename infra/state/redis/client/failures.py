@@ -36,7 +36,11 @@ _FIXES: tuple[tuple[type[Exception], str, str], ...] = (
         "set `redis.ca_file` to its authority's certificate",
     ),
     (redis_errors.TimeoutError, "Redis does not answer in time", "check its load, its disk and the network"),
-    (redis_errors.ConnectionError, "Redis cannot be reached", "check that it runs and that the state URL names it"),
+    (
+        redis_errors.ConnectionError,
+        "Redis cannot be reached",
+        "check that it runs, that the state URL names it, and `redis.cert_file` if it asks for a certificate",
+    ),
 )
 _BY_PREFIX = {
     "OOM": _FIXES[4],
