@@ -27,7 +27,7 @@ from gateway.commands import (
     tokens,
 )
 from gateway.commands.knowledge import documents
-from gateway.commands.learning import evals, insights, replay, turns
+from gateway.commands.learning import evals, finetune, insights, replay, turns
 from schemas.errors import ParleyError
 from schemas.runtime.optional_dependencies import DISTRIBUTION
 
@@ -52,6 +52,7 @@ app.add_typer(dead_letters.app, name="deadletter")
 app.add_typer(turns.app, name="turns")
 app.add_typer(contacts.app, name="contact")
 app.add_typer(evals.app, name="eval")
+app.add_typer(finetune.app, name="finetune")
 app.add_typer(state.state, name="state")
 app.add_typer(state.topics, name="topics")
 app.add_typer(schema.app, name="schema")

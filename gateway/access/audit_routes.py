@@ -21,6 +21,7 @@ ADMIN_ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/evals"): "eval.publish",
     ("GET", "/recordings"): "recording.export",
     ("GET", "/training"): "training.export",
+    ("GET", "/finetune/examples"): "finetune.export",
     ("POST", "/deadletters/{id}/replay"): "deadletter.replay",
     ("GET", "/audit/export"): "audit.export",
 }

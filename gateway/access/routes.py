@@ -41,6 +41,7 @@ ADMIN_ROUTES: Mapping[tuple[str, str], Permission] = {
     ("POST", "/evals"): "admin",
     ("GET", "/recordings"): "admin",
     ("GET", "/training"): "admin",
+    ("GET", "/finetune/examples"): "admin",
     ("GET", "/deadletters"): "read",
     ("GET", "/deadletters/{id}"): "read",
     ("POST", "/deadletters/{id}/replay"): "admin",

@@ -19,6 +19,7 @@ from gateway.admin.knowledge import KnowledgeApi
 from gateway.admin.knowledge_health import KnowledgeHealthApi
 from gateway.admin.knowledge_sources import KnowledgeSourceApi
 from gateway.admin.learning.eval_runs import EvalRunApi
+from gateway.admin.learning.finetune_examples import FinetuneExampleApi
 from gateway.admin.learning.insights import InsightApi
 from gateway.admin.learning.outcomes import OutcomeApi
 from gateway.admin.learning.recordings import RecordingsApi
@@ -95,6 +96,7 @@ def _learning_routes(services: ProcessServices) -> Iterable[_Route]:
     return (
         ("GET", "/recordings", RecordingsApi(services).export),
         ("GET", "/training", TrainingExportApi(services).export),
+        ("GET", "/finetune/examples", FinetuneExampleApi(services).export),
         ("GET", "/insights", insights.read),
         ("POST", "/insights/{group}/draft", insights.save_draft),
         ("GET", "/report", insights.read_period),

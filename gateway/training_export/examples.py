@@ -17,7 +17,7 @@ from gateway.training_export.export_rows import (
 )
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.privacy.one_time_codes import mask_one_time_codes
-from schemas.privacy.personal_data import PersonalData
+from schemas.privacy.personal_data import Kind, PersonalData
 from schemas.turn_recording import PassageRecord
 
 FindPassages = Callable[[Iterable[str]], Mapping[str, PassageRecord]]
@@ -88,7 +88,7 @@ class _ExampleBuilder:
         """Each rejected reply."""
         messages = list(self.history.messages.values())
         for at, message in enumerate(messages):
-            reason = _rejection_of(self.history, message)
+            reason = find_rejection(self.history, message)
             prompt = self._merge(_group_by_side(messages[:at]))
             if message.turn is None or reason is None or not prompt:
                 continue
@@ -158,7 +158,8 @@ class _ExampleBuilder:
         ]
 
 
-def _rejection_of(history: ConversationHistory, message: Message) -> Rejection | None:
+def find_rejection(history: ConversationHistory, message: Message) -> Rejection | None:
+    """The reason why a message of the agent counts as rejected, or None."""
     if message.turn is None:
         return None
     if history.find_criticism(message.id) is not None:
@@ -195,12 +196,17 @@ def _group_by_side(messages: Iterable[Message]) -> list[tuple[Role, list[Message
 
 
 class Anonymizer:
-    """Anonymizes the texts of one conversation. ``names``: the names of the people in it."""
+    """Anonymizes the texts of one conversation. ``names``: the names of the people in it; ``public``: a text that
+    everybody may read, whose mailboxes and telephone numbers stay."""
 
-    def __init__(self, own: OwnNumbers | None, names: Iterable[str]) -> None:
+    def __init__(self, own: OwnNumbers | None, names: Iterable[str], public: str = "") -> None:
         self._own = own
         self._personal = PersonalData(own, names)
+        self._public = public.casefold()
 
     def __call__(self, text: str) -> str:
         masked = mask_one_time_codes(mask_cards(text, self._own), self._own)
-        return self._personal.replace(masked, lambda kind, _: f"[{kind}]")
+        return self._personal.replace(masked, self._substitute)
+
+    def _substitute(self, kind: Kind, value: str) -> str:
+        return value if value.casefold() in self._public else f"[{kind}]"

@@ -70,6 +70,18 @@ LEARNING_ENDPOINTS: tuple[ApiEndpoint, ...] = (
         },
         errors=PAGE_ERRORS,
     ),
+    describe_admin_endpoint(
+        "GET",
+        "/finetune/examples",
+        "Export the answers that people approved, wrote or rejected, with the requests that the model saw, masked, as"
+        " JSON lines, for `parley finetune data`.",
+        {200: "application/x-ndjson"},
+        query={
+            "since": "Only conversations last answered at this time or later: a time, or how long ago, such as 30d.",
+            "until": "Only conversations last answered before this time.",
+        },
+        errors=("invalid_request", "unavailable", *ADMIN_ERRORS),
+    ),
     describe_admin_endpoint("GET", "/evals", "List the published runs of suites, newest first.", {200: EvalRunList}),
     describe_admin_endpoint(
         "POST",

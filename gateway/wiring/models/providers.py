@@ -127,10 +127,11 @@ def _open_model(
         read_file=read_file,
     )
     provider = RecordedProvider(name, f"{entry.provider}/{entry.model}", open_provider(entry))
-    return RemoteModel(name, provider, settings, _build_limits(entry), dependencies)
+    return RemoteModel(name, provider, settings, build_limits(entry), dependencies)
 
 
-def _build_limits(entry: ModelEntry) -> ModelLimits:
+def build_limits(entry: ModelEntry) -> ModelLimits:
+    """The limits of a model's answers."""
     return ModelLimits(
         timeout=entry.timeout,
         silence=entry.first_token,

@@ -1,0 +1,93 @@
+"""`parley finetune`: training data from the log, and the comparison and promotion of tuned models."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
+
+import typer
+
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant
+from gateway.commands.common.printing import note, print_json, print_table
+from schemas.errors import NotFound
+
+if TYPE_CHECKING:
+    from agent_worker.learning.finetune.data_card import DataCard
+    from agent_worker.learning.finetune.training_example import TrainingExample
+    from gateway.config.settings import Config
+
+DATA = "finetune-data"
+"""The folder in ``data_dir``, where no other is named."""
+app = typer.Typer(help="Tune models on what people approved and wrote, where that pays.", no_args_is_help=True)
+
+
+@app.command()
+def data(
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    since: Annotated[str, typer.Option(help="Only conversations of this period (90d), or since this time.")] = "90d",
+    out: Annotated[
+        Path | None,
+        typer.Option(help=f"The folder to write to [{DATA}/TENANT in the data folder].", show_default=False),
+    ] = None,
+    model_share: Annotated[
+        float, typer.Option(min=0, max=1, help="The part of the answers that models may have written.")
+    ] = 0.5,
+    held_out: Annotated[float, typer.Option(min=0, max=0.5, help="The share of contacts kept for measuring.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Another number splits the contacts in another way.")] = 1,
+    licence: Annotated[
+        str, typer.Option(help="The licence of the data, for its card.", show_default="the tenant's own")
+    ] = "",
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write training data: requests as the model saw them, with answers that people approved, wrote or changed.
+
+    Leaves out what must not be learned, masks personal data, and writes a card that says what was dropped and why."""
+    from agent_worker.learning.finetune.data_card import OWN_LICENCE
+    from agent_worker.learning.finetune.example_filters import FilterOptions, filter_examples
+    from agent_worker.learning.finetune.training_files import FileOptions, write_training_files
+
+    loaded = load(config)
+    name = select_tenant(loaded, tenant)
+    examples = run(_fetch_examples(loaded, name, since, url))
+    if not examples:
+        raise NotFound("nobody judged an answer in this period", fix="choose another period with --since")
+    filtered = filter_examples(examples, FilterOptions(model_share))
+    folder = out or loaded.data_path / DATA / name
+    options = FileOptions(
+        tenant=name,
+        since=since,
+        held_out=held_out,
+        seed=seed,
+        model_share=model_share,
+        licence=licence or OWN_LICENCE,
+    )
+    card = write_training_files(folder, filtered, options, datetime.now(UTC))
+    if as_json:
+        print_json(card.model_dump(mode="json") | {"folder": str(folder)})
+    else:
+        _print_card(card, folder)
+
+
+async def _fetch_examples(config: Config, tenant: str, since: str, url: str | None) -> list[TrainingExample]:
+    from agent_worker.learning.finetune.training_example import TrainingExample
+    from gateway.commands.common.instance import open_api
+
+    query = urlencode({"since": since} if since else {})
+    async with open_api(config, tenant, url) as api:
+        lines = api.stream_lines(f"/finetune/examples?{query}")
+        return [TrainingExample.model_validate_json(line) async for line in lines]
+
+
+def _print_card(card: DataCard, folder: Path) -> None:
+    print_table(("file", "rows"), list(card.files.items()))
+    if card.dropped:
+        typer.echo()
+        print_table(("dropped", "examples", "why"), [(each.problem, each.examples, each.why) for each in card.dropped])
+    note(
+        f"{card.examples} examples of {card.contacts} contacts, {card.model_share:.0%} of the answers by models; "
+        f"{card.dropped_examples} dropped; written to {folder}"
+    )
