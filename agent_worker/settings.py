@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from agent_worker.actions.spec import Action
 from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
+from agent_worker.models.adapters import AdapterRule
 from agent_worker.router.rules import RouteRules
 from agent_worker.voice import DEFAULT_VOICE, Voice
 from schemas.privacy.cards import OwnNumbers
@@ -100,6 +101,7 @@ class TenantRules:
     turns_at_once: int = 2000
     model: str = "local"
     models: Mapping[str, str] = field(default_factory=dict)
+    adapters: Sequence[AdapterRule] = ()
     budgets: BudgetRules = BudgetRules()
     routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
@@ -114,7 +116,7 @@ class TenantRules:
 
     def without_paid_models(self) -> TenantRules:
         """The same rules without models that cost anything."""
-        return replace(self, model="local", models={}, routes=replace(self.routes, cheap="", strong=""))
+        return replace(self, model="local", models={}, adapters=(), routes=replace(self.routes, cheap="", strong=""))
 
 
 _DEFAULT_RULES = TenantRules()

@@ -21,6 +21,7 @@ from agent_worker.handoff.promises import add_promises, quote_promise
 from agent_worker.handoff.reply_templates import handoff_draft, not_found_draft
 from agent_worker.knowledge.text.query_splitting import SplitQuestion, is_question
 from agent_worker.learning.turn_recorder import current_recorder, note_contact
+from agent_worker.models.adapters import apply_adapters
 from agent_worker.models.local.multiple_questions import handoff_with_answers
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import topics_in
@@ -221,7 +222,8 @@ class Answering:
         )
         route = await self._router.route(rules.routes, request)
         resumes = turn.handoff is not None and turn.handoff.resumes
-        return avoid_people(route, rules) if resumes else route
+        route = avoid_people(route, rules) if resumes else route
+        return apply_adapters(route, rules.adapters, turn.conversation.id, turn.locale)
 
     async def _list_tiers(self, conversation: Conversation) -> frozenset[str]:
         """The highest assurance level of the contact's addresses, and the account they write to (channel/account)."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from connectors.web.settings import WebAccount
 from gateway.config import secret_keys
 from gateway.config.knowledge import SourceSettings
-from gateway.config.models import model_names
+from gateway.config.models import ModelEntry, model_names
 from gateway.config.operators import ADMIN_NAME
 from gateway.config.routing import RoutingSettings
 from gateway.config.settings import Config
@@ -27,6 +27,8 @@ from schemas.errors import ConfigInvalid
 from schemas.key_ring import KeyRing
 
 FILE_NAME = "parley.yaml"
+ADAPTERS_FILE = "adapters.yaml"
+"""Beside the configuration: the adapters that commands have promoted."""
 _FIX = "`parley config schema` lists every setting; `parley config check` checks again"
 _SHORT_VARIABLES = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state", "PARLEY_MODEL": "dev_model"}
 
@@ -71,11 +73,11 @@ def load(
     environ = environment() if environ is None else environ
     path = find_file(file, environ)
     document = _read(path, environ)
+    if (adapters := path.parent / ADAPTERS_FILE).is_file():
+        _overlay(document, _read(adapters, environ))
     _apply_overrides(document, YamlReader(path, environ), environ, flags or {})
     if overlay is not None:
-        _merge(document.values, overlay.values)
-        document.positions |= overlay.positions
-        document.problems += overlay.problems
+        _overlay(document, overlay)
     validation = Validation(document, Config)
     config = validation.validate()
     if config is not None:
@@ -86,7 +88,7 @@ def load(
         _check_operators(config, validation)
     if validation.problems or config is None:
         raise combine_problems(validation.problems, path.name, _FIX)
-    config = _make_paths_absolute(config, path.parent)
+    config = _make_paths_absolute(_complete_adapters(config), path.parent)
     return secret_keys.fill_in_secrets(config) if make_secrets and config.embedded else config
 
 
@@ -97,6 +99,12 @@ def _read(path: Path, environ: Mapping[str, str]) -> YamlDocument:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigInvalid(f"cannot read {path}: {reason}", fix="check the file and its permissions") from error
     return YamlReader(path, environ).read(text)
+
+
+def _overlay(document: YamlDocument, overlay: YamlDocument) -> None:
+    _merge(document.values, overlay.values)
+    document.positions |= overlay.positions
+    document.problems += overlay.problems
 
 
 def _merge(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -224,11 +232,44 @@ def _check_models(config: Config, validation: Validation[Config]) -> None:
         for name, tenant in config.tenants.items()
         for route, model in (tenant.routes.models if tenant.routes is not None else ())
     ]
+    references += [
+        (("tenants", name, "adapters"), [each.model for each in tenant.adapters])
+        for name, tenant in config.tenants.items()
+    ]
+    references += [(("models", name, "adapter_of"), [entry.adapter_of]) for name, entry in _adapters_of(config)]
     for path, models in references:
         for model in models:
             if model not in names:
                 message = f"{'.'.join(path)}: there is no model {model!r} under `models`"
                 validation.add(path, message + suggest(model, names))
+    _check_adapters(config, validation)
+
+
+def _adapters_of(config: Config) -> list[tuple[str, ModelEntry]]:
+    return [(name, entry) for name, entry in config.models.items() if entry.adapter_of]
+
+
+def _check_adapters(config: Config, validation: Validation[Config]) -> None:
+    for name, entry in _adapters_of(config):
+        base = config.models.get(entry.adapter_of)
+        if entry.adapter_of == "local" or (base is not None and (base.adapter_of or base.provider == "local")):
+            path = ("models", name, "adapter_of")
+            validation.add(path, f"{'.'.join(path)}: {entry.adapter_of!r} is no remote model that can have adapters")
+    for name, tenant in config.tenants.items():
+        for each in tenant.adapters:
+            if each.model in config.models and config.models[each.model].adapter_of != each.base:
+                path = ("tenants", name, "adapters")
+                validation.add(path, f"{'.'.join(path)}: {each.model!r} is no adapter of {each.base!r}")
+
+
+def _complete_adapters(config: Config) -> Config:
+    """The configuration in which adapters have everything that they take from the models they belong to."""
+    models = dict(config.models)
+    for name, entry in _adapters_of(config):
+        base = config.models[entry.adapter_of]
+        own = {"model": entry.model, "adapter_of": entry.adapter_of, "fallback": [entry.adapter_of, *base.fallback]}
+        models[name] = base.model_copy(update=own)
+    return config.model_copy(update={"models": models})
 
 
 def _check_transcribers(config: Config, validation: Validation[Config]) -> None:

@@ -82,6 +82,8 @@ class ModelEntry(Settings):
     """``actions`` lets the model ask for the tenant's actions. ``vision`` sends it the pictures that contacts send."""
     fallback: list[ModelName] = []
     """The entries to try, in order, when this one fails."""
+    adapter_of: str = ""
+    """The entry that this is a LoRA adapter of. It takes everything but ``model`` from it, and falls back on it."""
 
     @field_validator("abilities", mode="before")
     @classmethod
@@ -92,6 +94,12 @@ class ModelEntry(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> ModelEntry:
+        if self.adapter_of:
+            if more := self.model_fields_set - {"adapter_of", "model"}:
+                raise ValueError(f"an adapter takes {', '.join(sorted(more))} from the entry that it belongs to")
+            if not self.model:
+                raise ValueError("an adapter needs model, its name at the provider")
+            return self
         if self.provider == "local":
             if more := self.model_fields_set - {"provider"}:
                 raise ValueError(f"provider local takes no {', '.join(sorted(more))}; did you mean `provider: openai`?")
@@ -104,6 +112,21 @@ class ModelEntry(Settings):
         if self.whole_knowledge and self.whole_knowledge + self.max_output > self.context * 0.9:
             raise ValueError("whole_knowledge and max_output together must leave a tenth of context for the question")
         return self
+
+
+class AdapterSettings(Settings):
+    """An adapter that answers a part of the conversations of the model that it belongs to."""
+
+    model: ModelName
+    """The adapter's entry of ``models``."""
+    base: ModelName
+    """The entry of ``models`` that it replaces, which is its ``adapter_of``."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    """The share of conversations that it answers. A conversation keeps its adapter."""
+    locale: str = ""
+    """Only conversations in this language, such as ``de``. Empty: all."""
+    note: str = ""
+    """Why it was promoted."""
 
 
 def model_names(model: str | Mapping[str, str]) -> list[str]:

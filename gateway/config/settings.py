@@ -26,7 +26,7 @@ from gateway.config.field_types import (
     split_address,
 )
 from gateway.config.knowledge import KnowledgeSettings
-from gateway.config.models import BudgetSettings, ModelEntry
+from gateway.config.models import AdapterSettings, BudgetSettings, ModelEntry
 from gateway.config.operators import OperatorSettings
 from gateway.config.retention import RetentionSettings
 from gateway.config.routing import RoutingSettings
@@ -162,6 +162,9 @@ class Tenant(Settings):
     """The entry of ``models`` that answers, or one for each language (``{de: german, en: english}``; other languages
     get the entry of ``voice.locale``, or the first one). If it fails, its ``fallback`` answers, then `local`. By
     default ``local``; in `parley dev`, what ``dev_model`` says."""
+    adapters: list[AdapterSettings] = []
+    """Tuned adapters that answer in place of their models. `parley finetune promote` writes them to
+    ``adapters.yaml``, beside the configuration."""
     budgets: BudgetSettings = BudgetSettings()
     """How much the tenant's models may spend."""
     transcriber: str = ""

@@ -12,6 +12,7 @@ from agent_worker.flood_control import FloodControl
 from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from agent_worker.media.decoder import MediaDecoder
 from agent_worker.media.image_reader import ImageReader
+from agent_worker.models.adapters import AdapterRule
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.transcription.voice_notes import VoiceNotes
 from agent_worker.worker import Worker
@@ -89,6 +90,7 @@ def _build_tenant_rules(name: str, tenant: Tenant, secret_key: str) -> TenantRul
         turns_at_once=tenant.limits.turns_at_once,
         model=model,
         models=models,
+        adapters=[AdapterRule(each.model, each.base, each.share, each.locale) for each in tenant.adapters],
         budgets=build_budget_rules(tenant.budgets),
         routes=build_route_rules(tenant),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),

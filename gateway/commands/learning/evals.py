@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from agent_worker.learning.evals.suite import Suite
     from gateway.config.settings import Config
     from gateway.evals.runs import Setup
-    from schemas.conversation import Document
 
 SUITE = "evals.yaml"
 """The suite beside the configuration, where no other is named."""
@@ -202,10 +201,11 @@ async def _run_suite(
 ) -> list[RunResult]:
     import tempfile
 
+    from gateway.commands.common.published_documents import fetch_documents
     from gateway.evals.runs import EvalOptions, SuiteRunner
 
     with tempfile.TemporaryDirectory(prefix="parley-eval-") as folder:
-        documents = await _fetch_documents(loaded, tenant, url, Path(folder), offline=offline)
+        documents = await fetch_documents(loaded, tenant, url, Path(folder), offline=offline)
         results = []
         for number, setup in enumerate(setups):
             (scratch := Path(folder) / str(number)).mkdir()
@@ -213,22 +213,6 @@ async def _run_suite(
                 options = EvalOptions(judge, customer, jobs, step)
                 results.append(await SuiteRunner(suite, path.name, tenant, documents, options).run(setup, scratch))
         return results
-
-
-async def _fetch_documents(
-    config: Config, tenant: str, url: str | None, scratch: Path, *, offline: bool
-) -> list[Document]:
-    """The published documents. Where nothing is published yet, as in CI, those in the configured folders."""
-    from gateway.commands.common.instance import open_api
-    from gateway.replay.candidate_documents import read_configured_documents
-    from gateway.replay.recordings import RecordingReader
-
-    published: list[Document] = []
-    if not offline:
-        async with open_api(config, tenant, url) as api:
-            lines = [line async for line in api.stream_lines("/recordings?documents=only")]
-            published = RecordingReader(iter(lines), tenant).read_head()
-    return published or await read_configured_documents(config, tenant, scratch)
 
 
 async def _publish(config: Config, tenant: str, result: RunResult, url: str | None) -> None:

@@ -84,6 +84,7 @@ def find_used_models(config: Config) -> set[str]:
     tenants = config.tenants.values()
     names = {name for tenant in tenants for name in model_names(tenant.model)}
     names |= {name for tenant in tenants if tenant.routes is not None for _, name in tenant.routes.models if name}
+    names |= {each.model for tenant in tenants for each in tenant.adapters}
     return names | {fallback for name in names if name in config.models for fallback in config.models[name].fallback}
 
 

@@ -79,6 +79,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "gateway/commands/*",
         "gateway/config/*",
         "gateway/evals/suite_files.py",
+        "gateway/finetune/adapter_registry.py",
         "gateway/wiring/routing.py",
     ),
     "orjson": EVERYWHERE,
