@@ -48,3 +48,9 @@ async def test_data_is_written_from_thumbs_and_from_answers_of_people(own_shop: 
         assert request["passages"]
         assert "ann@bloom.example" not in json.dumps(row)
     assert any("<EMAIL_1>" in row["prompt"][-1]["content"] for row in rows)
+    status, output = await own_shop.installation.command(
+        "finetune", "advise", "--tenant", "plantstore", "--url", own_shop.base, "--json"
+    )
+    advice = json.loads(output[output.index("{") :])
+    assert (status, advice["recommended"], advice["good_examples"]) == (0, None, 0), "a model's answer is no model"
+    assert advice["verdict"].startswith("nothing yet")

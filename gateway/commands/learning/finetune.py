@@ -15,6 +15,7 @@ from gateway.commands.learning import adapters
 from schemas.errors import NotFound
 
 if TYPE_CHECKING:
+    from agent_worker.learning.finetune.advice import Advice, TuningPrices
     from agent_worker.learning.finetune.data_card import DataCard
     from agent_worker.learning.finetune.training_example import TrainingExample
     from gateway.config.settings import Config
@@ -72,6 +73,53 @@ def data(
         print_json(card.model_dump(mode="json") | {"folder": str(folder)})
     else:
         _print_card(card, folder)
+
+
+@app.command()
+def advise(
+    since: Annotated[str, typer.Option(help="The period up to now (30d), or its first date or time.")] = "30d",
+    training_price: Annotated[float, typer.Option(min=0, help="US dollars for training on a million tokens.")] = 0.0,
+    hosting: Annotated[float, typer.Option(min=0, help="US dollars a month for serving a tuned model.")] = 0.0,
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether documents, the prompt, routes, actions or tuning would help most, and why.
+
+    It follows from the groups of failed answers, the number of good examples, and the costs at the tenant's volume."""
+    from agent_worker.learning.finetune.advice import TuningPrices
+
+    loaded = load(config)
+    name = select_tenant(loaded, tenant)
+    found = run(_advise(loaded, name, since, TuningPrices(training_price, hosting), url))
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    if found.cures:
+        rows = [(each.cure, each.groups, each.failures, "; ".join(each.examples)) for each in found.cures]
+        print_table(("cure", "groups", "failures", "largest"), rows)
+        typer.echo()
+    typer.echo(found.verdict)
+    for reason in found.reasons:
+        typer.echo(f"  {reason}")
+
+
+async def _advise(config: Config, tenant: str, since: str, prices: TuningPrices, url: str | None) -> Advice:
+    from agent_worker.learning.finetune.advice import TenantUsage, advise
+    from agent_worker.learning.finetune.example_filters import filter_examples
+    from agent_worker.learning.insights.report import InsightReport
+    from gateway.commands.common.instance import open_api
+
+    query = urlencode({"since": since})
+    async with open_api(config, tenant, url) as api:
+        report = InsightReport.model_validate(await api.call("GET", f"/insights?{query}", is_slow=True))
+        outcomes = await api.call("GET", f"/outcomes?{query}", is_slow=True)
+    begin, end = (datetime.fromisoformat(outcomes[name]) for name in ("since", "until"))
+    days = (end - begin).total_seconds() / 86_400
+    traffic = TenantUsage(days, report.totals.questions, outcomes["total"]["cost"])
+    kept = filter_examples(await _fetch_examples(config, tenant, since, url)).kept
+    return advise(report.groups, kept, traffic, prices)
 
 
 async def _fetch_examples(config: Config, tenant: str, since: str, url: str | None) -> list[TrainingExample]:
