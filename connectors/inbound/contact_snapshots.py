@@ -27,7 +27,7 @@ class ContactSnapshots:
         for contact in contacts:
             if not self._is_appended(contact):
                 changed[contact.id] = contact
-        return [_snapshot(contact, now) for contact in changed.values()] if changed else []
+        return [build_contact_event(contact, now) for contact in changed.values()] if changed else []
 
     def mark_appended(self, contacts: Iterable[Contact]) -> None:
         """Remember that snapshots of these contacts are on the log."""
@@ -47,7 +47,8 @@ def _digest(contact: Contact) -> str:
     return hashlib.sha256(contact.model_dump_json().encode()).hexdigest()[:32]
 
 
-def _snapshot(contact: Contact, now: datetime) -> Envelope:
+def build_contact_event(contact: Contact, now: datetime) -> Envelope:
+    """Build the event of a contact's snapshot. Its id follows from the content."""
     return envelope(
         topics.CONTACT_SNAPSHOT,
         contact,

@@ -155,7 +155,7 @@ class Tenant(Settings):
     fold: FoldSettings = FoldSettings()
     """How long to wait for further messages before answering."""
     retention: RetentionSettings = RetentionSettings()
-    """How long the topics keep records."""
+    """How long topics keep records, and how long the state is kept."""
     protection: ProtectionSettings = ProtectionSettings()
     """How personal data and the numbers of payment cards are protected."""
     model: ModelName | dict[Language, ModelName] = "local"

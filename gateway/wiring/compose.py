@@ -50,7 +50,12 @@ from gateway.wiring.engines import Engine, channels_of, check_topics, open_engin
 from gateway.wiring.gauges import Readiness
 from gateway.wiring.models.encoders import open_encoder
 from gateway.wiring.models.transcription import open_voice_notes
-from gateway.wiring.process_services import ProcessServices, build_account_lookup, list_accounts
+from gateway.wiring.process_services import (
+    ProcessServices,
+    build_account_lookup,
+    build_retention_cleaner,
+    list_accounts,
+)
 from gateway.wiring.secret_reload import SecretReload, describe_settings
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
@@ -297,6 +302,8 @@ def start_worker(services: ProcessServices, supervisor: Supervisor, channels: Se
     supervisor.run_every(
         "attachment collector", attachment_collector.COLLECT_EVERY, build_attachment_collector(services).sweep
     )
+    retention = build_retention_cleaner(services)
+    supervisor.run_every("retention", retention.every, retention.sweep)
     supervisor.run_every("worker gauges", gauges.INTERVAL, consumers.report)
     sync = SyncService(services)
     supervisor.run("knowledge sync", lambda: supervisor.run_until_stop(sync.run()))

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from connectors.registry import CHANNELS
 from gateway.config.settings import Config
 from gateway.http.overload import OverloadFlag
 from gateway.storage.quotas import StorageQuota
+from gateway.storage.retention_cleaner import RetentionCleaner
 from infra.flight_recorder import FlightRecorder
+from schemas import topics
 from schemas.audit.trail import AuditTrail
 from schemas.key_ring import KeyRing
 from schemas.ports import Account, Blobs, Bus, Channel, Clock, Metrics, State
@@ -84,3 +87,17 @@ def build_account_lookup(config: Config) -> AccountLookup:
         return accounts.get((tenant, channel, name))
 
     return lookup
+
+
+def build_retention_cleaner(services: ProcessServices) -> RetentionCleaner:
+    """The job that removes what is older than its tenant's retention."""
+    name_groups = (topics.worker_group, topics.sender_group, topics.receipts_group, topics.desk_group)
+    return RetentionCleaner(
+        bus=services.bus,
+        state=services.state,
+        blobs=services.blobs,
+        periods={name: tenant.retention.periods for name, tenant in services.config.tenants.items()},
+        # Of all channels: records may have been parked before a channel was removed from the configuration.
+        groups=[name_group(channel) for channel in CHANNELS for name_group in name_groups],
+        clock=services.clock,
+    )

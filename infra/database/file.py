@@ -112,6 +112,8 @@ def _prepare(path: Path) -> None:
         if application_id != APPLICATION_ID and tables:
             raise sqlite3.DatabaseError("it belongs to another program")
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
+        if not tables:  # an older file only uses its free pages again
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode != "wal":
             raise sqlite3.NotSupportedError("its file system has no shared memory, which the write-ahead log needs")

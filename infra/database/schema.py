@@ -269,6 +269,21 @@ CREATE INDEX state_contacts_merged ON state_contacts (tenant, merged_into) WHERE
 CREATE INDEX state_conversations_contact ON state_conversations (tenant, contact_id);
 """
 
+_RETENTION = """
+CREATE TABLE state_removals (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    account TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+CREATE TABLE state_kept_heads (conversation TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX state_kept_heads_until ON state_kept_heads (until);
+CREATE INDEX state_external_ids_message ON state_external_ids (conversation, message_id);
+"""
+
 MIGRATIONS = (
     Migration(1, "the tables of the first version", _FIRST),
     Migration(2, "the log's clock, its groups, and tables that were mended", _HOUSEKEEPING),
@@ -276,5 +291,6 @@ MIGRATIONS = (
     Migration(4, "strikes of records that may have stalled or killed a process", _STRIKES),
     Migration(5, "the API tokens of tenants", _ACCESS_TOKENS),
     Migration(6, "terms by which contacts are found, and the conversations of each", _CONTACT_TERMS),
+    Migration(7, "what retention removed, and the last transcript numbers", _RETENTION),
 )
 """In order, without gaps."""

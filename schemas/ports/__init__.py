@@ -120,6 +120,12 @@ from schemas.ports.parking import (
     StrikeCode,
     Strikes,
 )
+from schemas.ports.retention import (
+    Removal,
+    RemovalStep,
+    Retention,
+    RetentionPeriods,
+)
 from schemas.ports.side_effects import (
     ActionClaim,
     ClaimVerdict,
@@ -232,7 +238,11 @@ __all__ = [
     "Reconciliation",
     "Record",
     "RecordedLine",
+    "Removal",
+    "RemovalStep",
     "RenderContext",
+    "Retention",
+    "RetentionPeriods",
     "SearchResult",
     "SendVerdict",
     "Signals",

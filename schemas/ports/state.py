@@ -18,6 +18,7 @@ from schemas.ports.contact_search import ContactSearch
 from schemas.ports.conversations import Contacts, Conversations
 from schemas.ports.coordination import KnowledgeHeads, Leases, Limiter, Signals, VisitorTokens
 from schemas.ports.parking import DeadLetters, Parking, Strikes
+from schemas.ports.retention import Retention
 from schemas.ports.side_effects import Deliveries, Journal
 from schemas.ports.transcript import Transcript, Turns
 
@@ -84,3 +85,5 @@ class State:
     check_ready: Callable[[], Awaitable[None]]
     """Raises StateUnavailable or StateLost when work cannot go on now."""
     close: Callable[[], Awaitable[None]]
+    retention: Retention | None = None
+    """None: the store keeps everything."""

@@ -56,7 +56,10 @@ def test_settings_that_contradict_each_other_are_reported_with_their_place(
         ("inbound_days: 61", "must be 8 to 60"),
         ("outbound_days: 8", "must be 1 to 7: sends are remembered for 8 days"),
         ("events_days: 8", "must be 9 to 3650: a rebuild"),
-        ("messages: 30", "retention.messages: unknown key; available: audit_days, events_days, inbound_days"),
+        ("transcripts_days: 8", "must be 9 to 36500: repeats are recognized for 8 days"),
+        ("contacts_days: 8", "must be 9 to 36500"),
+        ("turns_days: 0", "must be 1 to 36500"),
+        ("messages: 30", "retention.messages: unknown key; available: audit_days, contacts_days, events_days"),
     ],
 )
 def test_a_retention_that_is_not_honoured_is_refused_with_its_place(

@@ -47,7 +47,7 @@ class SqliteContactSearch:
 
     async def list_ids(self, tenant: str, contact: str) -> list[str]:
         return await self._store.read(
-            contact_merging.contacts_key(tenant), lambda connection: _list_same(connection, tenant, contact)
+            contact_merging.contacts_key(tenant), lambda connection: list_same(connection, tenant, contact)
         )
 
     async def list_conversations(
@@ -56,7 +56,7 @@ class SqliteContactSearch:
         def work(connection: sqlite3.Connection) -> Mapping[str, Sequence[ContactConversation]]:
             found = defaultdict[str, list[tuple[int, str]]](list)
             for contact in contacts:
-                for same in _list_same(connection, tenant, contact):
+                for same in list_same(connection, tenant, contact):
                     rows = connection.execute(READ_CONVERSATIONS, (tenant, same))
                     found[contact] += [(updated, id_) for id_, updated in rows]
             return contact_terms.sort_conversations(found)
@@ -134,5 +134,5 @@ def _index_next(connection: sqlite3.Connection, tenant: str, after: str) -> str:
     return after
 
 
-def _list_same(connection: sqlite3.Connection, tenant: str, contact: str) -> list[str]:
+def list_same(connection: sqlite3.Connection, tenant: str, contact: str) -> list[str]:
     return [id_ for (id_,) in connection.execute(READ_MERGED, (contact, tenant))]

@@ -23,6 +23,7 @@ from infra.state.sqlite import (
     conversations,
     coordination,
     parking,
+    retention,
     side_effects,
     transcript,
 )
@@ -93,6 +94,7 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
         rebuild=SqliteRebuild(store),
         check_ready=check_ready,
         close=close,
+        retention=retention.SqliteRetention(store),
     )
 
 

@@ -72,10 +72,11 @@ def _select(
         f"SELECT seq, body, state FROM state_transcript WHERE conversation = ? AND {condition}"  # noqa: S608
         f" AND body IS NOT NULL ORDER BY seq {order} LIMIT ?"
     )
-    return [_parse(*row) for row in connection.execute(query, (conversation, value, limit))]
+    return [parse_line(*row) for row in connection.execute(query, (conversation, value, limit))]
 
 
-def _parse(seq: int, body: str, state: MessageState) -> TranscriptMessage:
+def parse_line(seq: int, body: str, state: MessageState) -> TranscriptMessage:
+    """A line as its row says."""
     return TranscriptMessage.model_validate_json(body).model_copy(update={"seq": seq, "state": state})
 
 
@@ -196,7 +197,7 @@ def _attach(
     seq, body, state, _ = _row(connection, conversation, message)
     if body is None:
         return None
-    after = rules.attach_files(_parse(seq, body, state), attachments)
+    after = rules.attach_files(parse_line(seq, body, state), attachments)
     connection.execute(
         "UPDATE state_transcript SET body = ? WHERE conversation = ? AND seq = ?",
         (after.model_dump_json(exclude={"seq", "state"}), conversation, seq),

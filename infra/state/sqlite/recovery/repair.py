@@ -38,7 +38,15 @@ _LOG = frozenset({"bus_topics", "bus_partitions", "bus_records", "bus_offsets"})
 _DERIVED = frozenset({"bus_newest", "bus_garbage"})
 _ON_TOPICS = frozenset({"state_dead_letters", "state_turns", "state_knowledge_heads"})
 _EPHEMERAL = frozenset(
-    {"state_leases", "state_lease_notes", "state_counters", "state_used_identities", "state_strikes"}
+    {
+        "state_leases",
+        "state_lease_notes",
+        "state_counters",
+        "state_used_identities",
+        "state_strikes",
+        "state_removals",
+        "state_kept_heads",
+    }
 )
 _INSTRUCTIONS = (
     "restore the newest backup (docs/operations.md), or save what can be read: `parley state salvage FOLDER`, then make"
