@@ -25,6 +25,7 @@ from infra.state.redis.coordination import RedisKnowledgeHeads, RedisLeases, Red
 from infra.state.redis.parking import RedisDeadLetters, RedisParking, RedisStrikes
 from infra.state.redis.rebuild import migration
 from infra.state.redis.rebuild.rebuilder import RedisRebuild
+from infra.state.redis.retention import RedisRetention
 from infra.state.redis.settings import OPEN, RedisSettings
 from infra.state.redis.side_effects import RedisDeliveries, RedisJournal
 from infra.state.redis.signals import RedisSignals
@@ -46,6 +47,7 @@ async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisSet
 def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> State:
     shards = Shards(client, prefix)
     rebuild = RedisRebuild(shards)
+    search = RedisContactSearch(shards)
 
     async def close() -> None:
         await signals.close()
@@ -54,7 +56,7 @@ def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> St
     return State(
         conversations=RedisConversations(shards),
         contacts=RedisContacts(shards),
-        contact_search=RedisContactSearch(shards),
+        contact_search=search,
         transcript=RedisTranscript(shards),
         deliveries=RedisDeliveries(shards),
         parking=RedisParking(shards),
@@ -71,6 +73,7 @@ def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> St
         rebuild=rebuild,
         check_ready=rebuild.check_ready,
         close=close,
+        retention=RedisRetention(shards, search),
     )
 
 

@@ -84,18 +84,18 @@ class RedisDeadLetters:
         self._shards = shards
 
     async def add(self, letter: DeadLetter) -> None:
-        shard, letters, replays, order = self._keys(letter.tenant)
+        shard, letters, replays, order = letter_keys(self._shards, letter.tenant)
         at = rules.to_micros(letter.last_at)
         body = letter.model_dump_json()
         await self._shards.run(shard, "letter_add", [letters, order, replays], letter.id, body, at, letter.replays)
 
     async def get(self, tenant: str, letter: str) -> DeadLetter | None:
-        shard, letters, replays, _ = self._keys(tenant)
+        shard, letters, replays, _ = letter_keys(self._shards, tenant)
         body, count = await self._shards.run(shard, "letter_get", [letters, replays], letter)
         return None if body is None else _letter(body, count)
 
     async def count_replay(self, tenant: str, letter: str) -> int:
-        shard, letters, replays, _ = self._keys(tenant)
+        shard, letters, replays, _ = letter_keys(self._shards, tenant)
         (count,) = await self._shards.run(shard, "letter_count_replay", [letters, replays], letter)
         if not count:
             raise NotFound("no such dead letter")
@@ -104,18 +104,19 @@ class RedisDeadLetters:
     async def list_page(self, tenant: str, *, after: str = "", limit: int = 50) -> tuple[list[DeadLetter], str]:
         at, id_ = rules.cursor_place(after) if after else ("", "")
         size = max(1, limit)
-        shard, *keys = self._keys(tenant)
+        shard, *keys = letter_keys(self._shards, tenant)
         (flat,) = await self._shards.run(shard, "letter_list", keys, at, id_, size + 1)
         letters = [_letter(flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
         items = letters[:size]
         more = len(letters) > size
         return items, rules.cursor(rules.to_micros(items[-1].last_at), items[-1].id) if more else ""
 
-    def _keys(self, tenant: str) -> tuple[int, str, str, str]:
-        """``(shard, letters, replays, order)``."""
-        shard = shard_of(f"dead_letters:{tenant}")
-        letters, replays, order = (self._shards.key(shard, kind, quote_part(tenant)) for kind in ("b", "br", "bz"))
-        return shard, letters, replays, order
+
+def letter_keys(shards: Shards, tenant: str) -> tuple[int, str, str, str]:
+    """``(shard, letters, replays, order)``."""
+    shard = shard_of(f"dead_letters:{tenant}")
+    letters, replays, order = (shards.key(shard, kind, quote_part(tenant)) for kind in ("b", "br", "bz"))
+    return shard, letters, replays, order
 
 
 def _letter(body: bytes, replays: bytes | None) -> DeadLetter:

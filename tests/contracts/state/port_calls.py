@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from infra.state.redis.engine import open_redis_state
 from schemas.errors import StateUnavailable
 from schemas.messages import Address
-from schemas.ports import State
+from schemas.ports import Removal, State
 from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.state.retention_samples import GROUPS, PERIODS, retention_of
 from tests.contracts.state.samples import (
     NOW,
     begin_turn,
@@ -138,5 +139,9 @@ def calls_of_all_ports(state: State) -> list[Callable[[], Awaitable[object]]]:
         lambda: state.tokens.bind("identity", "session", until=later(60), now=NOW),
         lambda: state.tokens.revoke(conversation, "session", until=later(60), now=NOW),
         lambda: state.tokens.is_revoked(conversation, "session", now=NOW),
+        lambda: retention_of(state).sweep_conversations({"plantstore": PERIODS}, groups=GROUPS, now=NOW),
+        lambda: retention_of(state).sweep_tenant("plantstore", PERIODS, letters_before=NOW, now=NOW),
+        lambda: retention_of(state).list_removals(limit=5),
+        lambda: retention_of(state).settle(Removal("conversation", conversation, "plantstore")),
         state.check_ready,
     ]

@@ -86,7 +86,7 @@ async def test_a_conversation_that_came_back_meanwhile_keeps_a_snapshot(
     where = origin()
     conversation = await hold_conversation(state, days=[40], where=where)
 
-    class BusyBus:
+    class DelayedBus:
         """The contact writes while the tombstone is on its way, and the new snapshot is appended before it."""
 
         is_first = True
@@ -98,7 +98,7 @@ async def test_a_conversation_that_came_back_meanwhile_keeps_a_snapshot(
                 await append_snapshot(state, bus, conversation)
             return await bus.append(envelopes)
 
-    await build_cleaner(state, BusyBus(), blobs).sweep()
+    await build_cleaner(state, DelayedBus(), blobs).sweep()
     assert (await newest_snapshots(bus))[conversation] is not None
     assert await state.conversations.get(conversation) is not None
     assert await list_removals(state) == []

@@ -71,8 +71,8 @@ async def check(folder: Path, gone: set[str], kept: set[str], *, finished: bool)
         assert not finished or not noted
 
 
-async def run_victim(folder: Path, writes: int) -> int:
-    command = (sys.executable, "-m", "tests.contracts.state.retention_victim", str(folder), str(writes))
+async def run_killed(folder: Path, writes: int) -> int:
+    command = (sys.executable, "-m", "tests.contracts.state.killed_retention", str(folder), str(writes))
     process = await asyncio.create_subprocess_exec(*command)
     async with asyncio.timeout(60):
         return await process.wait()
@@ -85,7 +85,7 @@ async def test_a_kill_in_the_middle_loses_nothing_and_the_next_round_finishes(tm
     for writes in KILLED_BEFORE:
         folder = tmp_path / str(writes)
         shutil.copytree(filled, folder)
-        assert await run_victim(folder, writes) == -signal.SIGKILL
+        assert await run_killed(folder, writes) == -signal.SIGKILL
         await check(folder, gone, kept, finished=False)
-        assert await run_victim(folder, 0) == 0
+        assert await run_killed(folder, 0) == 0
         await check(folder, gone, kept, finished=True)

@@ -10,6 +10,8 @@ local function create()
   local kind = A[6] .. ':' .. A[7]
   redis.call('HSET', KEYS[2], 'origin', A[5], 'kind', kind, 'owner', 'agent', 'epoch', 0, 'floor', 0, 'version', 0,
     'created', A[4], 'updated', A[4], 'facts', '{}', 'token', base)
+  -- Of an expired conversation only the last number was left, and not for good.
+  redis.call('PERSIST', KEYS[2])
   redis.call('ZADD', KEYS[3] .. ':' .. kind .. ':agent', A[4], A[3])
   redis.call('HINCRBY', KEYS[4], 'agent', 1)
   redis.call('SADD', KEYS[5] .. ':' .. A[6], A[7])

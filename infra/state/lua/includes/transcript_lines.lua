@@ -18,6 +18,7 @@ local function add_line(conversation, lines, numbers, promised, id, line)
     redis.call('HDEL', promised, id)
   else
     number = redis.call('HINCRBY', conversation, 'head', 1)
+    redis.call('PERSIST', conversation)
   end
   redis.call('HSET', lines, id, line)
   redis.call('ZADD', numbers, number, id)

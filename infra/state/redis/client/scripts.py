@@ -24,7 +24,17 @@ _UNCHECKED = frozenset(
 )
 """Scripts that run whatever the state of the shard."""
 _CREATING = frozenset({"begin_conversation", "open_conversation"})
-_WITH_LINES = frozenset({"begin_conversation", "record_delivery", "transcript_add", "transcript_read"})
+_WITH_LINES = frozenset(
+    {
+        "begin_conversation",
+        "record_delivery",
+        "transcript_add",
+        "transcript_read",
+        "retention_look",
+        "retention_read",
+    }
+)
+_REMOVING = frozenset({"retention_read", "retention_remove"})
 _SETTLING = frozenset({"journal_record", "restore_settled"})
 _BUNDLED = frozenset(
     f"restore_{what}" for what in ("message", "delivery", "parked", "value", "intended", "settled", "count")
@@ -61,7 +71,8 @@ def _assemble(name: str, source: str, includes: dict[str, str]) -> str:
         whole = includes["restore_head"] + own + (includes["restore_each"] if name in _BUNDLED else "")
     else:
         whole = includes["shard_head"] + (includes["create_conversation"] if name in _CREATING else "")
-        whole += (includes["transcript_lines"] if name in _WITH_LINES else "") + own
+        whole += includes["transcript_lines"] if name in _WITH_LINES else ""
+        whole += (includes["awaited_work"] if name in _REMOVING else "") + own
     return whole.replace("@SCHEMA@", str(VERSION))
 
 

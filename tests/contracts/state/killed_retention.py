@@ -20,7 +20,7 @@ from tests.contracts.state.retention_samples import GROUPS, PERIODS, TENANT
 from tests.contracts.state.samples import NOW
 
 
-class DoomedDatabase(Database):
+class CrashingDatabase(Database):
     """Kills the process before a write."""
 
     writes_left = 0
@@ -33,7 +33,7 @@ class DoomedDatabase(Database):
 
 
 async def run(folder: Path, writes: int) -> None:
-    database = DoomedDatabase.open(folder / "parley.db")
+    database = CrashingDatabase.open(folder / "parley.db")
     bus = SqliteBus(database, clock=lambda: NOW)
     await bus.start()
     cleaner = RetentionCleaner(
@@ -44,7 +44,7 @@ async def run(folder: Path, writes: int) -> None:
         groups=GROUPS,
         clock=lambda: NOW,
     )
-    DoomedDatabase.writes_left = writes
+    CrashingDatabase.writes_left = writes
     await cleaner.sweep()
     await bus.close()
     await database.close()
