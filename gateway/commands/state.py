@@ -115,7 +115,7 @@ async def _rebuild(config: Config) -> dict[str, Any]:
     from dataclasses import asdict
     from uuid import uuid4
 
-    from gateway.wiring.engines import channels_of, open_engine
+    from gateway.wiring.engines import channels_of, open_engine, periods_of
     from infra.bus.partitioner import SHARDS
     from infra.state.rebuild import rebuild as rebuild_state
     from infra.state.recovery import LEASE, LEASE_TTL, SETTLE
@@ -136,6 +136,7 @@ async def _rebuild(config: Config) -> dict[str, Any]:
                 channels=channels_of(config),
                 settle=0.0 if config.embedded else SETTLE,
                 now=now,
+                periods=periods_of(config),
                 progress=lambda item, count: note(f"{count} {item}"),
             )
         finally:

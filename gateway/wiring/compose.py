@@ -93,7 +93,8 @@ async def open_services(
     data_dir = Path(config.data_dir)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, data_dir))
-        recovery = StateRecovery(engine.state, engine.bus, channels=channels_of(config), clock=utc_now)
+        periods = {name: tenant.retention.periods for name, tenant in config.tenants.items()}
+        recovery = StateRecovery(engine.state, engine.bus, channels=channels_of(config), clock=utc_now, periods=periods)
         library = await stack.enter_async_context(_open_library(config, engine, data_dir)) if searches else None
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now)
         own_number_finders = {name: tenant.protection.own_number_finder for name, tenant in config.tenants.items()}

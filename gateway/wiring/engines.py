@@ -16,7 +16,7 @@ from gateway.config.settings import Config, Tenant
 from infra.state.registry import StateLocation, load_engine, server_engines
 from schemas import topics
 from schemas.errors import BusUnavailable, SetupError, TopicMismatch
-from schemas.ports import Bus, State
+from schemas.ports import Bus, RetentionPeriods, State
 from schemas.topics import TopicSpec, topic_specs
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ def retention_of(config: Config) -> dict[str, int]:
         for topic, wanted in _wanted_days(tenant).items():
             days[topic] = max(days.get(topic, 0), wanted)
     return days
+
+
+def periods_of(config: Config) -> dict[str, RetentionPeriods]:
+    """How long the state of each tenant is kept."""
+    return {name: tenant.retention.periods for name, tenant in config.tenants.items()}
 
 
 def describe_longer_retention(config: Config) -> list[str]:

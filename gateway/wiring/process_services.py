@@ -13,6 +13,7 @@ from gateway.config.settings import Config
 from gateway.http.overload import OverloadFlag
 from gateway.storage.quotas import StorageQuota
 from gateway.storage.retention_cleaner import RetentionCleaner
+from gateway.wiring.engines import periods_of
 from infra.flight_recorder import FlightRecorder
 from schemas import topics
 from schemas.audit.trail import AuditTrail
@@ -96,7 +97,7 @@ def build_retention_cleaner(services: ProcessServices) -> RetentionCleaner:
         bus=services.bus,
         state=services.state,
         blobs=services.blobs,
-        periods={name: tenant.retention.periods for name, tenant in services.config.tenants.items()},
+        periods=periods_of(services.config),
         # Of all channels: records may have been parked before a channel was removed from the configuration.
         groups=[name_group(channel) for channel in CHANNELS for name_group in name_groups],
         clock=services.clock,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from infra.bus.partitioner import SHARDS, shard_of
-from infra.state import rules
+from infra.state import retention_rules, rules
 from infra.state.replay_events import PROPOSED, WANTED, is_newer
 from infra.state.replay_filter import HandledRecords
 from infra.state.transcript_replay import TranscriptReplay, transcript_line
@@ -35,12 +35,13 @@ from schemas.conversation_activity import SessionEnded
 from schemas.errors import SchemaMismatch
 from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage, OutboundMessage
-from schemas.ports import Bus, Record
+from schemas.ports import Bus, Record, RetentionPeriods
 from schemas.ports import Rebuild as RebuildPort
 
 LIMIT = 800_000
 """Messages whose ids are kept at once: about 300 MB."""
 PROGRESS_EVERY = 1_000
+NO_PERIODS: Mapping[str, RetentionPeriods] = {}
 _BY_TENANT = ("contact:", "token:")
 """How the keys of contacts and tokens begin. Their shard is that of their tenant."""
 _log = structlog.get_logger(__name__)
@@ -73,6 +74,8 @@ class _RebuildJob:
     now: datetime
     limit: int
     progress: Progress
+    periods: Mapping[str, RetentionPeriods]
+    tombstones: Mapping[str, int]
     report: RebuildReport
 
     def count(self, counter: Counted) -> None:
@@ -92,16 +95,19 @@ async def rebuild(
     now: datetime,
     progress: Progress = lambda _what, _count: None,
     limit: int = LIMIT,
+    periods: Mapping[str, RetentionPeriods] = NO_PERIODS,
 ) -> RebuildReport:
-    """Empty ``shards``, wait ``settle`` seconds, fill them from the log, and release them.
+    """Empty ``shards``, wait ``settle`` seconds, fill them from the log, and release them. ``periods``: the retention
+    by tenant; messages that are older stay away, unless somebody waits for something in their conversation.
 
     May be repeated, and may be broken off at any point: then the shards stay lost. Raises BusUnavailable,
     StateUnavailable, SchemaMismatch when a newer release has written snapshots, and StateLost when another rebuild has
     begun meanwhile."""
     report = RebuildReport(shards=len(shards))
-    job = _RebuildJob(bus, rebuild_port, tuple(channels), now, limit, progress, report)
     await rebuild_port.prepare(shards)
     await asyncio.sleep(settle)
+    tombstones = await _read_tombstones(bus)
+    job = _RebuildJob(bus, rebuild_port, tuple(channels), now, limit, progress, periods, tombstones, report)
     left = shards
     with _rare_collections():
         while left:
@@ -111,6 +117,11 @@ async def rebuild(
             left -= round_.active
     await rebuild_port.finish(shards)
     return report
+
+
+async def _read_tombstones(bus: Bus) -> dict[str, int]:
+    """Offsets of the tombstones by key. What comes before one on the log was removed, but may not be compacted yet."""
+    return {record.key: record.offset async for record in await bus.read(topics.STATE) if record.value is None}
 
 
 @contextmanager
@@ -136,6 +147,8 @@ class _LogReading:
             shard: defaultdict(TranscriptReplay) for shard in shards
         }
         self._settled = HandledRecords(shards, job.now)
+        self._awaited: set[str] = set()
+        """Conversations in which somebody waits for something, so that all of their messages stay."""
         self._kept = 0
 
     async def run(self) -> None:
@@ -160,6 +173,8 @@ class _LogReading:
         conversations, port = set[str](), self._job.port
         async with ParallelWrites() as writes:
             async for record, payload in self._read(topics.STATE, by_tenant=self._first):
+                if record.offset < self._job.tombstones.get(record.key, 0):
+                    continue
                 if isinstance(payload, Contact):
                     self._job.count("contacts")
                     await writes.add(record.key, port.restore_contact(payload))
@@ -167,13 +182,28 @@ class _LogReading:
                     await writes.add(record.key, port.restore_access_token(payload))
                 elif isinstance(payload, Snapshot):
                     conversations.add(record.key)
+                    self._note_awaited(payload)
                     self._observe(record, payload)
                     await writes.add(record.key, port.restore(payload))
         return conversations
 
     async def _read_ids(self, topic: str) -> None:
         async for record, payload in self._read(topic):
-            self._observe(record, payload)
+            if not self._has_expired(record):
+                self._observe(record, payload)
+
+    def _note_awaited(self, snapshot: Snapshot) -> None:
+        if snapshot.outbox or retention_rules.is_awaited(snapshot.conversation, self._job.now):
+            self._awaited.add(snapshot.conversation.id)
+        else:
+            self._awaited.discard(snapshot.conversation.id)
+
+    def _has_expired(self, record: Record) -> bool:
+        """Return whether this message is older than its tenant keeps transcripts, and nobody waits there."""
+        periods = self._job.periods.get(record.headers.get("ce_tenant", ""))
+        if periods is None or record.key in self._awaited:
+            return False
+        return record.timestamp_ms < (self._job.now - periods.transcripts).timestamp() * 1000
 
     async def _restore_events(self) -> None:
         """Restore outcomes of sends, and actions. The vendors' ids, and the counts against a contact's limits, may lead

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import uuid4
 
 import structlog
 
-from infra.state.rebuild import RebuildReport, rebuild
+from infra.state.rebuild import NO_PERIODS, RebuildReport, rebuild
 from schemas.errors import ParleyError, StateLost
-from schemas.ports import Bus, Clock, State
+from schemas.ports import Bus, Clock, RetentionPeriods, State
 
 LEASE = "rebuild"
 LEASE_TTL = 15.0  # seconds
@@ -40,6 +40,7 @@ class StateRecovery:
         check_every: float = CHECK_EVERY,
         settle: float = SETTLE,
         lease_ttl: float = LEASE_TTL,
+        periods: Mapping[str, RetentionPeriods] = NO_PERIODS,
     ) -> None:
         self.lost = asyncio.Event()
         self.available = asyncio.Event()
@@ -52,6 +53,7 @@ class StateRecovery:
         self._check_every = check_every
         self._settle = settle
         self._ttl = lease_ttl
+        self._periods = periods
         self._watch: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -106,6 +108,7 @@ class StateRecovery:
                 channels=self._channels,
                 settle=self._settle,
                 now=self._clock(),
+                periods=self._periods,
                 progress=lambda counter, count: _log.info("rebuild_progress", what=counter, count=count),
             )
         )
