@@ -34,6 +34,7 @@ _FAMILIES: dict[str, tuple[str, str, str]] = {
     "knowledge": (topics.KNOWLEDGE, "<tenant>/<document>", "Whole documents; a tombstone deletes."),
     "deadletter": (topics.DEADLETTER, "conversation", "Records that were given up on, with their original bytes."),
     "audit": (topics.AUDIT, "tenant", "Who saw, exported, changed and decided what, as a hash chain."),
+    "keys": (topics.KEYS, "contact", "The wrapped keys of contacts, from which state is rebuilt."),
 }
 _OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "inbound": (("send", "Connectors append what people write."), ("receive", "Agent workers and connectors read it.")),
@@ -43,6 +44,7 @@ _OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "state": (("send", "Workers publish snapshots."), ("receive", "A rebuild reads them.")),
     "knowledge": (("send", "The admin API publishes documents."), ("receive", "Workers index them.")),
     "deadletter": (("send", "The process that gives up on a record appends it."), ("receive", "Operators look at it.")),
+    "keys": (("send", "The process that makes or erases a key appends it."), ("receive", "A rebuild reads them.")),
     "audit": (("send", "All processes append to it, before the act."), ("receive", "The console and exports read it.")),
 }
 

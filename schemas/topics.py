@@ -16,6 +16,7 @@ from schemas import turn_recording as r
 from schemas.audit.records import AuditRecord
 from schemas.envelope import Envelope
 from schemas.errors import UnknownEventType
+from schemas.privacy.contact_keys import ContactKey
 
 DAY_MS = 86_400_000
 NO_DAYS: Mapping[str, int] = {}
@@ -25,6 +26,7 @@ STATE = "parley.state"
 KNOWLEDGE = "parley.knowledge"
 DEADLETTER = "parley.deadletter"
 AUDIT = "parley.audit"
+KEYS = "parley.keys"
 
 MESSAGE_RECEIVED = "parley.message.received.v1"
 MESSAGE_EDITED = "parley.message.edited.v1"
@@ -65,6 +67,7 @@ TOKEN_SNAPSHOT = "parley.token.snapshot.v1"
 DOCUMENT_PUBLISHED = "parley.document.published.v1"
 DEADLETTER_RECORDED = "parley.deadletter.recorded.v1"
 AUDIT_RECORDED = "parley.audit.recorded.v1"
+CONTACT_KEY = "parley.contact.key.v1"
 
 # event type → (payload model, topic family)
 EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
@@ -107,6 +110,7 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     DOCUMENT_PUBLISHED: (c.Document, "knowledge"),
     DEADLETTER_RECORDED: (c.DeadLetter, "deadletter"),
     AUDIT_RECORDED: (AuditRecord, "audit"),
+    CONTACT_KEY: (ContactKey, "keys"),
 }
 
 
@@ -169,6 +173,7 @@ def topic_specs(
         TopicSpec(KNOWLEDGE, small, None),
         TopicSpec(DEADLETTER, small, 90 * DAY_MS),
         TopicSpec(AUDIT, small, days.get(AUDIT, 400) * DAY_MS),
+        TopicSpec(KEYS, small, None),
     ]
 
 
@@ -191,7 +196,7 @@ def key_of(envelope: Envelope) -> str:
     tenant."""
     if envelope.type == DOCUMENT_PUBLISHED:
         return f"{envelope.tenant}/{envelope.subject}"
-    if envelope.type in (CONTACT_SNAPSHOT, TOKEN_SNAPSHOT):
+    if envelope.type in (CONTACT_SNAPSHOT, TOKEN_SNAPSHOT, CONTACT_KEY):
         return envelope.subject
     if envelope.type == AUDIT_RECORDED:
         return envelope.tenant

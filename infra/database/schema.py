@@ -284,6 +284,16 @@ CREATE INDEX state_kept_heads_until ON state_kept_heads (until);
 CREATE INDEX state_external_ids_message ON state_external_ids (conversation, message_id);
 """
 
+_CONTACT_KEYS = """
+CREATE TABLE state_contact_keys (
+    tenant TEXT NOT NULL,
+    contact TEXT NOT NULL,
+    rank TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (tenant, contact)
+) WITHOUT ROWID;
+"""
+
 MIGRATIONS = (
     Migration(1, "the tables of the first version", _FIRST),
     Migration(2, "the log's clock, its groups, and tables that were mended", _HOUSEKEEPING),
@@ -292,5 +302,6 @@ MIGRATIONS = (
     Migration(5, "the API tokens of tenants", _ACCESS_TOKENS),
     Migration(6, "terms by which contacts are found, and the conversations of each", _CONTACT_TERMS),
     Migration(7, "what retention removed, and the last transcript numbers", _RETENTION),
+    Migration(8, "the keys of contacts", _CONTACT_KEYS),
 )
 """In order, without gaps."""

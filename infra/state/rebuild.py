@@ -2,8 +2,9 @@
 it.
 
 The store is emptied, which stops every process. After a settle time, in which processes append what they were working
-on, the log is read: snapshots and contacts, then the ids of all messages, then events and dead letters, and then, once
-every message has its number, the messages themselves. Records that a lane had parked are parked again.
+on, the log is read: keys of contacts, snapshots and contacts, then the ids of all messages, then events and dead
+letters, and then, once every message has its number, the messages themselves. Records that a lane had parked are parked
+again.
 
 Memory: only ids are kept between the two readings of the messages. When there are more than ``limit``, half of the
 shards are left to another reading of the log."""
@@ -37,6 +38,7 @@ from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage, OutboundMessage
 from schemas.ports import Bus, Record, RetentionPeriods
 from schemas.ports import Rebuild as RebuildPort
+from schemas.privacy.contact_keys import ContactKey
 
 LIMIT = 800_000
 """Messages whose ids are kept at once: about 300 MB."""
@@ -152,6 +154,7 @@ class _LogReading:
         self._kept = 0
 
     async def run(self) -> None:
+        await self._restore_contact_keys()
         conversations = await self._restore_snapshots()
         for channel in self._job.channels:
             await self._read_ids(topics.inbound(channel))
@@ -167,6 +170,12 @@ class _LogReading:
             await self._restore_messages(topics.outbound(channel), topics.sender_group(channel))
             await self._restore_desk(topics.outbound(channel), topics.desk_group(channel))
         await self._restore_unpublished()
+
+    async def _restore_contact_keys(self) -> None:
+        async with ParallelWrites() as writes:
+            async for record, payload in self._read(topics.KEYS):
+                if isinstance(payload, ContactKey):
+                    await writes.add(record.key, self._job.port.restore_contact_key(payload))
 
     async def _restore_snapshots(self) -> set[str]:
         """Restore snapshots, and in the first round contacts and API tokens. Returns the conversations."""

@@ -12,6 +12,7 @@ from schemas.conversation_activity import FilesStored, SessionEnded
 from schemas.desk import DeskCommand, DraftGenerated
 from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage, OutboundMessage, Receipt
+from schemas.privacy.contact_keys import ContactKey
 
 PROPOSED = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})
 """Edits and deletions of sent messages, which the vendor may have refused."""
@@ -19,6 +20,7 @@ WANTED: dict[str, type[BaseModel]] = {
     topics.CONVERSATION_SNAPSHOT: Snapshot,
     topics.CONTACT_SNAPSHOT: Contact,
     topics.TOKEN_SNAPSHOT: AccessToken,
+    topics.CONTACT_KEY: ContactKey,
     topics.MESSAGE_RECEIVED: InboundMessage,
     topics.MESSAGE_EDITED: MessageEdited,
     topics.MESSAGE_DELETED: MessageDeleted,

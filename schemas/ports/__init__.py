@@ -63,6 +63,7 @@ from schemas.ports.channel import (
     WebhookParser,
     WebhookReceiver,
 )
+from schemas.ports.contact_keys import ContactKeys
 from schemas.ports.contact_search import (
     ContactConversation,
     ContactPage,
@@ -186,6 +187,7 @@ __all__ = [
     "CommitResult",
     "Connection",
     "ContactConversation",
+    "ContactKeys",
     "ContactPage",
     "ContactSearch",
     "ContactUpdate",

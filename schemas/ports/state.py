@@ -14,6 +14,7 @@ from schemas.conversation_activity import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports.access import AccessTokens
 from schemas.ports.bus import Record
+from schemas.ports.contact_keys import ContactKeys
 from schemas.ports.contact_search import ContactSearch
 from schemas.ports.conversations import Contacts, Conversations
 from schemas.ports.coordination import KnowledgeHeads, Leases, Limiter, Signals, VisitorTokens
@@ -21,6 +22,7 @@ from schemas.ports.parking import DeadLetters, Parking, Strikes
 from schemas.ports.retention import Retention
 from schemas.ports.side_effects import Deliveries, Journal
 from schemas.ports.transcript import Transcript, Turns
+from schemas.privacy.contact_keys import ContactKey
 
 
 class Rebuild(Protocol):
@@ -57,6 +59,9 @@ class Rebuild(Protocol):
     async def restore_access_token(self, token: AccessToken) -> None:
         """Do as ``AccessTokens.put``."""
 
+    async def restore_contact_key(self, key: ContactKey) -> None:
+        """Do as ``ContactKeys.put``."""
+
     async def finish(self, shards: frozenset[int]) -> None:
         """Give the shards a new epoch: work on them may resume, in every process."""
 
@@ -68,6 +73,7 @@ class State:
     conversations: Conversations
     contacts: Contacts
     contact_search: ContactSearch
+    contact_keys: ContactKeys
     transcript: Transcript
     deliveries: Deliveries
     parking: Parking

@@ -94,6 +94,7 @@ def test_topics_keep_what_the_tenant_with_the_longest_wish_says(tmp_path: Path) 
         "parley.knowledge": None,
         "parley.deadletter": 90,
         "parley.audit": 400,
+        "parley.keys": None,
     }
     (told,) = describe_longer_retention(config)
     assert told.startswith("cafe: parley.events keeps records for 90 days instead of 9")

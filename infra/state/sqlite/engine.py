@@ -17,6 +17,7 @@ from infra.state.registry import StateEngine, StateLocation
 from infra.state.signals import ProcessSignals
 from infra.state.sqlite import (
     access,
+    contact_keys,
     contact_search,
     contacts,
     conversation_rows,
@@ -35,11 +36,12 @@ from schemas.conversation_activity import SessionEnded
 from schemas.errors import SetupError
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record, State
+from schemas.privacy.contact_keys import ContactKey
 
 T = TypeVar("T")
 
 # Tables that a rebuild keeps: parked records and dead letters stay valid whatever else is lost.
-_BY_CONVERSATION = {
+_BY_KEY = {
     "state_conversations": "id",
     "state_handled": "conversation",
     "state_outbox": "conversation",
@@ -51,7 +53,9 @@ _BY_CONVERSATION = {
     "state_external_ids": "conversation",
     "state_actions": "conversation",
     "state_approvals": "conversation",
+    "state_contact_keys": "contact",
 }
+"""The tables by conversation or contact, and the column whose shard holds a row."""
 _BY_TENANT = {
     "state_contacts": contact_merging.contacts_key,
     "state_addresses": contact_merging.contacts_key,
@@ -78,6 +82,7 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
         conversations=conversations.SqliteConversations(store),
         contacts=contacts.SqliteContacts(store),
         contact_search=contact_search.SqliteContactSearch(store),
+        contact_keys=contact_keys.SqliteContactKeys(store),
         transcript=transcript.SqliteTranscript(store),
         deliveries=side_effects.SqliteDeliveries(store),
         parking=parking.SqliteParking(store),
@@ -167,6 +172,9 @@ class SqliteRebuild:
     async def restore_access_token(self, token: AccessToken) -> None:
         await self._write(lambda connection: access.put_token(connection, token))
 
+    async def restore_contact_key(self, key: ContactKey) -> None:
+        await self._write(lambda connection: contact_keys.put_key(connection, key))
+
     async def finish(self, shards: frozenset[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("DELETE FROM state_lost WHERE shard = ?", [(shard,) for shard in shards])
@@ -189,7 +197,7 @@ def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
     )
     if _is_repairing(connection):
         return  # kept rows stay: they may be older than what the log still has
-    for table, column in _BY_CONVERSATION.items():
+    for table, column in _BY_KEY.items():
         _delete(
             connection, table, column, (id_ for id_ in _values(connection, table, column) if shard_of(id_) in shards)
         )

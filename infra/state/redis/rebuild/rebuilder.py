@@ -13,7 +13,7 @@ import structlog
 
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging, rules
-from infra.state.redis import access, contact_search, conversations, coordination, parking, side_effects
+from infra.state.redis import access, contact_keys, contact_search, conversations, coordination, parking, side_effects
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
 from infra.state.redis.client.shards import ALL, Shards, quote_part
@@ -25,10 +25,11 @@ from schemas.conversation_activity import SessionEnded
 from schemas.errors import StateLost, StateUnavailable
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
+from schemas.privacy.contact_keys import ContactKey
 
 _SPECIAL = re.compile(r"([\[\]*?\\^-])")
 _KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:", "ap", "cc")
-_REBUILT = frozenset(b"c h x u l k lc cc o t n p d dt i e ct ci a at j jo jt ji jc ap".split())
+_REBUILT = frozenset(b"c h x u l k lc cc o t n p d dt i e ct ci a at j jo jt ji jc ap ck".split())
 _SCAN = 2_000
 
 
@@ -161,6 +162,10 @@ class RedisRebuild:
     async def restore_access_token(self, token: AccessToken) -> None:
         shard, key = access.locate_tokens(self._shards, token.tenant)
         await self._run_restore(shard, "restore_access_token_put", [key], token.id, access.pack_token(token))
+
+    async def restore_contact_key(self, key: ContactKey) -> None:
+        shard, place = contact_keys.locate_keys(self._shards, key.tenant, key.contact_id)
+        await self._run_restore(shard, "restore_contact_key_put", [place], *contact_keys.pack_key(key))
 
     async def finish(self, shards: frozenset[int]) -> None:
         ordered = sorted(shards)

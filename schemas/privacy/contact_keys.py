@@ -1,0 +1,40 @@
+"""Keys of contacts as they are stored: each wrapped by the installation's secret key, or erased."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from schemas.messages import WireModel
+
+Stage = Literal["made", "kept", "erased"]
+"""The stage of a key: ``made`` is in the state store alone and must not be used yet; ``kept`` is also on the log, so
+that a rebuild restores it; ``erased`` is gone for good."""
+_STAGES: tuple[Stage, ...] = ("made", "kept", "erased")
+
+
+class ContactKey(WireModel):
+    """``parley.contact.key.v1``: the key of everything that is said by, to or about one contact. ``wrapped`` is
+    encrypted (base64), and empty once the key is erased.
+
+    ``generation`` counts the keys of a contact from 1: somebody who writes again after an erasure gets the next one.
+    ``revision`` counts how often the same key was wrapped anew. ``key_id`` names the secret that wraps it."""
+
+    tenant: str
+    contact_id: str
+    generation: int = 1
+    revision: int = 0
+    stage: Stage = "kept"
+    wrapped: str = ""
+    key_id: str = ""
+    created_at: datetime
+    erased_at: datetime | None = None
+
+    @property
+    def rank(self) -> str:
+        """A text that sorts after that of every record which this one replaces. All have the same length."""
+        return f"{self.generation:08d}{_STAGES.index(self.stage)}{self.revision:08d}"
+
+    def erase(self, now: datetime) -> ContactKey:
+        """Return the record that remains of an erased key."""
+        return self.model_copy(update={"stage": "erased", "wrapped": "", "key_id": "", "erased_at": now})

@@ -1,0 +1,180 @@
+"""Make, unwrap and erase the keys of contacts. Every process asks for keys here; the secret key of the installation
+wraps them, so that neither the log nor the state store nor a copy of them opens anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from schemas import topics
+from schemas.envelope import Envelope, envelope
+from schemas.errors import Unavailable
+from schemas.ports import Bus, Clock, ContactKeys
+from schemas.privacy.contact_keys import ContactKey
+
+SOURCE = "parley/keys"
+KEY_BYTES = 32
+NONCE_BYTES = 12
+MAX_CACHED = 20_000
+"""Keys that one process holds unwrapped: about 10 MB."""
+CACHE_LIFETIME = timedelta(seconds=30)
+"""The time after which a process notices that another one has erased a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnwrappedKey:
+    """A key in the memory of a process. ``cipher`` is None once the key is erased."""
+
+    generation: int
+    cipher: AESGCM | None = field(repr=False)
+
+    @property
+    def is_erased(self) -> bool:
+        return self.cipher is None
+
+
+class ContactKeyService:
+    """The keys of contacts, for one process. ``derive_secrets`` returns what wraps keys, derived from the key ring of
+    the installation: the current secret first."""
+
+    def __init__(
+        self, *, bus: Bus, keys: ContactKeys, derive_secrets: Callable[[], Sequence[bytes]], clock: Clock
+    ) -> None:
+        self._bus = bus
+        self._keys = keys
+        self._derive_secrets = derive_secrets
+        self._clock = clock
+        self._cache: OrderedDict[tuple[str, str], tuple[datetime, UnwrappedKey]] = OrderedDict()
+
+    def get_cached(self, tenant: str, contact: str) -> UnwrappedKey | None:
+        """The key if this process has used it lately."""
+        cached = self._cache.get((tenant, contact))
+        return cached[1] if cached is not None and self._clock() < cached[0] else None
+
+    async def get(self, tenant: str, contact: str) -> UnwrappedKey | None:
+        """The newest key of a contact, which may be erased; None if there never was one. Raises StateUnavailable,
+        StateLost, and Unavailable if no secret unwraps it."""
+        if (cached := self.get_cached(tenant, contact)) is not None:
+            return cached
+        stored = await self._keys.get(tenant, contact)
+        if stored is None or stored.stage == "made":
+            return None
+        return self._remember(stored)
+
+    async def get_or_create(self, tenant: str, contact: str, *, said_at: datetime | None = None) -> UnwrappedKey:
+        """The newest key of a contact, made now if there is none. Once it is erased it stays so, unless something was
+        ``said_at`` a time after the erasure: that begins the next generation. Raises what ``get`` does, and
+        BusUnavailable."""
+        cached = self.get_cached(tenant, contact)
+        if cached is not None and not cached.is_erased:
+            return cached
+        stored = await self._keys.get(tenant, contact)
+        if stored is None:
+            stored = await self._keys.put(self._make(tenant, contact, 1))
+        elif stored.erased_at is not None and said_at is not None and said_at > stored.erased_at:
+            stored = await self._keys.put(self._make(tenant, contact, stored.generation + 1))
+        if stored.stage == "made":
+            # On the log before its first use, because what it seals outlives the state store. If the process that made
+            # it was killed before this, whoever needs it next goes on.
+            stored = await self._publish(stored.model_copy(update={"stage": "kept"}))
+        return self._remember(stored)
+
+    async def erase(self, tenant: str, contact: str) -> ContactKey:
+        """Erase the key of a contact in all processes, within ``CACHE_LIFETIME``. Also erases in advance for a contact
+        without a key. May be repeated: the first time of erasure stays. Raises BusUnavailable, StateUnavailable,
+        StateLost."""
+        self._cache.pop((tenant, contact), None)
+        now = self._clock()
+        stored = await self._keys.get(tenant, contact)
+        if stored is not None and stored.stage == "erased":
+            # The log may lack it, if a process was killed between the two writes.
+            await self._bus.append([self._wrap_record(stored)])
+            return stored
+        known = stored or ContactKey(tenant=tenant, contact_id=contact, created_at=now)
+        # The state store comes first: from then on no process makes or wraps this key again.
+        erased = await self._keys.put(known.erase(now))
+        await self._bus.append([self._wrap_record(erased)])
+        return erased
+
+    async def rewrap_all(self) -> int:
+        """Wrap every key by the current secret that is wrapped by an earlier one, so that the earlier one may be left
+        out. Returns how many were."""
+        count, current = 0, _name_secret(self._derive_secrets()[0])
+        async for record in await self._bus.read(topics.KEYS):
+            known = ContactKey.model_validate_json(record.value or b"")
+            stored = await self._keys.get(known.tenant, known.contact_id)
+            if stored is not None and stored.stage == "kept" and stored.key_id != current:
+                await self._publish(self._wrap(stored, self._unwrap(stored), revision=stored.revision + 1))
+                count += 1
+        return count
+
+    def _make(self, tenant: str, contact: str, generation: int) -> ContactKey:
+        made = ContactKey(
+            tenant=tenant, contact_id=contact, generation=generation, stage="made", created_at=self._clock()
+        )
+        return self._wrap(made, os.urandom(KEY_BYTES))
+
+    async def _publish(self, key: ContactKey) -> ContactKey:
+        await self._bus.append([self._wrap_record(key)])
+        return await self._keys.put(key)
+
+    def _wrap_record(self, key: ContactKey) -> Envelope:
+        return envelope(
+            topics.CONTACT_KEY,
+            key,
+            id=str(uuid4()),
+            time=self._clock(),
+            source=SOURCE,
+            tenant=key.tenant,
+            subject=key.contact_id,
+        )
+
+    def _wrap(self, key: ContactKey, plain: bytes, *, revision: int = 0) -> ContactKey:
+        secret, nonce = self._derive_secrets()[0], os.urandom(NONCE_BYTES)
+        wrapped = nonce + AESGCM(secret).encrypt(nonce, plain, _bind(key))
+        changes = {
+            "wrapped": base64.b64encode(wrapped).decode(),
+            "key_id": _name_secret(secret),
+            "revision": revision,
+        }
+        return key.model_copy(update=changes)
+
+    def _unwrap(self, key: ContactKey) -> bytes:
+        wrapped = base64.b64decode(key.wrapped)
+        for secret in self._derive_secrets():
+            if _name_secret(secret) == key.key_id:
+                try:
+                    return AESGCM(secret).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _bind(key))
+                except InvalidTag:
+                    break
+        raise Unavailable(
+            "the key of a contact cannot be opened",
+            fix="add the earlier secret_key behind the current one; without it what it protects cannot be read",
+        )
+
+    def _remember(self, key: ContactKey) -> UnwrappedKey:
+        cipher = None if key.stage == "erased" else AESGCM(self._unwrap(key))
+        unwrapped, place = UnwrappedKey(key.generation, cipher), (key.tenant, key.contact_id)
+        self._cache[place] = self._clock() + CACHE_LIFETIME, unwrapped
+        self._cache.move_to_end(place)
+        if len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
+        return unwrapped
+
+
+def _bind(key: ContactKey) -> bytes:
+    """The associated data: a wrapped key is of no use under another contact."""
+    return f"key|{len(key.tenant)}:{key.tenant}|{key.contact_id}|{key.generation}".encode()
+
+
+def _name_secret(secret: bytes) -> str:
+    return hashlib.sha256(b"key id|" + secret).hexdigest()[:16]

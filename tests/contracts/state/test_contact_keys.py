@@ -1,0 +1,209 @@
+"""Keys of contacts in the state store and on the log: one for each contact, the same in all processes, gone for good
+once erased."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.state.rebuild import rebuild
+from schemas import topics
+from schemas.errors import BusUnavailable, Unavailable
+from schemas.ports import Bus, State
+from schemas.privacy import key_service
+from schemas.privacy.contact_keys import ContactKey
+from schemas.privacy.key_service import CACHE_LIFETIME, ContactKeyService, UnwrappedKey
+from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.state.recorded_history import CHANNELS, open_log
+from tests.contracts.state.samples import NOW, later, new_id
+
+TENANT = "plantstore"
+FIRST, SECOND = b"1" * 32, b"2" * 32
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def key(contact: str, tenant: str = TENANT, **more: Any) -> ContactKey:
+    fields = {"tenant": tenant, "contact_id": contact, "wrapped": new_id(), "created_at": NOW}
+    return ContactKey.model_validate(fields | more)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def bus(tmp_path: Path, clock: Clock) -> AsyncIterator[Bus]:
+    async with open_log(tmp_path / "log.db", clock) as bus:
+        yield bus
+
+
+def process(state: State, bus: Bus, clock: Clock, secrets: Sequence[bytes] = (FIRST,)) -> ContactKeyService:
+    """The key service of one process: no two share their memory."""
+    return ContactKeyService(bus=bus, keys=state.contact_keys, derive_secrets=lambda: secrets, clock=clock)
+
+
+def seal(key: UnwrappedKey) -> bytes:
+    assert key.cipher is not None
+    return key.cipher.encrypt(b"0" * 12, b"the text", None)
+
+
+async def records(bus: Bus) -> list[ContactKey]:
+    return [ContactKey.model_validate_json(record.value or b"") async for record in await bus.read(topics.KEYS)]
+
+
+async def test_a_key_is_found_under_its_tenant_alone(state: State) -> None:
+    kept = key(new_id())
+    assert await state.contact_keys.get(TENANT, kept.contact_id) is None
+    assert await state.contact_keys.put(kept) == kept
+    assert await state.contact_keys.get(TENANT, kept.contact_id) == kept
+    assert await state.contact_keys.get("other", kept.contact_id) is None
+
+
+async def test_of_keys_of_the_same_rank_the_first_one_stays(state: State) -> None:
+    contact = new_id()
+    answers = await asyncio.gather(*(state.contact_keys.put(key(contact)) for _ in range(20)))
+    assert await state.contact_keys.get(TENANT, contact) == answers[0]
+    assert len({each.wrapped for each in answers}) == 1
+
+
+async def test_only_a_later_generation_replaces_an_erased_key(state: State) -> None:
+    made = key(new_id(), stage="made")
+    kept = made.model_copy(update={"stage": "kept"})
+    erased = kept.erase(later(1))
+    for each, stored in ((made, made), (kept, kept), (made, kept), (erased, erased), (kept, erased)):
+        assert await state.contact_keys.put(each) == stored
+    rewrapped = kept.model_copy(update={"revision": 7})
+    assert await state.contact_keys.put(rewrapped) == erased
+    following = key(made.contact_id, generation=2, stage="made")
+    assert await state.contact_keys.put(following) == following
+    assert await state.contact_keys.put(erased) == following
+
+
+async def test_a_rebuild_empties_the_keys_and_restores_those_of_the_log(state: State) -> None:
+    valid, erased, lost = key(new_id()), key(new_id()), key(new_id())
+    for each in (valid, erased, lost):
+        await state.contact_keys.put(each)
+    await state.rebuild.prepare(ALL_SHARDS)
+    for each in (valid, erased, erased.erase(later(1)), erased):
+        await state.rebuild.restore_contact_key(each)
+    await state.rebuild.finish(ALL_SHARDS)
+    assert await state.contact_keys.get(TENANT, valid.contact_id) == valid
+    assert await state.contact_keys.get(TENANT, erased.contact_id) == erased.erase(later(1))
+    assert await state.contact_keys.get(TENANT, lost.contact_id) is None
+
+
+async def test_processes_that_need_a_key_at_once_use_the_same_one(state: State, bus: Bus, clock: Clock) -> None:
+    contact = new_id()
+    services = [process(state, bus, clock) for _ in range(10)]
+    keys = await asyncio.gather(*(each.get_or_create(TENANT, contact) for each in services))
+    assert len({seal(each) for each in keys}) == 1
+    other = await services[0].get_or_create(TENANT, new_id())
+    assert seal(other) != seal(keys[0])
+
+
+async def test_a_key_is_on_the_log_before_its_first_use_and_survives_the_store(
+    state: State, bus: Bus, clock: Clock
+) -> None:
+    contact = new_id()
+    before = await process(state, bus, clock).get_or_create(TENANT, contact)
+    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
+    after = await process(state, bus, clock).get(TENANT, contact)
+    assert after is not None
+    assert seal(after) == seal(before)
+
+
+async def test_a_key_that_its_process_could_not_publish_is_published_by_the_next_one(
+    state: State, bus: Bus, clock: Clock, tmp_path: Path
+) -> None:
+    contact, second = new_id(), process(state, bus, clock)
+    async with open_log(tmp_path / "closed.db", clock) as closed:
+        first = process(state, closed, clock)
+    with pytest.raises(BusUnavailable):
+        await first.get_or_create(TENANT, contact)
+    assert await second.get(TENANT, contact) is None, "nothing may be sealed with it yet"
+    assert await records(bus) == []
+    await second.get_or_create(TENANT, contact)
+    assert [each.stage for each in await records(bus)] == ["kept"]
+
+
+async def test_an_erased_key_is_gone_in_every_process_and_after_a_rebuild(state: State, bus: Bus, clock: Clock) -> None:
+    contact, services = new_id(), [process(state, bus, clock) for _ in range(2)]
+    for each in services:
+        await each.get_or_create(TENANT, contact)
+    for _ in range(2):
+        await services[0].erase(TENANT, contact)
+    clock.now += CACHE_LIFETIME
+    for each in services:
+        assert (await each.get_or_create(TENANT, contact)).is_erased
+    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
+    assert (await process(state, bus, clock).get_or_create(TENANT, contact)).is_erased
+    assert (await records(bus))[-1].wrapped == ""
+
+
+async def test_only_what_is_said_after_an_erasure_begins_another_generation(
+    state: State, bus: Bus, clock: Clock
+) -> None:
+    contact, service = new_id(), process(state, bus, clock)
+    before = await service.get_or_create(TENANT, contact)
+    clock.now += timedelta(minutes=1)
+    await service.erase(TENANT, contact)
+    redelivered = await service.get_or_create(TENANT, contact, said_at=NOW)
+    assert redelivered.is_erased
+    after = await service.get_or_create(TENANT, contact, said_at=clock.now + timedelta(seconds=1))
+    assert after.generation == 2
+    assert seal(after) != seal(before)
+
+
+async def test_a_contact_without_a_key_may_be_erased(state: State, bus: Bus, clock: Clock) -> None:
+    contact, service = new_id(), process(state, bus, clock)
+    await service.erase(TENANT, contact)
+    assert (await service.get_or_create(TENANT, contact)).is_erased
+
+
+async def test_keys_are_wrapped_by_the_current_secret_and_opened_by_all(state: State, bus: Bus, clock: Clock) -> None:
+    contact = new_id()
+    before = await process(state, bus, clock).get_or_create(TENANT, contact)
+    rotated = await process(state, bus, clock, (SECOND, FIRST)).get(TENANT, contact)
+    assert rotated is not None
+    assert seal(rotated) == seal(before)
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        await process(state, bus, clock, (SECOND,)).get(TENANT, contact)
+    assert await process(state, bus, clock, (SECOND, FIRST)).rewrap_all() == 1
+    assert await process(state, bus, clock, (SECOND, FIRST)).rewrap_all() == 0
+    rewrapped = await process(state, bus, clock, (SECOND,)).get(TENANT, contact)
+    assert rewrapped is not None
+    assert seal(rewrapped) == seal(before)
+
+
+async def test_a_wrapped_key_is_of_no_use_under_another_contact(state: State, bus: Bus, clock: Clock) -> None:
+    victim, thief = new_id(), new_id()
+    await process(state, bus, clock).get_or_create(TENANT, victim)
+    stolen = await state.contact_keys.get(TENANT, victim)
+    assert stolen is not None
+    await state.contact_keys.put(stolen.model_copy(update={"contact_id": thief}))
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        await process(state, bus, clock).get(TENANT, thief)
+
+
+async def test_the_memory_of_a_process_is_bounded(
+    state: State, bus: Bus, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_service, "MAX_CACHED", 3)
+    contacts, service = [new_id() for _ in range(5)], process(state, bus, clock)
+    for contact in contacts:
+        await service.get_or_create(TENANT, contact)
+    cached = [service.get_cached(TENANT, contact) is not None for contact in contacts]
+    assert cached == [False, False, True, True, True]
