@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from schemas import envelope, topics
+from schemas.privacy.contact_keys import SEALED
 
 JsonObject = dict[str, Any]
 
@@ -67,13 +68,16 @@ def payload_schema(event_type: str) -> JsonObject:
 
 
 def headers_schema(event_type: str = "") -> JsonObject:
-    """The record headers: CloudEvents attributes in Kafka's binary content mode. Further headers are ignored."""
+    """The record headers: CloudEvents attributes in Kafka's binary content mode. Further headers are ignored. Where the
+    value is sealed, the last two name the key of it."""
     text = {"type": "string"}
     properties: JsonObject = dict.fromkeys(envelope.HEADERS.values(), text) | {
         "ce_type": {"type": "string", "const": event_type} if event_type else text,
         "ce_time": {"type": "string", "format": "date-time"},
         "ce_specversion": {"type": "string", "const": envelope.SPEC_VERSION},
-        "content-type": {"type": "string", "const": envelope.CONTENT_TYPE},
+        "content-type": {"type": "string", "enum": [envelope.CONTENT_TYPE, SEALED]},
+        "ce_contact": text,
+        "ce_keygeneration": text,
     }
     required = [envelope.HEADERS[name] for name in envelope.REQUIRED]
     return {"type": "object", "required": [*required, "ce_time", "ce_specversion"], "properties": properties}

@@ -305,6 +305,9 @@ class Config(_WithSections):
     secret_key: Keys = Field(default_factory=KeyRing)
     """The secret that signs visitors' tokens and links, at least 32 bytes. Embedded mode generates one if it is empty.
     """
+    encrypt_log: bool = True
+    """Whether what contacts say is encrypted on the log, under a key of each contact. Both kinds of records are read in
+    either case, so `false` is for the first part of an upgrade, while releases still run that cannot read them."""
     admin_token: Keys = Field(default_factory=KeyRing)
     """The token of the admin API and the console, at least 32 bytes. Embedded mode generates one if it is empty."""
     stall_seconds: float = Field(default=10.0, ge=0.5, le=300)

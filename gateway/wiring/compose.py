@@ -76,6 +76,8 @@ log = structlog.get_logger("parley.compose")
 Role = Literal["edge", "connectors", "worker"]
 MAX_PROCESSES = 256
 """Maximum number of processes on one ``data_dir``."""
+WRAP_EVERY = 5.0
+"""Seconds between two looks whether another secret wraps the keys of contacts."""
 STOP_TIMEOUT = 40.0
 """Seconds for all parts to end after a stop. Lanes drain for at most 25 s, requests for 10 s."""
 
@@ -104,6 +106,7 @@ async def open_services(
             bus=engine.bus,
             state=engine.state,
             audit=AuditTrail(bus=engine.bus, state=engine.state, clock=utc_now),
+            contact_keys=engine.contact_keys,
             blobs=blobs,
             quota=quota,
             metrics=PrometheusMetrics(),
@@ -241,6 +244,8 @@ async def run_process(
         recovery.start()
         if reload is not None:
             supervisor.run_on_hangup("secrets", partial(reload.run, services.audit, role))
+        if (keys := services.contact_keys) is not None:
+            supervisor.run_every("keys of contacts", WRAP_EVERY, keys.follow_rotation)
         if (watch := services.watch) is not None:
             supervisor.run("store", lambda: supervisor.run_until_stop(watch()))
         supervisor.run_every("ready gauges", gauges.LONG_INTERVAL, lambda: gauges.report_readiness(services, role))

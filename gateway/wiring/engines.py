@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from connectors.settings import Settings
+from gateway.config.secret_keys import SigningKeys
 from gateway.config.settings import Config, Tenant
+from infra.bus.sealed_bus import EventSealer, SealedBus
 from infra.state.registry import StateLocation, load_engine, server_engines
 from schemas import topics
 from schemas.errors import BusUnavailable, SetupError, TopicMismatch
 from schemas.ports import Bus, RetentionPeriods, State
+from schemas.privacy.key_service import ContactKeyService
 from schemas.topics import TopicSpec, topic_specs
 
 if TYPE_CHECKING:
@@ -27,10 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The bus and the state store. ``watch`` checks and repairs the store while the process serves; None: others do."""
+    """The bus and the state store. ``watch`` checks and repairs the store while the process serves; None: others do.
+    ``contact_keys`` is None without a secret key."""
 
     bus: Bus
     state: State
+    contact_keys: ContactKeyService | None = None
     watch: Callable[[], Coroutine[object, object, None]] | None = None
 
 
@@ -93,12 +98,16 @@ async def open_engine(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
 async def _open_embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
     from infra.bus.sqlite import SqliteBus
     from infra.state.sqlite.recovery.repair import FileRepair
+    from infra.state.sqlite.sealed_log import SealedLog
 
     database = _open_database(data_dir)
     try:
         bus = SqliteBus(database, desks=config.desks, clock=lambda: datetime.now(UTC))
-        state = await load_engine(config.state).open_state(state_location(config, database, bus))
-        mender = FileRepair(database, bus, state, lambda: datetime.now(UTC))
+        log = SealedLog(bus)
+        state = await load_engine(config.state).open_state(state_location(config, database, log))
+        log.sealer = _build_sealer(config, bus, state)
+        sealed = SealedBus(bus, log.sealer) if log.sealer else bus
+        mender = FileRepair(database, sealed, state, lambda: datetime.now(UTC))
         await mender.start()
         try:
             await bus.start()
@@ -108,12 +117,26 @@ async def _open_embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine
             await bus.start()
             await bus.create_topics(required_topics(config))
         try:
-            yield Engine(bus, state, mender.run)
+            yield Engine(sealed, state, log.sealer.keys if log.sealer else None, mender.run)
         finally:
             await state.close()
             await bus.close()
     finally:
         await database.close()
+
+
+def _build_sealer(config: Config, bus: Bus, state: State) -> EventSealer | None:
+    """The sealer of events under the keys of contacts; None where no secret could wrap keys."""
+    if not config.secret_key.keys:
+        return None
+    secrets = SigningKeys(config.secret_key, "contact-keys")
+    keys = ContactKeyService(
+        bus=bus,
+        keys=state.contact_keys,
+        derive_secrets=lambda: secrets.valid_keys,
+        clock=lambda: datetime.now(UTC),
+    )
+    return EventSealer(keys, state.conversations.get, is_sealing=config.encrypt_log)
 
 
 def _open_database(data_dir: Path) -> Database:
@@ -153,8 +176,9 @@ async def _open_scaled(config: Config) -> AsyncIterator[Engine]:
     bus = KafkaBus(brokers, prefix=config.topic_prefix, desks=config.desks, access=kafka_access(config))
     state = await load_engine(config.state).open_state(state_location(config))
     await bus.start()
+    sealer = _build_sealer(config, bus, state)
     try:
-        yield Engine(bus, state)
+        yield Engine(SealedBus(bus, sealer) if sealer else bus, state, sealer.keys if sealer else None)
     finally:
         await state.close()
         await bus.close()

@@ -19,6 +19,7 @@ from schemas import topics
 from schemas.audit.trail import AuditTrail
 from schemas.key_ring import KeyRing
 from schemas.ports import Account, Blobs, Bus, Channel, Clock, Metrics, State
+from schemas.privacy.key_service import ContactKeyService
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.library import Library
@@ -42,7 +43,8 @@ class ProcessServices:
     ``channels`` are the open channels by name. ``knowledge`` is None in processes that do not search. ``overload_flag``
     is set while the edge refuses requests because of overload. ``sleep`` belongs to ``clock``. ``check_readiness``
     returns the problem of each part that is not ready. ``recorder`` records what the process handles, and ``watch``
-    checks and repairs the state store; None in processes without them."""
+    checks and repairs the state store; None in processes without them. ``contact_keys`` is None without a secret key.
+    """
 
     config: Config
     bus: Bus
@@ -62,6 +64,7 @@ class ProcessServices:
     is_state_lost: Callable[[], bool] = _return_false
     check_readiness: Callable[[], Awaitable[dict[str, str]]] = _no_problems
     audit: AuditTrail
+    contact_keys: ContactKeyService | None = None
     watch: Callable[[], Coroutine[object, object, None]] | None = None
 
 

@@ -16,6 +16,7 @@ from infra.bus.lane import Lane, LaneBatch
 from infra.bus.overflow import Overflow
 from infra.bus.retrying import BatchOutcome, run_handler
 from schemas.ports import Clock, GiveUp, LaneHandler, Record
+from schemas.privacy.sealed_events import is_erased
 
 
 class Dispatch:
@@ -53,7 +54,11 @@ class Dispatch:
     # ── records come in ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def take(self, assignment: Assignment, record: Record) -> None:
-        """A record was read; offsets of a partition come in rising order."""
+        """A record was read; offsets of a partition come in rising order. One about an erased contact is done."""
+        if is_erased(record):
+            assignment.offsets.add(record.offset)
+            assignment.offsets.finish([record])
+            return
         lane = self._lane(assignment, record.key)
         tenant = lane.tenant = lane.tenant or tenant_of(record)
         assignment.offsets.add(record.offset)

@@ -10,6 +10,9 @@ from schemas.messages import WireModel
 Stage = Literal["made", "kept", "erased"]
 """The stage of a key: ``made`` is in the state store alone and must not be used yet; ``kept`` is also on the log, so
 that a rebuild restores it; ``erased`` is gone for good."""
+SEALED = "application/vnd.parley.sealed"
+"""The content type of a payload that is sealed under the key of a contact. Data of a release before contact keys has
+the content type of JSON, and stays readable."""
 _STAGES: tuple[Stage, ...] = ("made", "kept", "erased")
 
 

@@ -3,6 +3,7 @@ wraps them, so that neither the log nor the state store nor a copy of them opens
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -12,15 +13,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from schemas import topics
 from schemas.envelope import Envelope, envelope
-from schemas.errors import Unavailable
+from schemas.errors import StateLost, Unavailable
 from schemas.ports import Bus, Clock, ContactKeys
 from schemas.privacy.contact_keys import ContactKey
 
+log = structlog.get_logger("parley.keys")
 SOURCE = "parley/keys"
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -28,6 +31,8 @@ MAX_CACHED = 20_000
 """Keys that one process holds unwrapped: about 10 MB."""
 CACHE_LIFETIME = timedelta(seconds=30)
 """The time after which a process notices that another one has erased a key."""
+LOG_LIFETIME = timedelta(seconds=60)
+"""The time for which keys that were read from the log are used while the state store is rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +59,23 @@ class ContactKeyService:
         self._derive_secrets = derive_secrets
         self._clock = clock
         self._cache: OrderedDict[tuple[str, str], tuple[datetime, UnwrappedKey]] = OrderedDict()
+        self._logged: dict[tuple[str, str], ContactKey] = {}
+        self._logged_until: datetime | None = None
+        self._reading_log = asyncio.Lock()
+        self._wrapped_by = ""
 
     def get_cached(self, tenant: str, contact: str) -> UnwrappedKey | None:
         """The key if this process has used it lately."""
         cached = self._cache.get((tenant, contact))
         return cached[1] if cached is not None and self._clock() < cached[0] else None
 
-    async def get(self, tenant: str, contact: str) -> UnwrappedKey | None:
-        """The newest key of a contact, which may be erased; None if there never was one. Raises StateUnavailable,
-        StateLost, and Unavailable if no secret unwraps it."""
-        if (cached := self.get_cached(tenant, contact)) is not None:
+    async def get(self, tenant: str, contact: str, *, least: int = 1) -> UnwrappedKey | None:
+        """The newest key of a contact, which may be erased; None if there never was one. A process that remembers an
+        earlier generation than ``least`` asks again. While the state store is rebuilt, keys come from the log. Raises
+        StateUnavailable, BusUnavailable, and Unavailable if no secret unwraps the key."""
+        if (cached := self.get_cached(tenant, contact)) is not None and cached.generation >= least:
             return cached
-        stored = await self._keys.get(tenant, contact)
+        stored = await self._load(tenant, contact)
         if stored is None or stored.stage == "made":
             return None
         return self._remember(stored)
@@ -77,11 +87,11 @@ class ContactKeyService:
         cached = self.get_cached(tenant, contact)
         if cached is not None and not cached.is_erased:
             return cached
-        stored = await self._keys.get(tenant, contact)
+        stored = await self._load(tenant, contact)
         if stored is None:
-            stored = await self._keys.put(self._make(tenant, contact, 1))
+            stored = await self._keys.put(self.make_key(tenant, contact))
         elif stored.erased_at is not None and said_at is not None and said_at > stored.erased_at:
-            stored = await self._keys.put(self._make(tenant, contact, stored.generation + 1))
+            stored = await self._keys.put(self.make_key(tenant, contact, stored.generation + 1))
         if stored.stage == "made":
             # On the log before its first use, because what it seals outlives the state store. If the process that made
             # it was killed before this, whoever needs it next goes on.
@@ -97,17 +107,27 @@ class ContactKeyService:
         stored = await self._keys.get(tenant, contact)
         if stored is not None and stored.stage == "erased":
             # The log may lack it, if a process was killed between the two writes.
-            await self._bus.append([self._wrap_record(stored)])
+            await self._bus.append([self.wrap_record(stored)])
             return stored
         known = stored or ContactKey(tenant=tenant, contact_id=contact, created_at=now)
         # The state store comes first: from then on no process makes or wraps this key again.
         erased = await self._keys.put(known.erase(now))
-        await self._bus.append([self._wrap_record(erased)])
+        await self._bus.append([self.wrap_record(erased)])
         return erased
+
+    async def follow_rotation(self) -> None:
+        """Wrap all keys anew once the key ring has another current secret. To be called regularly. Raises what
+        ``rewrap_all`` does."""
+        secrets = self._derive_secrets()
+        current = _name_secret(secrets[0])
+        if len(secrets) > 1 and self._wrapped_by != current:
+            log.info("contact_keys.wrapped", keys=await self.rewrap_all())
+        self._wrapped_by = current
 
     async def rewrap_all(self) -> int:
         """Wrap every key by the current secret that is wrapped by an earlier one, so that the earlier one may be left
-        out. Returns how many were."""
+        out. Returns how many were. Raises BusUnavailable, StateUnavailable, StateLost, and Unavailable if no secret
+        opens a key."""
         count, current = 0, _name_secret(self._derive_secrets()[0])
         async for record in await self._bus.read(topics.KEYS):
             known = ContactKey.model_validate_json(record.value or b"")
@@ -117,17 +137,38 @@ class ContactKeyService:
                 count += 1
         return count
 
-    def _make(self, tenant: str, contact: str, generation: int) -> ContactKey:
+    def make_key(self, tenant: str, contact: str, generation: int = 1) -> ContactKey:
+        """A new key that is stored nowhere yet."""
         made = ContactKey(
             tenant=tenant, contact_id=contact, generation=generation, stage="made", created_at=self._clock()
         )
         return self._wrap(made, os.urandom(KEY_BYTES))
 
+    async def _load(self, tenant: str, contact: str) -> ContactKey | None:
+        try:
+            return await self._keys.get(tenant, contact)
+        except StateLost:
+            async with self._reading_log:
+                if self._logged_until is None or self._clock() >= self._logged_until:
+                    self._logged = await self._read_log()
+                    self._logged_until = self._clock() + LOG_LIFETIME
+            return self._logged.get((tenant, contact))
+
+    async def _read_log(self) -> dict[tuple[str, str], ContactKey]:
+        logged: dict[tuple[str, str], ContactKey] = {}
+        async for record in await self._bus.read(topics.KEYS):
+            found = ContactKey.model_validate_json(record.value or b"")
+            before = logged.get((found.tenant, found.contact_id))
+            if before is None or found.rank > before.rank:
+                logged[found.tenant, found.contact_id] = found
+        return logged
+
     async def _publish(self, key: ContactKey) -> ContactKey:
-        await self._bus.append([self._wrap_record(key)])
+        await self._bus.append([self.wrap_record(key)])
         return await self._keys.put(key)
 
-    def _wrap_record(self, key: ContactKey) -> Envelope:
+    def wrap_record(self, key: ContactKey) -> Envelope:
+        """The event that holds a key on the log."""
         return envelope(
             topics.CONTACT_KEY,
             key,
@@ -161,9 +202,12 @@ class ContactKeyService:
             fix="add the earlier secret_key behind the current one; without it what it protects cannot be read",
         )
 
+    def unwrap(self, key: ContactKey) -> UnwrappedKey:
+        """Unwrap a stored key. Raises Unavailable if no secret does."""
+        return UnwrappedKey(key.generation, None if key.stage == "erased" else AESGCM(self._unwrap(key)))
+
     def _remember(self, key: ContactKey) -> UnwrappedKey:
-        cipher = None if key.stage == "erased" else AESGCM(self._unwrap(key))
-        unwrapped, place = UnwrappedKey(key.generation, cipher), (key.tenant, key.contact_id)
+        unwrapped, place = self.unwrap(key), (key.tenant, key.contact_id)
         self._cache[place] = self._clock() + CACHE_LIFETIME, unwrapped
         self._cache.move_to_end(place)
         if len(self._cache) > MAX_CACHED:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from infra.bus.kafka.bus import KafkaBus
+from infra.bus.sealed_bus import SealedBus
 from infra.state.redis.conversations import RedisConversations
 from infra.state.redis.transcript import RedisTranscript
 from schemas.conversation import Facts
@@ -48,12 +48,12 @@ def _older(envelope: Envelope) -> Envelope:
 
 
 def _rewrite_appends(change: Callable[[Envelope], Envelope]) -> None:
-    append = KafkaBus.append
+    append = SealedBus.append
 
-    async def changed(self: KafkaBus, envelopes: Sequence[Envelope], *, topic: str | None = None) -> Any:
+    async def changed(self: SealedBus, envelopes: Sequence[Envelope], *, topic: str | None = None) -> Any:
         return await append(self, [change(envelope) for envelope in envelopes], topic=topic)
 
-    KafkaBus.append = changed  # type: ignore[method-assign]
+    SealedBus.append = changed  # type: ignore[method-assign]
 
 
 def _rewrite_state() -> None:

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import yaml
 from aiokafka.admin import AIOKafkaAdminClient
 
 from gateway.wiring.compose import STOP_TIMEOUT
-from infra.bus.kafka import KafkaBus
 from schemas import topics
 from schemas.ports import Record
 from tests.deploy.other_release import CAME_LATE
@@ -21,6 +19,7 @@ from tests.faults.traffic import check_conversations, open_traffic
 from tests.harness.chat_client import Contact
 from tests.harness.contract_client import ContractClient, wait_for
 from tests.harness.installation import Installation
+from tests.harness.kafka_log import open_kafka_log
 from tests.harness.processes import ForkServer
 from tests.telemetry.metrics_page import scrape
 
@@ -77,16 +76,10 @@ async def shared_by_two(bootstrap: str, group: str) -> bool:
 
 
 async def events_of(parley: Installation) -> AsyncIterator[Record]:
-    settings = yaml.safe_load(parley.config.read_text())
-    bus = KafkaBus(settings["bus"].removeprefix("kafka://"), prefix=settings["topic_prefix"])
-
     async def records() -> AsyncIterator[Record]:
-        await bus.start()
-        try:
+        async with open_kafka_log(parley.config) as bus:
             async for record in await bus.read(topics.EVENTS):
                 yield record
-        finally:
-            await bus.close()
 
     return records()
 

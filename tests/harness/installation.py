@@ -12,12 +12,12 @@ from typing import Any
 import aiohttp
 import yaml
 
-from infra.bus.kafka import KafkaBus
 from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope
 from tests.harness.chat_client import Contact
 from tests.harness.checker import Findings, check
+from tests.harness.kafka_log import open_kafka_log
 from tests.harness.processes import ForkServer, Process
 
 ADMIN_TOKEN = "test-admin-token-of-32-characters"
@@ -210,14 +210,9 @@ class Installation:
 
     async def logged_turns(self, conversations: Set[str]) -> dict[str, list[dict[str, Any]]]:
         """The turns of these conversations that are on the log by now, by conversation. Scaled only."""
-        settings = yaml.safe_load(self.config.read_text())
-        bus = KafkaBus(settings["bus"].removeprefix("kafka://"), prefix=settings["topic_prefix"])
-        await bus.start()
-        try:
+        async with open_kafka_log(self.config) as bus:
             records = await bus.read(topics.EVENTS, keys=lambda key: key in conversations)
             completed = [record async for record in records if record.headers["ce_type"] == topics.TURN_COMPLETED]
-        finally:
-            await bus.close()
         # A turn may stand on the log twice: whoever finds an outbox publishes it again, under the same id.
         turns: dict[str, dict[str, dict[str, Any]]] = {}
         for record in completed:

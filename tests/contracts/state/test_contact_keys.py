@@ -13,7 +13,7 @@ import pytest
 
 from infra.state.rebuild import rebuild
 from schemas import topics
-from schemas.errors import BusUnavailable, Unavailable
+from schemas.errors import BusUnavailable, StateLost, Unavailable
 from schemas.ports import Bus, State
 from schemas.privacy import key_service
 from schemas.privacy.contact_keys import ContactKey
@@ -186,6 +186,31 @@ async def test_keys_are_wrapped_by_the_current_secret_and_opened_by_all(state: S
     rewrapped = await process(state, bus, clock, (SECOND,)).get(TENANT, contact)
     assert rewrapped is not None
     assert seal(rewrapped) == seal(before)
+
+
+async def test_a_rotation_wraps_all_keys_anew_once(state: State, bus: Bus, clock: Clock) -> None:
+    contact, secrets = new_id(), [FIRST]
+    service = ContactKeyService(bus=bus, keys=state.contact_keys, derive_secrets=lambda: secrets, clock=clock)
+    await service.get_or_create(TENANT, contact)
+    for ring in ([FIRST], [FIRST, SECOND], [SECOND, FIRST], [SECOND, FIRST], [SECOND]):
+        secrets[:] = ring
+        await service.follow_rotation()
+    assert [each.revision for each in await records(bus)] == [0, 1]
+    assert await process(state, bus, clock, (SECOND,)).get(TENANT, contact) is not None
+
+
+async def test_keys_come_from_the_log_while_the_store_is_rebuilt(state: State, bus: Bus, clock: Clock) -> None:
+    contact, erased = new_id(), new_id()
+    before = await process(state, bus, clock).get_or_create(TENANT, contact)
+    await process(state, bus, clock).get_or_create(TENANT, erased)
+    await process(state, bus, clock).erase(TENANT, erased)
+    await state.rebuild.prepare(ALL_SHARDS)
+    service = process(state, bus, clock)
+    during = await service.get_or_create(TENANT, contact)
+    assert seal(during) == seal(before)
+    assert (await service.get_or_create(TENANT, erased)).is_erased
+    with pytest.raises(StateLost):
+        await service.get_or_create(TENANT, new_id())
 
 
 async def test_a_wrapped_key_is_of_no_use_under_another_contact(state: State, bus: Bus, clock: Clock) -> None:

@@ -12,15 +12,19 @@ from pathlib import Path
 import pytest
 
 from agent_worker.turn.outbox import build_snapshot_event
+from infra.bus.sealed_bus import EventSealer, SealedBus
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.state.sqlite import store
 from infra.state.sqlite.engine import open_sqlite_state
+from infra.state.sqlite.sealed_log import SealedLog
 from schemas.conversation import Facts, Turn
 from schemas.errors import StateUnavailable, TooLarge
 from schemas.messages import OutboundMessage
-from schemas.ports import BegunConversation, CommitResult, Publication, Record, State
-from schemas.topics import topic_specs
+from schemas.ports import BegunConversation, Bus, CommitResult, Publication, Record, State
+from schemas.privacy.contact_keys import SEALED
+from schemas.privacy.key_service import ContactKeyService
+from schemas.topics import KEYS, topic_specs
 from tests.contracts.state.samples import NOW, begin_turn, line, new_id, outbound, reply
 from tests.harness.silent_disk import silent_disk
 
@@ -30,8 +34,9 @@ TURN = Turn(id="turn-1", handled=["e1"], route="local", at=NOW)
 
 @dataclass
 class Installation:
-    bus: SqliteBus
+    bus: Bus
     state: State
+    stored: SqliteBus
     conversation: str = field(default_factory=new_id)
 
     async def begin(self) -> BegunConversation:
@@ -55,13 +60,19 @@ class Installation:
         return [record for topic in TOPICS async for record in await self.bus.read(topic)]
 
 
-@pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+@pytest.fixture(params=["plain", "sealed"])
+async def installation(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Installation]:
     database = Database.open(tmp_path / "parley.db")
     bus = SqliteBus(database, clock=lambda: NOW)
-    state = open_sqlite_state(database, bus)
+    log = SealedLog(bus)
+    state = open_sqlite_state(database, log)
     await bus.create_topics(topic_specs(["web"], partitions=4, small=2, days={}))
-    yield Installation(bus, state)
+    if request.param == "sealed":
+        keys = ContactKeyService(
+            bus=bus, keys=state.contact_keys, derive_secrets=lambda: [b"1" * 32], clock=lambda: NOW
+        )
+        log.sealer = EventSealer(keys, state.conversations.get)
+    yield Installation(SealedBus(bus, log.sealer) if log.sealer else bus, state, bus)
     await state.close()
     await bus.close()
     await database.close()
@@ -84,6 +95,22 @@ async def test_a_commit_publishes_its_snapshot_and_its_events_and_leaves_nothing
     assert (sent.headers["ce_id"], sent.key) == (message.id, installation.conversation)
     assert await installation.state.conversations.read_outbox(installation.conversation) == []
     assert await installation.state.turns.list_newest(installation.conversation) == [TURN]
+
+
+@pytest.mark.parametrize("installation", ["sealed"], indirect=True)
+async def test_a_commit_of_a_contact_without_a_key_makes_the_key_in_its_own_transaction(
+    installation: Installation,
+) -> None:
+    begun, stored = await installation.begin(), installation.stored
+    with pytest.raises(TooLarge):
+        await installation.commit(begun, outbound(text="x" * 1_100_000))
+    assert [record async for record in await stored.read(KEYS)] == [], "nothing of a transaction that was undone"
+    await installation.commit(begun, outbound(text="a canary"))
+    assert len([record async for record in await stored.read(KEYS)]) == 1
+    records = [record for topic in TOPICS async for record in await stored.read(topic)]
+    assert {record.headers["content-type"] for record in records} == {SEALED}
+    assert not any(b"a canary" in (record.value or b"") for record in records)
+    assert b"a canary" in ((await installation.logged())[1].value or b"")
 
 
 async def test_a_repeated_commit_publishes_nothing_again_and_a_stale_one_nothing(installation: Installation) -> None:

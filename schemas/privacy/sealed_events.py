@@ -1,0 +1,123 @@
+"""Sealing of events: the payload is encrypted under the key of the contact whom it is about, and the attributes stay
+readable, so that records can still be routed, filtered and counted. Pure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+import orjson
+from cryptography.exceptions import InvalidTag
+
+from schemas import topics
+from schemas.envelope import CONTENT_TYPE, Envelope
+from schemas.ports import Record
+from schemas.privacy.contact_keys import SEALED
+from schemas.privacy.key_service import NONCE_BYTES, UnwrappedKey
+
+ERASED = "application/vnd.parley.erased"
+"""The content type of a record, as it is read, whose key is erased. It has no value."""
+_TYPE, _CONTACT, _GENERATION = "content-type", "ce_contact", "ce_keygeneration"
+_VERSION = b"\x01"
+_PLAIN_FAMILIES = frozenset({"knowledge", "audit", "keys"})
+_PLAIN_TYPES = frozenset(
+    {topics.TOKEN_SNAPSHOT, *(name for name, (_, family) in topics.EVENT_TYPES.items() if family in _PLAIN_FAMILIES)}
+)
+_NAMING_TYPES = frozenset(name for name, (model, _) in topics.EVENT_TYPES.items() if "contact_id" in model.model_fields)
+"""The types of events whose payload names a contact."""
+
+
+def is_sealable(event: Envelope) -> bool:
+    """Tell whether the event may hold what a contact said, or something about them."""
+    return event.data is not None and event.type not in _PLAIN_TYPES
+
+
+def find_contact(event: Envelope) -> str:
+    """The contact that the event itself names; empty if only its conversation tells."""
+    if event.type == topics.CONTACT_SNAPSHOT:
+        return event.subject.partition(":")[2]
+    if event.type not in _NAMING_TYPES:
+        return ""
+    contact = _decode(event).get("contact_id", "")
+    return contact if isinstance(contact, str) else ""
+
+
+def find_said_at(event: Envelope) -> datetime | None:
+    """The time at which a contact said this; None for everything else, which never outlives an erasure."""
+    if event.type != topics.MESSAGE_RECEIVED:
+        return None
+    message = _decode(event)
+    author = message.get("author")
+    if isinstance(author, dict) and author.get("kind", "contact") != "contact":
+        return None
+    try:
+        said_at = datetime.fromisoformat(str(message.get("sent_at")))
+    except ValueError:
+        return None
+    return said_at if said_at.tzinfo is not None else None
+
+
+def seal_event(event: Envelope, contact: str, key: UnwrappedKey) -> Envelope:
+    """Seal the payload. Under an erased key nothing of it is kept."""
+    headers = {_TYPE: SEALED, _CONTACT: contact, _GENERATION: str(key.generation)}
+    data = _VERSION
+    if key.cipher is not None:
+        nonce = os.urandom(NONCE_BYTES)
+        place = _bind(event.tenant, contact, key.generation, event.id, event.type)
+        data += nonce + key.cipher.encrypt(nonce, event.data or b"", place)
+    return replace(event, data=data, extra={**event.extra, **headers})
+
+
+def read_seal(record: Record) -> tuple[str, str, int] | None:
+    """Tenant, contact and generation of the key that sealed a record; None if it is not sealed."""
+    headers = record.headers
+    if headers.get(_TYPE) != SEALED or record.value is None:
+        return None
+    try:
+        return headers["ce_tenant"], headers[_CONTACT], int(headers[_GENERATION])
+    except (KeyError, ValueError):
+        return None
+
+
+def open_record(record: Record, key: UnwrappedKey | None) -> Record:
+    """The record as it was appended, or without its value if its key is erased. A record that the key does not open is
+    returned as it is: no reader can decode it, so it is dead-lettered like any other that is damaged."""
+    seal = read_seal(record)
+    if seal is None or key is None:
+        return record
+    tenant, contact, generation = seal
+    if key.generation > generation or key.cipher is None:
+        return _rewrite(record, ERASED, None)
+    value = record.value or b""
+    place = _bind(tenant, contact, generation, record.headers.get("ce_id", ""), record.headers.get("ce_type", ""))
+    start = len(_VERSION) + NONCE_BYTES
+    try:
+        return _rewrite(record, CONTENT_TYPE, key.cipher.decrypt(value[len(_VERSION) : start], value[start:], place))
+    except (InvalidTag, ValueError):
+        return record
+
+
+def is_erased(record: Record) -> bool:
+    """Tell whether a record, as it was read, is about somebody who was erased."""
+    return record.headers.get(_TYPE) == ERASED
+
+
+def _rewrite(record: Record, content_type: str, value: bytes | None) -> Record:
+    headers = {name: text for name, text in record.headers.items() if name not in (_CONTACT, _GENERATION)}
+    headers[_TYPE] = content_type
+    return replace(record, headers=headers, value=value)
+
+
+def _bind(tenant: str, contact: str, generation: int, id_: str, kind: str) -> bytes:
+    """The associated data: a sealed payload cannot be moved to another contact or another event."""
+    return "|".join(f"{len(part)}:{part}" for part in ("log", tenant, contact, str(generation), id_, kind)).encode()
+
+
+def _decode(event: Envelope) -> Mapping[str, object]:
+    try:
+        payload = orjson.loads(event.data or b"")
+    except orjson.JSONDecodeError:
+        return {}
+    return payload if isinstance(payload, dict) else {}
