@@ -63,6 +63,7 @@ from schemas.ports.channel import (
     WebhookParser,
     WebhookReceiver,
 )
+from schemas.ports.contact_erasure import ContactErasure
 from schemas.ports.contact_keys import ContactKeys
 from schemas.ports.contact_search import (
     ContactConversation,
@@ -187,6 +188,7 @@ __all__ = [
     "CommitResult",
     "Connection",
     "ContactConversation",
+    "ContactErasure",
     "ContactKeys",
     "ContactPage",
     "ContactSearch",

@@ -40,6 +40,9 @@ class DeadLetters(Protocol):
     async def list_page(self, tenant: str, *, after: str = "", limit: int = 50) -> tuple[list[DeadLetter], str]:
         """One page, newest first, and the cursor of the next."""
 
+    async def remove(self, tenant: str, letter: str) -> None:
+        """Delete a letter for good. May be repeated."""
+
 
 StrikeCode = Literal["process_stalled", "process_crashed", "memory_exhausted"]
 

@@ -14,6 +14,7 @@ from schemas.conversation_activity import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports.access import AccessTokens
 from schemas.ports.bus import Record
+from schemas.ports.contact_erasure import ContactErasure
 from schemas.ports.contact_keys import ContactKeys
 from schemas.ports.contact_search import ContactSearch
 from schemas.ports.conversations import Contacts, Conversations
@@ -74,6 +75,7 @@ class State:
     contacts: Contacts
     contact_search: ContactSearch
     contact_keys: ContactKeys
+    contact_erasure: ContactErasure
     transcript: Transcript
     deliveries: Deliveries
     parking: Parking

@@ -19,6 +19,7 @@ from infra.state.redis.access import RedisAccessTokens
 from infra.state.redis.client.connection import Connections, build_listener, build_pool
 from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.shards import Shards
+from infra.state.redis.contact_erasure import RedisContactErasure
 from infra.state.redis.contact_keys import RedisContactKeys
 from infra.state.redis.contact_search import RedisContactSearch
 from infra.state.redis.conversations import RedisContacts, RedisConversations
@@ -71,6 +72,7 @@ def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> St
         journal=RedisJournal(shards),
         tokens=RedisVisitorTokens(shards),
         access_tokens=RedisAccessTokens(shards),
+        contact_erasure=RedisContactErasure(shards),
         contact_keys=RedisContactKeys(shards),
         rebuild=rebuild,
         check_ready=rebuild.check_ready,

@@ -111,6 +111,10 @@ class RedisDeadLetters:
         more = len(letters) > size
         return items, rules.cursor(rules.to_micros(items[-1].last_at), items[-1].id) if more else ""
 
+    async def remove(self, tenant: str, letter: str) -> None:
+        shard, letters, replays, order = letter_keys(self._shards, tenant)
+        await self._shards.run(shard, "letter_remove", [letters, order, replays], letter)
+
 
 def letter_keys(shards: Shards, tenant: str) -> tuple[int, str, str, str]:
     """``(shard, letters, replays, order)``."""

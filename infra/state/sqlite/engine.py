@@ -17,6 +17,7 @@ from infra.state.registry import StateEngine, StateLocation
 from infra.state.signals import ProcessSignals
 from infra.state.sqlite import (
     access,
+    contact_erasure,
     contact_keys,
     contact_search,
     contacts,
@@ -82,6 +83,7 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
         conversations=conversations.SqliteConversations(store),
         contacts=contacts.SqliteContacts(store),
         contact_search=contact_search.SqliteContactSearch(store),
+        contact_erasure=contact_erasure.SqliteContactErasure(store),
         contact_keys=contact_keys.SqliteContactKeys(store),
         transcript=transcript.SqliteTranscript(store),
         deliveries=side_effects.SqliteDeliveries(store),

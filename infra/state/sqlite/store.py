@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from infra.bus.partitioner import shard_of
@@ -95,3 +96,13 @@ def _as_state_failure(error: Unavailable) -> Unavailable:
     if isinstance(error, StateLost | StateUnavailable):
         return error
     return StateUnavailable(error.message, fix=error.fix, retry_after_ms=error.retry_after_ms or 1000)
+
+
+@contextmanager
+def overwrite_deleted(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let SQLite overwrite what is deleted with zeros, instead of leaving it on free pages."""
+    connection.execute("PRAGMA secure_delete=ON").fetchone()
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA secure_delete=OFF").fetchone()

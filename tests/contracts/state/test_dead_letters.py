@@ -72,3 +72,16 @@ async def test_replays_are_numbered_from_one_and_no_number_is_given_twice(state:
     kept = await state.dead_letters.get("plantstore", one.id)
     assert kept == one.model_copy(update={"replays": 10})
     assert (await state.dead_letters.list_page("plantstore"))[0] == [kept]
+
+
+async def test_a_removed_letter_is_gone_and_the_others_stay(state: State) -> None:
+    removed, kept = letter(), letter()
+    for each in (removed, kept):
+        await state.dead_letters.add(each)
+    await state.dead_letters.count_replay("plantstore", removed.id)
+    for _ in range(2):
+        await state.dead_letters.remove("plantstore", removed.id)
+    assert await state.dead_letters.get("plantstore", removed.id) is None
+    assert await state.dead_letters.list_page("plantstore") == ([kept], "")
+    await state.dead_letters.add(removed)
+    assert await state.dead_letters.get("plantstore", removed.id) == removed, "its count of replays is gone, too"

@@ -1,0 +1,20 @@
+"""Erasing what the state store holds about a contact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class ContactErasure(Protocol):
+    """Deletes for good. Each method returns how much it deleted, by kind, and may be repeated. It does not touch the
+    log: there the key of the contact decides."""
+
+    async def erase_conversation(self, conversation: str) -> Mapping[str, int]:
+        """Delete the conversation with its transcript, turns, deliveries, actions and outbox. Whoever works on it at
+        that moment cannot commit any more. A message that comes later begins it anew. Parked records and dead letters
+        have ports of their own."""
+
+    async def erase_contact(self, tenant: str, contact: str) -> Mapping[str, int]:
+        """Delete the contact, those that were merged into it, their addresses, and the terms by which they are
+        found."""
