@@ -82,6 +82,8 @@ def _conversation_routes(services: ProcessServices) -> Iterable[_Route]:
         ("GET", "/contacts", contacts.list_contacts),
         ("GET", "/contacts/{id}", contacts.get),
         ("GET", "/contacts/{id}/export", contacts.export),
+        ("DELETE", "/contacts/{id}", contacts.erase),
+        ("GET", "/erasures/{id}", contacts.get_erasure),
         ("GET", "/conversations/{id}/approvals", approvals.list_approvals),
         ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),
         ("GET", "/deadletters", dead_letters.list_dead_letters),

@@ -1,4 +1,4 @@
-"""Endpoints for contacts: find, read, export."""
+"""Endpoints for contacts: find, read, export, erase."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from aiohttp import web
 
 from connectors.registry import CHANNELS
 from gateway.admin.conversations import serialize_conversation
-from gateway.admin.guard import read_page_size
+from gateway.admin.guard import get_principal, read_page_size
 from gateway.contacts.directory import SHOWN_CONVERSATIONS, ContactDirectory
+from gateway.contacts.erasure import ContactErasureService
 from gateway.contacts.export import ContactExport
 from gateway.http.responses import DEFAULT_HEADERS, json_response
 from gateway.webchat.serialization import format_instant
@@ -27,6 +28,7 @@ class ContactApi:
     def __init__(self, services: ProcessServices) -> None:
         self._directory = ContactDirectory(services.state)
         self._exporter = ContactExporter(services)
+        self._erasures = ContactErasureService(services)
 
     async def list_contacts(self, request: web.Request) -> web.Response:
         query, channel = read_search(request)
@@ -65,6 +67,25 @@ class ContactApi:
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         return await self._exporter.respond(request)
+
+    async def erase(self, request: web.Request) -> web.Response:
+        """Begin to erase a contact. It goes on in the background."""
+        tenant, by = request.match_info["tenant"], get_principal(request).by
+        erasure = await self._erasures.request(tenant, request.match_info["id"], by=by)
+        return json_response({"erasure_id": erasure.id}, 202)
+
+    async def get_erasure(self, request: web.Request) -> web.Response:
+        erasure = await self._erasures.get(request.match_info["tenant"], request.match_info["id"])
+        body = {
+            "id": erasure.id,
+            "contact_id": erasure.contact_id,
+            "state": erasure.state,
+            "requested_at": format_instant(erasure.requested_at),
+            "done_at": format_instant(erasure.done_at) if erasure.done_at else None,
+            "stores": erasure.stores,
+            "proof": erasure.proof,
+        }
+        return json_response(body)
 
 
 class ContactExporter:

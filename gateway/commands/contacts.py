@@ -1,7 +1,8 @@
-"""`parley contact`: find a contact, and export everything that is held about one."""
+"""`parley contact`: find a contact, export everything that is held about one, or erase it."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -19,7 +20,8 @@ from schemas.errors import Unavailable
 if TYPE_CHECKING:
     from gateway.commands.common.instance import AdminApi
 
-app = typer.Typer(help="Find contacts, and export what is held about one of them.", no_args_is_help=True)
+app = typer.Typer(help="Find contacts, and export or erase what is held about one of them.", no_args_is_help=True)
+POLL_SECONDS = 1.0
 _LONGEST_LINE = 200
 """Bytes from the end of an export in which its last line begins."""
 
@@ -87,6 +89,36 @@ def export(
 
     count = with_api(config, tenant, url, write)
     note(f"{count} lines{f' in {out}' if out else ''}. They are personal data: keep them where only you can read them.")
+
+
+@app.command()
+def erase(
+    contact: Annotated[str, typer.Argument(metavar="ID", help="An id from `contact find`.", show_default=False)],
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    is_waiting: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")] = True,
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Erase a contact and everything that is held about them, for good. Prints what was deleted, and a signed proof."""
+    if not is_sure:
+        typer.confirm(f"Erase {contact} and everything that was said by and to them?", abort=True, err=True)
+
+    async def run_erasure(api: AdminApi) -> dict[str, Any]:
+        begun = await api.call("DELETE", f"/contacts/{quote(contact, safe='')}")
+        while True:
+            erasure: dict[str, Any] = await api.call("GET", f"/erasures/{begun['erasure_id']}")
+            if erasure["state"] == "done" or not is_waiting:
+                return erasure
+            await asyncio.sleep(POLL_SECONDS)
+
+    erasure = with_api(config, tenant, url, run_erasure)
+    if as_json:
+        print_json(erasure)
+        return
+    print_table(("store", "deleted"), ((kind, str(count)) for kind, count in sorted(erasure["stores"].items())))
+    typer.echo(erasure["proof"] or f"The erasure {erasure['id']} is under way.")
 
 
 def _write(sink: BinaryIO, part: bytes, end: bytes) -> bytes:

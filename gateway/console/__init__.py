@@ -94,6 +94,7 @@ def _add_tenant_routes(app: web.Application, services: ProcessServices, guard: C
         ("/conversations/{id}/owner", conversation.change_owner),
         ("/conversations/{id}/messages", conversation.send_message),
         ("/conversations/{id}/approvals/{approval}", conversation.decide_approval),
+        ("/contacts/{id}/erase", contacts.erase),
         ("/deadletters", dead_letters.replay),
         ("/access", access.create),
         ("/access/{id}/revoke", access.revoke),

@@ -214,6 +214,23 @@ class ContactResponse(ContactItem):
     conversations: list[ConversationItem]
 
 
+class ErasureRequestResponse(ResponseModel):
+    erasure_id: str
+
+
+class ErasureResponse(ResponseModel):
+    """``stores``: how much was deleted, by kind. ``proof`` is empty until the erasure is done: then a JSON document in
+    base64 and, after a full stop, its signature."""
+
+    id: str
+    contact_id: str
+    state: Literal["running", "done"]
+    requested_at: datetime
+    done_at: datetime | None
+    stores: dict[str, int]
+    proof: str
+
+
 class OwnerResponse(ResponseModel):
     owner: Owner
     epoch: int

@@ -28,6 +28,7 @@ from agent_worker.nlu.language_detection import load_language_model
 from connectors.channel_services import ChannelServices
 from connectors.registry import explain_missing_library, open_channel
 from gateway.config.settings import Config
+from gateway.contacts import erasure
 from gateway.documents.sync_service import SyncService
 from gateway.http import health
 from gateway.http.app import build_admin_app, build_app, run_server, serve_forever
@@ -311,6 +312,7 @@ def start_worker(services: ProcessServices, supervisor: Supervisor, channels: Se
     retention = build_retention_cleaner(services)
     supervisor.run_every("retention", retention.every, retention.sweep)
     supervisor.run_every("worker gauges", gauges.INTERVAL, consumers.report)
+    supervisor.run_every("erasures", erasure.SWEEP_EVERY, erasure.ContactErasureService(services).sweep)
     sync = SyncService(services)
     supervisor.run("knowledge sync", lambda: supervisor.run_until_stop(sync.run()))
 

@@ -1,4 +1,4 @@
-"""Contacts in the console: the search, the page of one contact, and the export."""
+"""Contacts in the console: the search, the page of one contact, the export, and erasing one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import re
 from html import unescape
 
+from gateway.contacts.erasure import ContactErasureService
+from schemas.privacy.key_service import CACHE_LIFETIME
 from tests.console.conftest import Sit
 from tests.console.form_client import FormClient
 from tests.console.sample_conversations import begin_conversation, fill_conversation
@@ -74,3 +76,23 @@ async def test_the_export_is_offered_to_whoever_may_have_it(instance: Instance, 
         seat = await sit(name)
         assert ("Export everything" in (await seat.get(page)).words) is may, name
         assert (await seat.get(f"{page}/export")).status == (200 if may else 403), name
+
+
+async def test_a_contact_is_erased_once_the_box_is_ticked(instance: Instance, sit: Sit, ben: FormClient) -> None:
+    found = await begin_conversation(instance, "v-1", name="Ada")
+    page = f"{PATH}/{found.origin.contact_id}"
+    mia = await sit("mia")
+    assert "Erase this person" not in (await mia.get(page)).words
+    assert (await ben.send(page, f"{page}/erase", {})).status == 409
+    erasures = ContactErasureService(instance.services)
+    assert await erasures.records.list_all("shop") == []
+    done = await ben.send(page, f"{page}/erase", {"sure": "yes"})
+    assert "The contact is being erased." in done.words
+    (erasure,) = await erasures.records.list_all("shop")
+    assert (erasure.contact_id, erasure.requested_by) == (found.origin.contact_id, "console:ben")
+    await erasures.sweep()
+    instance.clock.tick(CACHE_LIFETIME.total_seconds())
+    await erasures.sweep()
+    assert (await ben.get(page)).status == 404
+    records = (await instance.admin("GET", "/audit?action=contact.erase")).body["items"]
+    assert {(each["actor"], each["subject"]) for each in records} == {("console:ben", f"contact:{erasure.contact_id}")}

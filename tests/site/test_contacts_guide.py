@@ -1,4 +1,5 @@
-"""docs/how-to/contacts.md, followed: somebody writes, is found, and gets everything that is held about them."""
+"""docs/how-to/contacts.md, followed: somebody writes, is found, gets everything that is held about them, and is
+forgotten."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ FOLLOWED = {PAGE: {"sh", "json", "text"}}
 
 
 @pytest.mark.slow
-def test_somebody_who_wrote_is_found_and_exported(reader: Reader) -> None:
+def test_somebody_who_wrote_is_found_exported_and_erased(reader: Reader) -> None:
     reader.variables["PARLEY_ENCODER"] = "light"
     reader.run("parley init shop")
     reader.folder = reader.home / "shop"
@@ -27,9 +28,11 @@ def test_somebody_who_wrote_is_found_and_exported(reader: Reader) -> None:
     (shown,) = [block.text for block in blocks if block.kind == "json"]
     assert_like(json.loads(shown), listed)
     (end,) = [block.text.strip() for block in blocks if block.kind == "text"]
-    assert printed.splitlines()[-1] == end
+    assert end in printed.splitlines()
     lines = [json.loads(line) for line in (reader.folder / "contact.jsonl").read_text().splitlines()]
     assert lines[0]["data"]["id"] == listed["items"][0]["id"]
     asked = [line["source"] for line in lines if line["data"].get("text") == "How much is shipping?"]
     assert "state" in asked
     assert any(source.startswith("parley.inbound.web/") for source in asked)
+    assert any(line.split()[:1] == ["messages"] for line in printed.splitlines())
+    assert reader.run("parley contact find --json").strip() == "[]"

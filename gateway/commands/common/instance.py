@@ -168,6 +168,7 @@ async def _serve_admin_api(config: Config) -> AsyncIterator[str]:
     from aiohttp import web
 
     from gateway import admin
+    from gateway.contacts.erasure import ContactErasureService
     from gateway.documents.sync_service import SyncService
     from gateway.http.app import run_server
     from gateway.http.responses import error_middleware
@@ -178,13 +179,17 @@ async def _serve_admin_api(config: Config) -> AsyncIterator[str]:
             await services.knowledge.wait_until_ready()
         app = web.Application(middlewares=[error_middleware])
         admin.add_routes(app, services)
-        sync = asyncio.create_task(SyncService(services, scheduled=False).run())
+        jobs = [
+            asyncio.create_task(SyncService(services, scheduled=False).run()),
+            asyncio.create_task(ContactErasureService(services).run()),
+        ]
         try:
             async with run_server(app, "127.0.0.1", 0) as port:
                 yield f"http://127.0.0.1:{port}"
         finally:
-            sync.cancel()
-            await asyncio.gather(sync, return_exceptions=True)
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
 
 
 def _error_of(status: int, body: Any) -> ParleyError:

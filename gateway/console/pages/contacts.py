@@ -1,4 +1,4 @@
-"""The pages of contacts: the search, one contact with its conversations, and the export."""
+"""The pages of contacts: the search, one contact with its conversations, the export, and the form to erase one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from aiohttp import web
 
 from gateway.admin.contacts import ContactExporter, read_search
 from gateway.console.conversation_status import describe_owner
-from gateway.console.rendering import build_path, build_url, render_page
+from gateway.console.forms import Form
+from gateway.console.rendering import build_path, build_url, redirect, render_page
 from gateway.console.sessions import Operator
 from gateway.contacts.directory import SHOWN_CONVERSATIONS, ContactDirectory
+from gateway.contacts.erasure import ContactErasureService
 from gateway.wiring.process_services import ProcessServices
+from schemas.errors import Conflict
 
 PAGE_SIZE = 50
 _SECTION = "contacts"
 _UNNAMED = "No name"
+_ERASING = "The contact is being erased. That takes a minute."
 
 
 class ContactPages:
@@ -21,6 +25,7 @@ class ContactPages:
         self._config = services.config
         self._directory = ContactDirectory(services.state)
         self._exporter = ContactExporter(services)
+        self._erasures = ContactErasureService(services)
 
     async def show_list(self, request: web.Request, operator: Operator) -> web.Response:
         tenant, (query, channel) = request.match_info["tenant"], read_search(request)
@@ -38,6 +43,7 @@ class ContactPages:
             channels=[name for name, configured in accounts.items() if configured],
             rows=found,
             unnamed=_UNNAMED,
+            notice=_ERASING if request.query.get("notice") == "erasing" else "",
             next_url=build_url(build_path(tenant, _SECTION), filters | {"after": following}) if following else "",
         )
 
@@ -58,7 +64,16 @@ class ContactPages:
             rows=[(each, describe_owner(each, operator)) for each in conversations],
             hidden=len(person.conversations) - len(newest),
             export_url=build_path(tenant, _SECTION, person.contact.id, "export") if operator.may("admin") else "",
+            erase_url=build_path(tenant, _SECTION, person.contact.id, "erase") if operator.may("admin") else "",
         )
 
     async def export(self, request: web.Request, operator: Operator) -> web.StreamResponse:
         return await self._exporter.respond(request)
+
+    async def erase(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
+        """Begin to erase the contact. A box has to be ticked, since nothing brings anything back."""
+        tenant = request.match_info["tenant"]
+        if form.get("sure") != "yes":
+            raise Conflict("nothing was erased", fix="tick the box to confirm that everything is erased for good")
+        await self._erasures.request(tenant, request.match_info["id"], by=operator.actor.by)
+        return redirect(f"{build_path(tenant, _SECTION)}?notice=erasing")

@@ -39,6 +39,19 @@ ACCESS_ENDPOINTS: tuple[ApiEndpoint, ...] = (
         {200: "application/x-ndjson"},
     ),
     describe_admin_endpoint(
+        "DELETE",
+        "/contacts/{id}",
+        "Erase a contact and everything that is held about them. A repeat returns the erasure that is under way.",
+        {202: models.ErasureRequestResponse},
+        errors=("conflict", *ADMIN_ERRORS),
+    ),
+    describe_admin_endpoint(
+        "GET",
+        "/erasures/{id}",
+        "Read how far an erasure is, what was deleted, and its signed proof.",
+        {200: models.ErasureResponse},
+    ),
+    describe_admin_endpoint(
         "GET",
         "/tokens",
         "List the API tokens of the tenant, the newest first, without their secrets.",

@@ -185,6 +185,7 @@ async def run_instance(folder: Path, text: str) -> AsyncIterator[Instance]:
             bus=engine.bus,
             state=engine.state,
             audit=AuditTrail(bus=engine.bus, state=engine.state, clock=clock),
+            contact_keys=engine.contact_keys,
             blobs=QuotaBlobs(open_blobs(config.blobs, config.data_path, clock), quota),
             quota=quota,
             metrics=PrometheusMetrics(),

@@ -1,0 +1,172 @@
+"""The erasure of a contact, in every place where something is held about them.
+
+The key comes first: from then on the log, its copies and its backups hold nothing that anybody can read. Then, once
+every process has forgotten the key, what the state store and the file store hold is deleted. Each step may be repeated,
+so an erasure that was interrupted goes on where a process finds it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from uuid import uuid4
+
+import structlog
+
+from gateway.contacts.directory import ContactDirectory
+from gateway.contacts.erasure_records import Erasure, ErasureRecords
+from gateway.wiring.engines import channels_of
+from gateway.wiring.process_services import ProcessServices
+from schemas import topics
+from schemas.envelope import Envelope, envelope
+from schemas.errors import Conflict, NotFound, Unavailable
+from schemas.privacy.key_service import CACHE_LIFETIME, ContactKeyService
+
+log = structlog.get_logger("parley.gateway")
+SWEEP_EVERY = 5.0
+"""Seconds between two looks for erasures that are under way."""
+SOURCE = "parley/erasure"
+_PAGE = 200
+
+
+class ContactErasureService:
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
+        self._state = services.state
+        self._clock = services.clock
+        self._directory = ContactDirectory(services.state)
+        self.records = ErasureRecords(services.state.leases, services.secret_key, services.clock)
+
+    async def request(self, tenant: str, contact: str, *, by: str) -> Erasure:
+        """Begin to erase a contact; a repeat returns the erasure that is under way. Raises NotFound, and Conflict where
+        the log is not encrypted, so that nothing there could be forgotten."""
+        self._find_keys()
+        person = await self._directory.find(tenant, contact)
+        erasure = Erasure(
+            id=str(uuid4()),
+            tenant=tenant,
+            contact_id=person.contact.id,
+            requested_at=self._clock(),
+            requested_by=by,
+            contact_ids=tuple(sorted(person.ids)),
+            conversations=person.conversations,
+        )
+        return await self.records.add(erasure)
+
+    async def get(self, tenant: str, id: str) -> Erasure:
+        """Raises NotFound."""
+        for erasure in await self.records.list_all(tenant):
+            if erasure.id == id:
+                return erasure
+        raise NotFound("no such erasure")
+
+    async def run(self) -> None:
+        """Go on with erasures until cancelled, for a process without a supervisor."""
+        while True:
+            with suppress(Unavailable):
+                await self.sweep()
+            await self._services.sleep(SWEEP_EVERY)
+
+    async def sweep(self) -> None:
+        """Go on with the erasures that are under way."""
+        for tenant in self._services.config.tenants:
+            for erasure in await self.records.list_all(tenant):
+                if erasure.state == "running":
+                    await self._advance(erasure)
+
+    async def _advance(self, erasure: Erasure) -> None:
+        if erasure.keys_erased_at is None:
+            erasure = await self._erase_keys(erasure)
+        if erasure.keys_erased_at is None or self._clock() < erasure.keys_erased_at + CACHE_LIFETIME:
+            return
+        for conversation in erasure.conversations:
+            await self._count(erasure, await self._erase_conversation(erasure.tenant, conversation))
+        await self._count(erasure, {"dead_letters": await self._remove_letters(erasure)})
+        for contact in erasure.contact_ids:
+            await self._count(erasure, dict(await self._state.contact_erasure.erase_contact(erasure.tenant, contact)))
+        await self._services.bus.append(list(self._build_tombstones(erasure)))
+        left = await self._count_readable(erasure)
+
+        def finish(known: Erasure) -> Erasure:
+            return self.records.finish(known.count({"log_records_from_before_encryption": left}))
+
+        await self.records.update(erasure.tenant, erasure.id, finish)
+        log.info("contact_erased", tenant=erasure.tenant, erasure=erasure.id)
+
+    async def _erase_keys(self, erasure: Erasure) -> Erasure:
+        keys = self._find_keys()
+        for contact in erasure.contact_ids:
+            await keys.erase(erasure.tenant, contact)
+        now, count = self._clock(), len(erasure.contact_ids)
+
+        def note(known: Erasure) -> Erasure:
+            if known.keys_erased_at is not None:
+                return known
+            return known.model_copy(update={"keys_erased_at": now}).count({"keys": count})
+
+        return await self.records.update(erasure.tenant, erasure.id, note)
+
+    async def _erase_conversation(self, tenant: str, conversation: str) -> dict[str, int]:
+        found = Counter[str]()
+        found["files"] = await self._delete_files(tenant, conversation)
+        for group in self._list_groups():
+            while parked := await self._state.parking.read(group, conversation, limit=_PAGE):
+                await self._state.parking.unpark(group, conversation, parked)
+                found["parked"] += len(parked)
+        found.update(await self._state.contact_erasure.erase_conversation(conversation))
+        return dict(found)
+
+    async def _delete_files(self, tenant: str, conversation: str) -> int:
+        count, after = 0, 0
+        while lines := await self._state.transcript.read(conversation, after=after, limit=_PAGE):
+            after = lines[-1].seq
+            for attachment in (each for line in lines for each in line.attachments if not each.missing):
+                count += await self._services.blobs.delete(tenant, attachment.id) > 0
+        return count
+
+    async def _remove_letters(self, erasure: Erasure) -> int:
+        count, cursor, own = 0, "", set(erasure.conversations)
+        while True:
+            letters, cursor = await self._state.dead_letters.list_page(erasure.tenant, after=cursor, limit=_PAGE)
+            for letter in letters:
+                if letter.conversation_id in own:
+                    await self._state.dead_letters.remove(erasure.tenant, letter.id)
+                    count += 1
+            if not cursor:
+                return count
+
+    def _build_tombstones(self, erasure: Erasure) -> Iterator[Envelope]:
+        """Tombstones, so that compaction removes the snapshots, also those of before the keys."""
+        build = partial(envelope, payload=None, time=self._clock(), source=SOURCE, tenant=erasure.tenant)
+        for conversation in erasure.conversations:
+            yield build(topics.CONVERSATION_SNAPSHOT, id=str(uuid4()), conversation=conversation)
+        for contact in erasure.contact_ids:
+            yield build(topics.CONTACT_SNAPSHOT, id=str(uuid4()), subject=f"contact:{contact}")
+
+    async def _count_readable(self, erasure: Erasure) -> int:
+        """Count what can still be read on the log: records of releases that did not encrypt. The topics' retention
+        removes them."""
+        bus, own, count = self._services.bus, set(erasure.conversations), 0
+        if erasure.keys_erased_at is None:
+            return 0
+        for topic in sorted((await bus.describe_topics()).keys() - {topics.KNOWLEDGE, topics.AUDIT, topics.KEYS}):
+            async for record in await bus.read(topic, keys=own.__contains__):
+                is_earlier = Envelope.from_wire(record.headers, None).time <= erasure.keys_erased_at
+                count += record.value is not None and is_earlier
+        return count
+
+    async def _count(self, erasure: Erasure, found: dict[str, int]) -> None:
+        await self.records.update(erasure.tenant, erasure.id, lambda known: known.count(found))
+
+    def _list_groups(self) -> Iterator[str]:
+        config = self._services.config
+        for channel in sorted({*channels_of(config), *config.desks.values()}):
+            yield from (topics.worker_group(channel), topics.sender_group(channel), topics.receipts_group(channel))
+            yield topics.desk_group(channel)
+
+    def _find_keys(self) -> ContactKeyService:
+        keys = self._services.contact_keys
+        if keys is None or not self._services.config.encrypt_log:
+            raise Conflict("what contacts said is not encrypted on the log", fix="leave encrypt_log out")
+        return keys

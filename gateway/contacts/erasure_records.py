@@ -1,0 +1,126 @@
+"""Records of erasures: where each stands, and its signed proof. They are kept in the state store, as a note of each
+tenant, and name the contact by its id alone."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+from uuid import uuid4
+
+from pydantic import TypeAdapter
+
+from gateway.config.secret_keys import SigningKeys
+from schemas.errors import Unavailable
+from schemas.key_ring import KeyRing
+from schemas.messages import WireModel
+from schemas.ports import Clock, Leases
+
+KEPT = 500
+"""The newest erasures of a tenant that are kept, besides those that are under way."""
+_LEASE_SECONDS = 10.0
+_ATTEMPTS = 100
+_PAUSE = 0.05
+
+
+class Erasure(WireModel):
+    """One erasure. ``contact_ids`` and ``conversations`` are empty once it is done. ``stores``: how much was deleted,
+    by kind."""
+
+    id: str
+    tenant: str
+    contact_id: str
+    state: Literal["running", "done"] = "running"
+    requested_at: datetime
+    requested_by: str
+    contact_ids: tuple[str, ...] = ()
+    conversations: tuple[str, ...] = ()
+    keys_erased_at: datetime | None = None
+    done_at: datetime | None = None
+    stores: dict[str, int] = {}
+    proof: str = ""
+
+    def count(self, found: dict[str, int]) -> Erasure:
+        """Return the record with further numbers."""
+        return self.model_copy(
+            update={"stores": self.stores | {kind: self.stores.get(kind, 0) + n for kind, n in found.items()}}
+        )
+
+
+_LIST = TypeAdapter(list[Erasure])
+
+
+class ErasureRecords:
+    def __init__(self, leases: Leases, secret_key: KeyRing, clock: Clock) -> None:
+        self._leases = leases
+        self._keys = SigningKeys(secret_key, "erasure")
+        self._clock = clock
+
+    async def list_all(self, tenant: str) -> list[Erasure]:
+        """The erasures of a tenant, the oldest first."""
+        note = await self._leases.read_note(_name(tenant))
+        return _LIST.validate_json(note) if note else []
+
+    async def add(self, erasure: Erasure) -> Erasure:
+        """Store an erasure unless one of the same contact is under way; returns the one that is."""
+
+        def add(known: list[Erasure]) -> Erasure:
+            for each in known:
+                if each.state == "running" and each.contact_id == erasure.contact_id:
+                    return each
+            known.append(erasure)
+            return erasure
+
+        return await self._change(erasure.tenant, add)
+
+    async def update(self, tenant: str, id: str, change: Callable[[Erasure], Erasure]) -> Erasure:
+        """Change an erasure in one step, whoever else does. What is done stays as it is."""
+
+        def update(known: list[Erasure]) -> Erasure:
+            place = next(n for n, each in enumerate(known) if each.id == id)
+            if known[place].state == "running":
+                known[place] = change(known[place])
+            return known[place]
+
+        return await self._change(tenant, update)
+
+    def finish(self, erasure: Erasure) -> Erasure:
+        """Return the record of an erasure that is done, with its proof: a JSON document and its signature."""
+        done = erasure.model_copy(
+            update={"state": "done", "done_at": self._clock(), "contact_ids": (), "conversations": ()}
+        )
+        body = base64.urlsafe_b64encode(
+            done.model_dump_json(exclude={"contact_ids", "conversations", "proof"}).encode()
+        )
+        return done.model_copy(update={"proof": f"{body.decode()}.{self._keys.sign(body.decode())}"})
+
+    def verify(self, proof: str) -> bool:
+        """Tell whether a proof was signed here and says what it said then."""
+        body, _, signature = proof.partition(".")
+        return self._keys.verify(signature, body)
+
+    async def _change(self, tenant: str, change: Callable[[list[Erasure]], Erasure]) -> Erasure:
+        name, holder = _name(tenant), uuid4().hex
+        for _ in range(_ATTEMPTS):
+            token = await self._leases.acquire(name, holder, ttl=_LEASE_SECONDS, now=self._clock())
+            if token is not None:
+                try:
+                    known = await self.list_all(tenant)
+                    changed = change(known)
+                    if await self._leases.save_note(name, token, _LIST.dump_json(_shorten(known)).decode()):
+                        return changed
+                finally:
+                    await self._leases.release(name, holder)
+            await asyncio.sleep(_PAUSE)
+        raise Unavailable("the record of an erasure is being changed by others")
+
+
+def _name(tenant: str) -> str:
+    return f"erasures:{tenant}"
+
+
+def _shorten(known: list[Erasure]) -> list[Erasure]:
+    recent = {each.id for each in known[-KEPT:]}
+    return [each for each in known if each.state == "running" or each.id in recent]

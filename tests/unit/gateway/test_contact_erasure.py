@@ -1,0 +1,231 @@
+"""Erasing a contact over the admin API: what is deleted, what stays, what the proof says, and what goes on after a
+kill."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.contacts.erasure import ContactErasureService
+from schemas import ids, topics
+from schemas.conversation import Contact, DeadLetter
+from schemas.envelope import envelope
+from schemas.errors import NotFound
+from schemas.messages import Author, InboundMessage, TranscriptMessage
+from schemas.ports import Record
+from schemas.privacy.key_service import CACHE_LIFETIME
+from tests.unit.gateway.conftest import Instance
+from tests.unit.gateway.test_access_tokens import create_token
+from tests.unit.gateway.test_admin_contacts import find, meet
+
+CANARY = "canary 4711"
+
+
+async def speak(instance: Instance, contact: Contact, place: str, text: str = CANARY) -> str:
+    """The contact writes, with a file; one record is parked, another is a dead letter. Returns the conversation."""
+    services, now = instance.services, instance.clock()
+    conversation = ids.conversation_id("shop", "web", "main", place)
+    said = InboundMessage(id=f"m-{place}", external_id="x", place=place, contact_id=contact.id, text=text, sent_at=now)
+    event = envelope(
+        topics.MESSAGE_RECEIVED,
+        said,
+        id=f"e-{place}",
+        time=now,
+        source="test",
+        tenant="shop",
+        channel="web",
+        conversation=conversation,
+    )
+    await services.bus.append([event])
+    file = await services.blobs.put("shop", "leaf.txt", "text/plain", text.encode(), conversation=conversation)
+    line = TranscriptMessage(id=said.id, author=Author(kind="contact"), text=text, created_at=now, attachments=[file])
+    await services.state.transcript.add(conversation, line)
+    record = Record("parley.inbound.web", 0, 7, conversation, 0, dict(event.headers()), event.data)
+    group = topics.worker_group("web")
+    await services.state.parking.park(group, conversation, [record], until=now + timedelta(days=1))
+    await services.state.dead_letters.add(_letter(conversation, now))
+    return conversation
+
+
+def _letter(conversation: str, now: datetime) -> DeadLetter:
+    return DeadLetter(
+        id=f"letter-{conversation}",
+        code="handler_failed",
+        reason=CANARY,
+        attempts=5,
+        topic="parley.inbound.web",
+        partition=0,
+        offset=3,
+        tenant="shop",
+        channel="web",
+        conversation_id=conversation,
+        headers={},
+        value="AP8=",
+        first_at=now,
+        last_at=now,
+    )
+
+
+async def begin_erasure(instance: Instance, contact: Contact) -> str:
+    answer = await instance.admin("DELETE", f"/contacts/{contact.id}")
+    assert answer.status == 202, answer.body
+    return str(answer.body["erasure_id"])
+
+
+async def read(instance: Instance, erasure: str) -> dict[str, Any]:
+    answer = await instance.admin("GET", f"/erasures/{erasure}")
+    assert answer.status == 200, answer.body
+    body: dict[str, Any] = answer.body
+    return body
+
+
+async def finish(instance: Instance) -> None:
+    """Sweep as a worker does, until no process can remember a key any more."""
+    service = ContactErasureService(instance.services)
+    await service.sweep()
+    instance.clock.tick(CACHE_LIFETIME.total_seconds())
+    await service.sweep()
+
+
+async def read_log(instance: Instance) -> list[Record]:
+    return [record async for record in await instance.services.bus.read(topics.inbound("web"))]
+
+
+async def test_an_erased_contact_is_gone_everywhere_and_the_others_stay(instance: Instance) -> None:
+    ada, adam = await meet(instance, "Ada", "v-1"), await meet(instance, "Adam", "v-2")
+    gone, kept = await speak(instance, ada, "v-1"), await speak(instance, adam, "v-2", "hello")
+    erasure = await begin_erasure(instance, ada)
+    await finish(instance)
+    state, group = instance.services.state, topics.worker_group("web")
+    assert [item["name"] for item in await find(instance)] == ["Adam"]
+    assert await state.conversations.get(gone) is None
+    assert await state.transcript.read(gone) == []
+    assert await state.parking.read(group, gone, limit=9) == []
+    assert [record.key for record in await read_log(instance)] == [kept]
+    assert [line.text for line in await state.transcript.read(kept)] == ["hello"]
+    assert len(await state.parking.read(group, kept, limit=9)) == 1
+    letters, _ = await state.dead_letters.list_page("shop")
+    assert [letter.conversation_id for letter in letters] == [kept]
+    (line,) = await state.transcript.read(kept)
+    assert (await instance.services.blobs.get("shop", line.attachments[0].id))[1] == b"hello"
+    stores = (await read(instance, erasure))["stores"]
+    assert stores == stores | {
+        "keys": 1,
+        "contacts": 1,
+        "addresses": 1,
+        "conversations": 1,
+        "messages": 1,
+        "files": 1,
+        "parked": 1,
+        "dead_letters": 1,
+        "log_records_from_before_encryption": 0,
+    }
+
+
+async def test_the_proof_is_signed_and_names_stores_numbers_and_times(instance: Instance) -> None:
+    ada = await meet(instance, "Ada", "v-1")
+    await speak(instance, ada, "v-1")
+    erasure = await begin_erasure(instance, ada)
+    assert (await read(instance, erasure))["proof"] == ""
+    await finish(instance)
+    done, records = await read(instance, erasure), ContactErasureService(instance.services).records
+    assert (done["state"], records.verify(done["proof"])) == ("done", True)
+    body, _, signature = done["proof"].partition(".")
+    proof = json.loads(base64.urlsafe_b64decode(body))
+    assert (proof["contact_id"], proof["stores"], proof["requested_by"]) == (ada.id, done["stores"], "admin")
+    assert datetime.fromisoformat(proof["done_at"]) - datetime.fromisoformat(proof["requested_at"]) == CACHE_LIFETIME
+    proof["stores"]["messages"] = 0
+    forged = base64.urlsafe_b64encode(json.dumps(proof).encode()).decode()
+    assert not records.verify(f"{forged}.{signature}")
+
+
+async def test_state_is_kept_until_no_process_remembers_the_key(instance: Instance) -> None:
+    ada = await meet(instance, "Ada", "v-1")
+    conversation = await speak(instance, ada, "v-1")
+    erasure = await begin_erasure(instance, ada)
+    await ContactErasureService(instance.services).sweep()
+    assert await read_log(instance) == [], "the log forgets at once"
+    assert (await read(instance, erasure))["state"] == "running"
+    assert await instance.services.state.conversations.get(conversation) is not None
+
+
+async def test_an_erasure_that_was_interrupted_goes_on_in_another_process(instance: Instance) -> None:
+    ada = await meet(instance, "Ada", "v-1")
+    conversation = await speak(instance, ada, "v-1")
+    erasure = await begin_erasure(instance, ada)
+    await ContactErasureService(instance.services).sweep()
+    instance.clock.tick(CACHE_LIFETIME.total_seconds())
+    broken = replace(instance.services, blobs=_BrokenBlobs())  # type: ignore[arg-type]
+    with pytest.raises(ConnectionError):
+        await ContactErasureService(broken).sweep()
+    assert (await read(instance, erasure))["state"] == "running"
+    await ContactErasureService(instance.services).sweep()
+    assert (await read(instance, erasure))["state"] == "done"
+    assert await instance.services.state.transcript.read(conversation) == []
+
+
+class _BrokenBlobs:
+    """A process that dies at its first file."""
+
+    async def delete(self, tenant: str, attachment: str) -> int:
+        raise ConnectionError(f"{tenant} {attachment}")
+
+
+async def test_a_repeat_is_the_same_erasure_until_it_is_done(instance: Instance) -> None:
+    ada = await meet(instance, "Ada", "v-1")
+    first = await begin_erasure(instance, ada)
+    assert await begin_erasure(instance, ada) == first
+    await finish(instance)
+    answer = await instance.admin("DELETE", f"/contacts/{ada.id}")
+    assert (answer.status, answer.code) == (404, "not_found")
+    returned = await meet(instance, "Ada", "v-1")
+    assert await begin_erasure(instance, returned) != first
+
+
+async def test_what_an_earlier_release_left_readable_on_the_log_is_counted(instance: Instance) -> None:
+    ada = await meet(instance, "Ada", "v-1")
+    conversation = ids.conversation_id("shop", "web", "main", "v-1")
+    plain = envelope(
+        topics.RECEIPT_RECORDED,
+        b"{}",
+        id="plain",
+        time=instance.clock(),
+        source="test",
+        tenant="shop",
+        channel="web",
+        conversation=conversation,
+        extra={"content-type": "application/json"},
+    )
+    state = instance.services.state
+    begun = await state.conversations.get(conversation)
+    assert begun is not None
+    await state.contact_erasure.erase_conversation(conversation)
+    await instance.services.bus.append([plain])  # nobody knows whose it is, so it stays plain
+    await state.conversations.begin(conversation, begun.origin, [], now=instance.clock())
+    erasure = await begin_erasure(instance, ada)
+    await finish(instance)
+    assert (await read(instance, erasure))["stores"]["log_records_from_before_encryption"] == 1
+
+
+async def test_erasing_needs_the_scope_admin_and_is_in_the_audit_trail(instance: Instance) -> None:
+    ada = await meet(instance, "Ada", "v-1")
+    token = await create_token(instance, "read", "reply")
+    for method, path in (("DELETE", f"/contacts/{ada.id}"), ("GET", "/erasures/any")):
+        refused = await instance.call(method, f"/v1/admin/shop{path}", token=token)
+        assert (refused.status, refused.code) == (403, "forbidden")
+    await begin_erasure(instance, ada)
+    items = (await instance.admin("GET", "/audit?action=contact.erase")).body["items"]
+    assert [(item["actor"], item["subject"]) for item in items] == [("admin", f"contact:{ada.id}")]
+
+
+async def test_an_unknown_contact_or_erasure_is_not_found(instance: Instance) -> None:
+    for method, path in (("DELETE", "/contacts/nobody"), ("GET", "/erasures/none")):
+        answer = await instance.admin(method, path)
+        assert (answer.status, answer.code) == (404, "not_found")
+    with pytest.raises(NotFound):
+        await ContactErasureService(instance.services).get("other", "none")
