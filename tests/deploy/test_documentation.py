@@ -79,7 +79,7 @@ def test_the_examples_of_secured_servers_are_valid_configurations(tmp_path: Path
 
 
 def test_the_rights_of_the_user_in_redis_are_those_that_are_tried() -> None:
-    (rights,) = re.findall(r"ACL SETUSER parley on >PASSWORD (.*)\n", TEXT)
+    (rights,) = re.findall(r"ACL SETUSER parley on >PASSWORD ([^`]*)`", TEXT)
     assert rights.replace("parley*", "secured.parley*") == RIGHTS
 
 
