@@ -11,7 +11,7 @@ import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant
 from gateway.commands.common.printing import note, print_json, print_table
-from gateway.commands.learning import adapters
+from gateway.commands.learning import adapters, training
 from schemas.errors import NotFound
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ DATA = "finetune-data"
 """The folder in ``data_dir``, where no other is named."""
 app = typer.Typer(help="Tune models on what people approved and wrote, where that pays.", no_args_is_help=True)
 adapters.add(app)
+training.add(app)
 
 
 @app.command()

@@ -1,0 +1,94 @@
+"""`parley finetune train`: the training of a model on data that `parley finetune data` wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gateway.commands.common.options import AsJson, ConfigFile, load, run
+from gateway.commands.common.printing import note, print_json
+from schemas.errors import ConfigInvalid, InvalidRequest
+
+if TYPE_CHECKING:
+    from agent_worker.learning.finetune.training_run import Attempt, TrainingRun
+    from gateway.config.models import ModelEntry
+    from gateway.config.settings import Config
+
+PLOT = "losses.svg"
+
+
+def add(app: typer.Typer) -> None:
+    app.command()(train)
+
+
+def train(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder that `parley finetune data` wrote.")],
+    base: Annotated[str, typer.Option(help="The entry of `models` to train, at its provider.")],
+    out: Annotated[Path, typer.Option(help="The folder of the run. An interrupted run goes on where it ended.")] = Path(
+        "finetune-run"
+    ),
+    method: Annotated[Literal["sft", "dpo"], typer.Option(help="Learn answers, or preferences.")] = "sft",
+    epochs: Annotated[int, typer.Option(min=1, max=50, help="Passes over the data.")] = 3,
+    rate: Annotated[float, typer.Option(min=0.01, max=10, help="A factor of the provider's learning rate.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="The seed of the training.")] = 1,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model at its provider, with a fine-tuning API like OpenAI's.
+
+    If it overfits, two more attempts follow with a smaller learning rate and fewer epochs; the best one counts."""
+    from agent_worker.learning.finetune.training_files import read_card
+    from agent_worker.learning.finetune.training_run import Attempt, TrainingRun, digest_files, list_versions, open_run
+    from gateway.finetune.loss_plot import draw_losses
+
+    loaded = load(config)
+    card, entry = read_card(data), _find_base(loaded, base)
+    files = [data / f"{method}.{split}.jsonl" for split in ("train", "held-out")]
+    if missing := [path.name for path in files if not path.exists()] or ([] if card.files[files[0].name] else ["rows"]):
+        raise InvalidRequest(f"{data} has no {', '.join(missing)}", fix="write them with `parley finetune data`")
+    digests = digest_files(files)
+    begun = TrainingRun(
+        id=f"{card.tenant[:8]}-{digests[files[0].name][:6]}{seed}",
+        tenant=card.tenant,
+        base=base,
+        base_model=entry.model,
+        method=method,
+        seed=seed,
+        licence=card.licence,
+        data=digests,
+        versions=list_versions(),
+    )
+    done = run(_train(entry, data, out, open_run(out, begun), Attempt(rate=rate, epochs=epochs)))
+    (out / PLOT).write_text(draw_losses(done.attempts), encoding="utf-8")
+    if as_json:
+        print_json(done.model_dump(mode="json") | {"folder": str(out)})
+    else:
+        note(f"trained {done.model} in {len(done.attempts)} attempts; the record and {PLOT} are in {out}")
+        note(f"compare it: parley finetune evaluate {done.model} --base {base}")
+
+
+def _find_base(config: Config, base: str) -> ModelEntry:
+    """The entry to train. Raises ConfigInvalid if what comes out of it could not be served."""
+    entry = config.models.get(base)
+    if entry is None:
+        raise ConfigInvalid(f"there is no model {base!r} under `models`", fix="name the entry that answers today")
+    if entry.provider != "openai":
+        raise ConfigInvalid(
+            f"{base} is of provider {entry.provider}, whose models cannot be trained here",
+            fix="name an entry of provider openai, whose endpoint has a fine-tuning API",
+        )
+    if entry.adapter_of:
+        raise ConfigInvalid(f"{base} is an adapter", fix=f"train {entry.adapter_of} on all the data instead")
+    return entry
+
+
+async def _train(entry: ModelEntry, data: Path, out: Path, begun: TrainingRun, first: Attempt) -> TrainingRun:
+    import aiohttp
+
+    from gateway.finetune.provider_training import ProviderTraining
+
+    async with aiohttp.ClientSession(trust_env=True) as http:
+        key = entry.api_key.get_secret_value()
+        return await ProviderTraining(http, entry.base_url.rstrip("/"), key, out, data, report=note).run(begun, first)
