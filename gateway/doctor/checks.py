@@ -13,6 +13,7 @@ from gateway.config.secret_keys import GENERATE_COMMAND, MIN_SECRET_BYTES, SECRE
 from gateway.config.settings import Config
 from gateway.doctor import knowledge_sources, preflight, vendors
 from gateway.doctor.audit import check_audit_trail
+from gateway.doctor.growth import check_growth
 from gateway.doctor.vendors import has_webhook
 from gateway.wiring import routing
 from gateway.wiring.engines import (
@@ -65,7 +66,7 @@ async def run_checks(file: Path | None) -> list[Finding]:
         stores = await _check_servers(config)
     if any(finding.status == "fail" for finding in stores):
         return [*findings, *stores]  # the audit trail cannot be read
-    return [*findings, *stores, await check_audit_trail(config)]
+    return [*findings, *stores, *await check_growth(config), await check_audit_trail(config)]
 
 
 async def _check_servers(config: Config) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 
 from schemas.errors import MissingDependency
 from schemas.runtime.optional_dependencies import install_command
@@ -14,7 +15,7 @@ except ImportError as missing:
 
 from infra.database.migration import SchemaState
 from infra.deploy.doctor_finding import Finding
-from infra.state.redis import probe
+from infra.state.redis import probe, usage
 from infra.state.redis.access import RedisAccessTokens
 from infra.state.redis.client.connection import Connections, build_listener, build_pool
 from infra.state.redis.client.pipelined_client import PipelinedClient
@@ -33,6 +34,7 @@ from infra.state.redis.side_effects import RedisDeliveries, RedisJournal
 from infra.state.redis.signals import RedisSignals
 from infra.state.redis.transcript import RedisTranscript, RedisTurns
 from infra.state.registry import StateEngine, StateLocation
+from infra.state.usage import StateUsage
 from schemas.errors import StateUnavailable
 from schemas.ports import State
 
@@ -93,6 +95,10 @@ class RedisEngine:
 
     async def migrate(self, location: StateLocation) -> None:
         await migration.migrate(location.address, location.prefix, access=_access(location))
+
+    async def read_usage(self, location: StateLocation, now: datetime) -> StateUsage | None:
+        access = _access(location).client_settings(location.address)
+        return await usage.read_usage(location.address, location.prefix, now, access)
 
     async def run_checks(self, location: StateLocation) -> list[Finding]:
         return await probe.probe(location.address, access=_access(location).client_settings(location.address))

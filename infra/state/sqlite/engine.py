@@ -3,6 +3,7 @@ a rebuild from the log."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
@@ -28,13 +29,15 @@ from infra.state.sqlite import (
     retention,
     side_effects,
     transcript,
+    usage,
 )
 from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, SharedLog, Store, Work, lost_shards
+from infra.state.usage import StateUsage
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import SessionEnded
-from schemas.errors import SetupError
+from schemas.errors import SetupError, StateUnavailable
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record, State
 from schemas.privacy.contact_keys import ContactKey
@@ -116,6 +119,15 @@ class SqliteEngine:
 
     async def migrate(self, location: StateLocation) -> None:
         await Database.open(database_file(location.data_dir)).close()
+
+    async def read_usage(self, location: StateLocation, now: datetime) -> StateUsage | None:
+        path = database_file(location.data_dir)
+        if not path.is_file():
+            return None
+        try:
+            return await asyncio.to_thread(usage.read_usage, path, now)
+        except sqlite3.Error as error:
+            raise StateUnavailable(f"{path} cannot be read: {error}") from error
 
     async def run_checks(self, location: StateLocation) -> list[Finding]:
         found = sqlite3.sqlite_version
