@@ -126,6 +126,12 @@ bench: install-dev ## Measure the budgets (BENCH="--only edge --quick")
 house: install-dev ## Size, folders, imports, a turn's path and the cost of changes, then and now (HOUSE="ad158ba --lists")
 	@exec $(BIN)/python -m tests.measure.house $(HOUSE)
 
+.PHONY: soak
+soak: install-dev ## An hour of load with a retention of five minutes, on both engines: nothing may grow (SOAK="--minutes 5 --rate 20")
+	@$(BIN)/python -m infra.deploy.servers fetch
+	@status=0; for engine in embedded scaled; do \
+		$(BIN)/python -m tests.soak --engine $$engine $(SOAK) || status=1; done; exit $$status
+
 .PHONY: fuzz
 fuzz: install-dev ## Send a million mutated requests to a running edge (FUZZ="--count 10000 --seed 1")
 	@exec $(BIN)/python -m tests.fuzz $(FUZZ)

@@ -89,8 +89,13 @@ def _adjust() -> None:
     tests/harness/faulty_disk.py under SQLite, ``TEST_MUTANT`` brings one of the defects of tests/harness/mutants.py,
     ``TEST_DESK=webhook`` lets it know the desk of tests/desks, ``TEST_OBEY`` makes the local model call whatever a
     message says (tests/harness/command_model.py), ``TEST_RELEASE`` makes it write as another release would
-    (tests/deploy/other_release.py), ``TEST_HURRY``, ``TEST_HURRY_DESK`` (factors) and ``TEST_AHEAD`` (seconds) are
+    (tests/deploy/other_release.py), ``TEST_RETENTION`` (seconds) shortens retention and its floors
+    (tests/harness/short_retention.py), ``TEST_HURRY``, ``TEST_HURRY_DESK`` (factors) and ``TEST_AHEAD`` (seconds) are
     explained in tests/harness/short_timeouts.py."""
+    if seconds := os.environ.get("TEST_RETENTION"):
+        from tests.harness.short_retention import shorten_retention
+
+        shorten_retention(float(seconds))
     if fields := os.environ.get("TEST_KAFKA_PROFILE"):
         from infra.bus.kafka.bus import KafkaBus
         from infra.bus.kafka.profile import KafkaProfile
