@@ -85,6 +85,7 @@ class ContactErasureService:
         await self._count(erasure, {"dead_letters": await self._remove_letters(erasure)})
         for contact in erasure.contact_ids:
             await self._count(erasure, dict(await self._state.contact_erasure.erase_contact(erasure.tenant, contact)))
+        await self._state.contact_erasure.remove_copies()
         await self._services.bus.append(list(self._build_tombstones(erasure)))
         left = await self._count_readable(erasure)
 

@@ -66,6 +66,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA fullfsync=1")
         connection.execute("PRAGMA checkpoint_fullfsync=1")
         connection.execute("PRAGMA synchronous=FULL")
+        # What is deleted is overwritten, so that nothing of somebody who was erased stays on free pages.
+        connection.execute("PRAGMA secure_delete=1").fetchone()
         if read_only:
             connection.execute("PRAGMA query_only=1")
     except BaseException:

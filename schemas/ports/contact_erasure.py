@@ -18,3 +18,7 @@ class ContactErasure(Protocol):
     async def erase_contact(self, tenant: str, contact: str) -> Mapping[str, int]:
         """Delete the contact, those that were merged into it, their addresses, and the terms by which they are
         found."""
+
+    async def remove_copies(self) -> None:
+        """Remove what the engine still keeps of deleted rows for its own purposes, such as a journal, as far as it
+        lets us. Raises StateUnavailable if that has to be tried again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.contact_search import contacts_key, contacts_shard, index_key, list_changes
@@ -47,3 +48,8 @@ class RedisContactErasure:
             if done:
                 return {"contacts": len(read), "addresses": int(count)}
         raise StateUnavailable("a contact changes faster than it can be erased")
+
+    async def remove_copies(self) -> None:
+        """Ask for a new append-only file. Redis refuses where it rewrites one already, and where our user may not."""
+        with suppress(StateUnavailable):
+            await self._shards.client.command("BGREWRITEAOF")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from infra.state import contact_merging
 from infra.state.sqlite import contact_search
-from infra.state.sqlite.store import Store, overwrite_deleted
+from infra.state.sqlite.store import Store
 
 _COUNTED = {
     "state_conversations": ("id", "conversations"),
@@ -43,6 +43,9 @@ class SqliteContactErasure:
             key, lambda connection: _erase_contact(connection, tenant, contact), durable=True
         )
 
+    async def remove_copies(self) -> None:
+        await self._store.truncate_log()
+
 
 def _erase_conversation(connection: sqlite3.Connection, conversation: str) -> dict[str, int]:
     # Whoever holds a token of the conversation must not win again when it begins anew.
@@ -52,12 +55,11 @@ def _erase_conversation(connection: sqlite3.Connection, conversation: str) -> di
         (conversation,),
     )
     counts = {}
-    with overwrite_deleted(connection):
-        for table, (column, kind) in _COUNTED.items():
-            deleted = connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (conversation,))  # noqa: S608
-            counts[kind] = deleted.rowcount
-        for table in _OTHERS:
-            connection.execute(f"DELETE FROM {table} WHERE conversation = ?", (conversation,))  # noqa: S608
+    for table, (column, kind) in _COUNTED.items():
+        deleted = connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (conversation,))  # noqa: S608
+        counts[kind] = deleted.rowcount
+    for table in _OTHERS:
+        connection.execute(f"DELETE FROM {table} WHERE conversation = ?", (conversation,))  # noqa: S608
     return counts
 
 
@@ -65,17 +67,16 @@ def _erase_contact(connection: sqlite3.Connection, tenant: str, contact: str) ->
     merged = [id_ for (id_,) in connection.execute(contact_search.READ_MERGED, (contact, tenant))]
     ids = list(dict.fromkeys([contact, *merged]))
     counts = {"contacts": 0, "addresses": 0}
-    with overwrite_deleted(connection):
-        contact_search.remove_terms(connection, tenant, ids)
-        for id_ in ids:
-            for table, column, kind in (
-                ("state_contacts", "id", "contacts"),
-                ("state_addresses", "contact", "addresses"),
-            ):
-                deleted = connection.execute(
-                    f"DELETE FROM {table} WHERE tenant = ? AND {column} = ?",  # noqa: S608
-                    (tenant, id_),
-                )
-                counts[kind] += deleted.rowcount
-            connection.execute("DELETE FROM state_action_counts WHERE tenant = ? AND contact = ?", (tenant, id_))
+    contact_search.remove_terms(connection, tenant, ids)
+    for id_ in ids:
+        for table, column, kind in (
+            ("state_contacts", "id", "contacts"),
+            ("state_addresses", "contact", "addresses"),
+        ):
+            deleted = connection.execute(
+                f"DELETE FROM {table} WHERE tenant = ? AND {column} = ?",  # noqa: S608
+                (tenant, id_),
+            )
+            counts[kind] += deleted.rowcount
+        connection.execute("DELETE FROM state_action_counts WHERE tenant = ? AND contact = ?", (tenant, id_))
     return counts

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from infra.state import rules
-from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store, overwrite_deleted
+from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store
 from schemas.conversation import DeadLetter
 from schemas.errors import NotFound
 from schemas.ports import Record, Strike, TopicPartition
@@ -165,11 +165,7 @@ class SqliteDeadLetters:
     async def remove(self, tenant: str, letter: str) -> None:
         query = "DELETE FROM state_dead_letters WHERE tenant = ? AND id = ?"
 
-        def work(connection: sqlite3.Connection) -> None:
-            with overwrite_deleted(connection):
-                connection.execute(query, (tenant, letter))
-
-        await self._store.write(UNSHARDED, work, durable=True)
+        await self._store.write(UNSHARDED, lambda connection: connection.execute(query, (tenant, letter)), durable=True)
 
     async def list_page(self, tenant: str, *, after: str = "", limit: int = 50) -> tuple[list[DeadLetter], str]:
         at, id_ = rules.cursor_place(after) if after else (2**62, "")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from infra.bus.partitioner import shard_of
@@ -75,6 +74,14 @@ class Store:
         except Unavailable as error:
             raise _as_state_failure(error) from error
 
+    async def truncate_log(self) -> None:
+        """Move the write-ahead log into the file and empty it. Raises StateUnavailable while a reader needs it."""
+        busy, _, _ = await self._database.maintain(
+            lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        )
+        if busy:
+            raise StateUnavailable("the write-ahead log is being read", retry_after_ms=1000)
+
 
 def _show_appended(written: asyncio.Future[tuple[Any, Callable[[], None]]]) -> None:
     if not written.cancelled() and written.exception() is None:
@@ -96,13 +103,3 @@ def _as_state_failure(error: Unavailable) -> Unavailable:
     if isinstance(error, StateLost | StateUnavailable):
         return error
     return StateUnavailable(error.message, fix=error.fix, retry_after_ms=error.retry_after_ms or 1000)
-
-
-@contextmanager
-def overwrite_deleted(connection: sqlite3.Connection) -> Iterator[None]:
-    """Let SQLite overwrite what is deleted with zeros, instead of leaving it on free pages."""
-    connection.execute("PRAGMA secure_delete=ON").fetchone()
-    try:
-        yield
-    finally:
-        connection.execute("PRAGMA secure_delete=OFF").fetchone()
