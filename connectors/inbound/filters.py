@@ -20,7 +20,7 @@ from connectors.inbound.reply_references import derive_event_id
 from schemas import ids, topics
 from schemas.conversation import Conversation
 from schemas.errors import Unavailable
-from schemas.ports import Account, ChannelEvent, Clock, Contacts, Conversations, Deliveries, Transcript
+from schemas.ports import Account, ChannelEvent, Clock, ContactKeys, Contacts, Conversations, Deliveries, Transcript
 
 MAX_REMEMBERED = 20_000
 ABSENT_TTL = timedelta(seconds=60)
@@ -189,3 +189,33 @@ class EchoFilter:
             return False
         expired = await self._deliveries.unresolved(before=now - IN_FLIGHT, limit=LIMIT)
         return bool(own - {message for each_conversation, message in expired if each_conversation == conversation})
+
+
+class ErasureFilter:
+    """Recognizes what somebody said before they were erased, when a vendor delivers it again. Nothing of it may bring
+    their addresses back. Without ``keys`` nothing is recognized."""
+
+    def __init__(self, keys: ContactKeys | None) -> None:
+        self._keys = keys
+
+    async def is_forgotten(self, account: Account, event: ChannelEvent, now: datetime) -> bool:
+        """Raises StateUnavailable, StateLost."""
+        if self._keys is None:
+            return False
+        said_at = _read_time(event, now)
+        for address in event.addresses:
+            contact = ids.contact_id(account.tenant, address.channel, address.value)
+            key = await self._keys.get(account.tenant, contact)
+            if key is not None and key.is_forgotten(said_at):
+                return True
+        return False
+
+
+def _read_time(event: ChannelEvent, now: datetime) -> datetime | None:
+    """The time of a message, which is now where the vendor names none; None for what is no message."""
+    if event.type != topics.MESSAGE_RECEIVED:
+        return None
+    said_at = event.payload.get("sent_at")
+    if isinstance(said_at, str):
+        said_at = datetime.fromisoformat(said_at)
+    return said_at if isinstance(said_at, datetime) else now

@@ -26,7 +26,7 @@ from connectors.inbound.envelopes import (
     has_same_content,
     mask_event,
 )
-from connectors.inbound.filters import EchoFilter, RoomFilter
+from connectors.inbound.filters import EchoFilter, ErasureFilter, RoomFilter
 from connectors.inbound.long_texts import cut_long_text
 from connectors.inbound.reply_references import ReferenceResolver, ResolvedContact, has_reference, restore_place
 from schemas import topics
@@ -38,6 +38,7 @@ from schemas.ports import (
     Bus,
     ChannelEvent,
     Clock,
+    ContactKeys,
     Contacts,
     Conversations,
     Deliveries,
@@ -64,7 +65,8 @@ class InboundPipeline:
     """Accepts events of any channel. ``transcript_channels``: channels without a vendor, whose transcript the edge
     writes itself, because it is what the contact sees. ``profiled_channels``: channels whose vendor is asked for names.
     ``own_numbers``: by tenant, the numbers that are no payment cards. ``desk``: takes what people do at the desk.
-    ``blobs``: stores texts that are too long for a message."""
+    ``blobs``: stores texts that are too long for a message. ``contact_keys``: tell who was erased, so that a redelivery
+    brings nothing back."""
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class InboundPipeline:
         own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
         desk: DeskInbound | None = None,
         blobs: Blobs | None = None,
+        contact_keys: ContactKeys | None = None,
     ) -> None:
         self._bus = bus
         self._contacts = ContactCache(contacts, profiled_channels)
@@ -96,6 +99,7 @@ class InboundPipeline:
         self._snapshots = ContactSnapshots()
         self._open_conversations = ConversationCache(conversations, clock)
         self._echo_filter = EchoFilter(deliveries, clock)
+        self._erasure_filter = ErasureFilter(contact_keys)
         self._references = ReferenceResolver(deliveries, conversations, transcript)
         self._room_filter = RoomFilter(conversations, contacts, deliveries, transcript, clock)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -158,7 +162,11 @@ class InboundPipeline:
                 event = await asyncio.to_thread(mask_event, event, own)
             else:
                 event = mask_event(event, own)
-            resolved = self._get_cached_contact(account, event, now) or await self._resolve(account, event, now)
+            resolved = self._get_cached_contact(account, event, now)
+            if resolved is None:
+                if await self._erasure_filter.is_forgotten(account, event, now):
+                    continue
+                resolved = await self._resolve(account, event, now)
             if event.echo and await self._echo_filter.is_ours(account, resolved[1], event.external_id):
                 continue
             event = restore_place(account, event, *resolved)

@@ -127,6 +127,7 @@ def build_inbound(services: ProcessServices, desk: DeskInbound | None) -> Inboun
         own_numbers={name: tenant.protection.own_number_finder for name, tenant in services.config.tenants.items()},
         desk=desk,
         blobs=services.blobs,
+        contact_keys=state.contact_keys,
     )
 
 

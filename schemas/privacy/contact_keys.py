@@ -20,8 +20,9 @@ class ContactKey(WireModel):
     """``parley.contact.key.v1``: the key of everything that is said by, to or about one contact. ``wrapped`` is
     encrypted (base64), and empty once the key is erased.
 
-    ``generation`` counts the keys of a contact from 1: somebody who writes again after an erasure gets the next one.
-    ``revision`` counts how often the same key was wrapped anew. ``key_id`` names the secret that wraps it."""
+    ``generation`` counts the keys of a contact from 1: somebody who writes again after an erasure gets the next one,
+    and ``said_after`` is the time of that erasure. ``revision`` counts how often the same key was wrapped anew.
+    ``key_id`` names the secret that wraps it."""
 
     tenant: str
     contact_id: str
@@ -32,11 +33,18 @@ class ContactKey(WireModel):
     key_id: str = ""
     created_at: datetime
     erased_at: datetime | None = None
+    said_after: datetime | None = None
 
     @property
     def rank(self) -> str:
         """A text that sorts after that of every record which this one replaces. All have the same length."""
         return f"{self.generation:08d}{_STAGES.index(self.stage)}{self.revision:08d}"
+
+    def is_forgotten(self, said_at: datetime | None) -> bool:
+        """Tell whether something that was said then, or is no message at all, is forgotten with an earlier erasure."""
+        if self.erased_at is not None:
+            return said_at is None or said_at <= self.erased_at
+        return self.said_after is not None and said_at is not None and said_at <= self.said_after
 
     def erase(self, now: datetime) -> ContactKey:
         """Return the record that remains of an erased key."""

@@ -91,7 +91,8 @@ class ContactKeyService:
         if stored is None:
             stored = await self._keys.put(self.make_key(tenant, contact))
         elif stored.erased_at is not None and said_at is not None and said_at > stored.erased_at:
-            stored = await self._keys.put(self.make_key(tenant, contact, stored.generation + 1))
+            following = self.make_key(tenant, contact, stored.generation + 1)
+            stored = await self._keys.put(following.model_copy(update={"said_after": stored.erased_at}))
         if stored.stage == "made":
             # On the log before its first use, because what it seals outlives the state store. If the process that made
             # it was killed before this, whoever needs it next goes on.

@@ -26,6 +26,7 @@ from schemas.messages import (
 )
 from schemas.ports import Account, ChannelEvent, ContactUpdate
 from schemas.privacy.harmless_numbers import compile_own_numbers
+from schemas.privacy.key_service import ContactKeyService
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, ConnectorEnvironment
 
 VENDOR = Account(TENANT, "slack", ACCOUNT, None)
@@ -502,3 +503,26 @@ async def test_a_number_that_the_tenant_gives_out_is_left_alone(world: Connector
     await inbound.accept(VENDOR, [build_event(text="it is 411-1111111111111")])
     (logged,) = await world.logged(topics.inbound("slack"))
     assert logged.payload(InboundMessage).text == "it is 411-1111111111111"
+
+
+async def test_a_redelivery_for_somebody_who_was_erased_brings_nothing_back(world: ConnectorEnvironment) -> None:
+    await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    state, before = world.state, world.clock()
+    keys = ContactKeyService(
+        bus=world.bus, keys=state.contact_keys, derive_secrets=lambda: [b"1" * 32], clock=world.clock
+    )
+    contact = ids.contact_id(TENANT, "slack", "U1")
+    world.clock.now += timedelta(minutes=1)
+    await keys.erase(TENANT, contact)
+    inbound = inbound_of(world, contact_keys=state.contact_keys)
+    old = build_event(text="hi", sent_at=before)
+    receipt = ChannelEvent(topics.RECEIPT_RECORDED, "T:C:1", "r", {"state": "read", "at": before}, old.addresses)
+    for event in (old, receipt, build_event(text="hi", sent_at=before.isoformat())):
+        assert await inbound.accept(VENDOR, [event]) == []
+    assert await state.contacts.get(TENANT, contact) is None
+    assert await world.logged(topics.inbound("slack")) == []
+    world.clock.now += timedelta(minutes=1)
+    await keys.get_or_create(TENANT, contact, said_at=world.clock())
+    assert await inbound.accept(VENDOR, [old]) == [], "also once they have written again"
+    assert len(await inbound.accept(VENDOR, [build_event(external_id="2", text="I am back")])) == 1
+    assert await state.contacts.get(TENANT, contact) is not None
