@@ -30,7 +30,7 @@ from infra.deploy.process import answers, free_port
 USER, PASSWORD = "parley", "a password with = and ; in it"
 USER_PASSWORD = "another-password"
 AUDIENCE, ISSUER = "kafka", "https://identity.example"
-RIGHTS = "~secured.parley* &secured.parley* +@all -@admin -@dangerous +info +config|get"
+RIGHTS = "~secured.parley* &secured.parley* +@all -@admin -@dangerous +info +config|get +bgrewriteaof"
 """Of the user in Redis."""
 
 
