@@ -17,7 +17,7 @@ Every topic and every event type, generated from the AsyncAPI document that `par
 CloudEvents 1.0 in Kafka's binary content mode: the attributes are headers (`ce_type`, `ce_id`, …), and the value is the
 payload as JSON. What contacts say, and what is about them, is sealed: its `content-type` is
 `application/vnd.parley.sealed`, and the headers `ce_contact` and `ce_keygeneration` name the key
-([ADR 74](adr/0074-keys-of-contacts.md)). `topic_prefix` stands before every name. The embedded mode keeps the same
+([ADR 74](../adr/0074-keys-of-contacts.md)). `topic_prefix` stands before every name. The embedded mode keeps the same
 topics in its SQLite file.
 """
 

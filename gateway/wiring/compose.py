@@ -47,7 +47,7 @@ from gateway.wiring.consumers import (
     connector_consumers,
     worker_consumers,
 )
-from gateway.wiring.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
+from gateway.wiring.engines import Engine, channels_of, check_topics, open_engine, periods_of, refuse_embedded
 from gateway.wiring.gauges import Readiness
 from gateway.wiring.models.encoders import open_encoder
 from gateway.wiring.models.transcription import open_voice_notes
@@ -77,8 +77,6 @@ log = structlog.get_logger("parley.compose")
 Role = Literal["edge", "connectors", "worker"]
 MAX_PROCESSES = 256
 """Maximum number of processes on one ``data_dir``."""
-WRAP_EVERY = 5.0
-"""Seconds between two looks whether another secret wraps the keys of contacts."""
 STOP_TIMEOUT = 40.0
 """Seconds for all parts to end after a stop. Lanes drain for at most 25 s, requests for 10 s."""
 
@@ -96,8 +94,9 @@ async def open_services(
     data_dir = Path(config.data_dir)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, data_dir))
-        periods = {name: tenant.retention.periods for name, tenant in config.tenants.items()}
-        recovery = StateRecovery(engine.state, engine.bus, channels=channels_of(config), clock=utc_now, periods=periods)
+        recovery = StateRecovery(
+            engine.state, engine.bus, channels=channels_of(config), clock=utc_now, periods=periods_of(config)
+        )
         library = await stack.enter_async_context(_open_library(config, engine, data_dir)) if searches else None
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now)
         own_number_finders = {name: tenant.protection.own_number_finder for name, tenant in config.tenants.items()}
@@ -246,7 +245,7 @@ async def run_process(
         if reload is not None:
             supervisor.run_on_hangup("secrets", partial(reload.run, services.audit, role))
         if (keys := services.contact_keys) is not None:
-            supervisor.run_every("keys of contacts", WRAP_EVERY, keys.follow_rotation)
+            supervisor.run_every("keys of contacts", keys.follow_every, keys.follow_rotation)
         if (watch := services.watch) is not None:
             supervisor.run("store", lambda: supervisor.run_until_stop(watch()))
         supervisor.run_every("ready gauges", gauges.LONG_INTERVAL, lambda: gauges.report_readiness(services, role))

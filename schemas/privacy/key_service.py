@@ -116,6 +116,9 @@ class ContactKeyService:
         await self._bus.append([self.wrap_record(erased)])
         return erased
 
+    follow_every = 5.0
+    """Seconds between two calls of ``follow_rotation``."""
+
     async def follow_rotation(self) -> None:
         """Wrap all keys anew once the key ring has another current secret. To be called regularly. Raises what
         ``rewrap_all`` does."""
