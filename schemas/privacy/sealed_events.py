@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 import orjson
@@ -27,6 +26,10 @@ _PLAIN_TYPES = frozenset(
 )
 _NAMING_TYPES = frozenset(name for name, (model, _) in topics.EVENT_TYPES.items() if "contact_id" in model.model_fields)
 """The types of events whose payload names a contact."""
+_FREQUENT_TYPES = frozenset({topics.MESSAGE_RECEIVED, topics.MESSAGE_SEND})
+"""Those whose contact is read without decoding the rest, which costs more than to seal it. Nothing before it in these
+payloads has a field of the same name, and inside of a text its quotation marks would be escaped."""
+_FIELD = b'"contact_id":"'
 
 
 def is_sealable(event: Envelope) -> bool:
@@ -40,6 +43,8 @@ def find_contact(event: Envelope) -> str:
         return event.subject.partition(":")[2]
     if event.type not in _NAMING_TYPES:
         return ""
+    if event.type in _FREQUENT_TYPES and (found := _read_contact(event.data or b"")):
+        return found
     contact = _decode(event).get("contact_id", "")
     return contact if isinstance(contact, str) else ""
 
@@ -67,7 +72,24 @@ def seal_event(event: Envelope, contact: str, key: UnwrappedKey) -> Envelope:
         nonce = os.urandom(NONCE_BYTES)
         place = _bind(event.tenant, contact, key.generation, event.id, event.type)
         data += nonce + key.cipher.encrypt(nonce, event.data or b"", place)
-    return replace(event, data=data, extra={**event.extra, **headers})
+    # Written out, because ``replace`` takes three times as long.
+    return Envelope(
+        id=event.id,
+        type=event.type,
+        source=event.source,
+        tenant=event.tenant,
+        data=data,
+        time=event.time,
+        channel=event.channel,
+        account=event.account,
+        conversation=event.conversation,
+        subject=event.subject,
+        correlation_id=event.correlation_id,
+        causation_id=event.causation_id,
+        replay_of=event.replay_of,
+        traceparent=event.traceparent,
+        extra={**event.extra, **headers} if event.extra else headers,
+    )
 
 
 def read_seal(record: Record) -> tuple[str, str, int] | None:
@@ -105,14 +127,36 @@ def is_erased(record: Record) -> bool:
 
 
 def _rewrite(record: Record, content_type: str, value: bytes | None) -> Record:
-    headers = {name: text for name, text in record.headers.items() if name not in (_CONTACT, _GENERATION)}
+    headers = dict(record.headers)
+    del headers[_CONTACT], headers[_GENERATION]
     headers[_TYPE] = content_type
-    return replace(record, headers=headers, value=value)
+    return Record(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.timestamp_ms,
+        headers,
+        value,
+        record.read_at,
+    )
 
 
 def _bind(tenant: str, contact: str, generation: int, id_: str, kind: str) -> bytes:
     """The associated data: a sealed payload cannot be moved to another contact or another event."""
-    return "|".join(f"{len(part)}:{part}" for part in ("log", tenant, contact, str(generation), id_, kind)).encode()
+    # Lengths before the parts, so that no two places look the same.
+    lengths = f"{len(tenant)}|{len(contact)}|{len(id_)}|{generation}"
+    return f"log|{lengths}|{tenant}|{contact}|{id_}|{kind}".encode()
+
+
+def _read_contact(data: bytes) -> str:
+    """The contact in a payload as we write it; empty if it is written in another way."""
+    start = data.find(_FIELD)
+    if start < 0:
+        return ""
+    start += len(_FIELD)
+    contact = data[start : data.find(b'"', start)]
+    return "" if b"\\" in contact else contact.decode()
 
 
 def _decode(event: Envelope) -> Mapping[str, object]:

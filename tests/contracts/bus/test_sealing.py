@@ -141,9 +141,7 @@ async def test_what_an_earlier_release_wrote_stays_readable(installation: Instal
 
 async def test_messages_of_a_new_contact_stay_in_order(installation: Installation) -> None:
     process, spoken = installation.open_process(), [f"line {n}" for n in range(30)]
-    await process.append(
-        [message("bob", "c0", "first")]
-    )  # no order before Kafka knows the topic
+    await process.append([message("bob", "c0", "first")])  # no order before Kafka knows the topic
     await asyncio.gather(*(process.append([message("ada", "c1", text)]) for text in spoken))
     assert texts([record for record in await installation.read() if record.key == "c1"]) == spoken
 
