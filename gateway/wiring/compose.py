@@ -35,7 +35,6 @@ from gateway.http.app import build_admin_app, build_app, run_server, serve_forev
 from gateway.http.responses import error_middleware
 from gateway.http.webhooks import build_path
 from gateway.storage import attachment_collector
-from gateway.storage.attachment_collector import AttachmentCollector
 from gateway.storage.attachments import AttachmentService
 from gateway.storage.quotas import QuotaBlobs, StorageQuota
 from gateway.wiring import gauges
@@ -54,6 +53,7 @@ from gateway.wiring.models.transcription import open_voice_notes
 from gateway.wiring.process_services import (
     ProcessServices,
     build_account_lookup,
+    build_attachment_collector,
     build_retention_cleaner,
     list_accounts,
 )
@@ -314,18 +314,6 @@ def start_worker(services: ProcessServices, supervisor: Supervisor, channels: Se
     supervisor.run_every("erasures", erasure.SWEEP_EVERY, erasure.ContactErasureService(services).sweep)
     sync = SyncService(services)
     supervisor.run("knowledge sync", lambda: supervisor.run_until_stop(sync.run()))
-
-
-def build_attachment_collector(services: ProcessServices) -> AttachmentCollector:
-    """The job that deletes attachments that no message refers to."""
-    return AttachmentCollector(
-        services.blobs,
-        services.quota,
-        leases=services.state.leases,
-        transcript=services.state.transcript,
-        tenants=services.config.tenants,
-        clock=services.clock,
-    )
 
 
 def _start_connectors(services: ProcessServices, supervisor: Supervisor, channels: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from connectors.registry import CHANNELS
 from gateway.config.settings import Config
 from gateway.http.overload import OverloadFlag
+from gateway.storage.attachment_collector import AttachmentCollector
 from gateway.storage.quotas import StorageQuota
 from gateway.storage.retention_cleaner import RetentionCleaner
 from gateway.wiring.engines import periods_of
@@ -91,6 +92,18 @@ def build_account_lookup(config: Config) -> AccountLookup:
         return accounts.get((tenant, channel, name))
 
     return lookup
+
+
+def build_attachment_collector(services: ProcessServices) -> AttachmentCollector:
+    """The job that deletes attachments that no message refers to."""
+    return AttachmentCollector(
+        services.blobs,
+        services.quota,
+        leases=services.state.leases,
+        transcript=services.state.transcript,
+        tenants=services.config.tenants,
+        clock=services.clock,
+    )
 
 
 def build_retention_cleaner(services: ProcessServices) -> RetentionCleaner:

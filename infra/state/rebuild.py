@@ -24,9 +24,9 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from infra.bus.partitioner import SHARDS, shard_of
-from infra.state import retention_rules, rules
+from infra.state import rules
 from infra.state.replay_events import PROPOSED, WANTED, is_newer
-from infra.state.replay_filter import HandledRecords
+from infra.state.replay_filter import ExpiredMessages, HandledRecords
 from infra.state.transcript_replay import TranscriptReplay, transcript_line
 from schemas import topics
 from schemas.access import AccessToken
@@ -149,8 +149,7 @@ class _LogReading:
             shard: defaultdict(TranscriptReplay) for shard in shards
         }
         self._settled = HandledRecords(shards, job.now)
-        self._awaited: set[str] = set()
-        """Conversations in which somebody waits for something, so that all of their messages stay."""
+        self._expired = ExpiredMessages(job.periods, job.now)
         self._kept = 0
 
     async def run(self) -> None:
@@ -191,28 +190,15 @@ class _LogReading:
                     await writes.add(record.key, port.restore_access_token(payload))
                 elif isinstance(payload, Snapshot):
                     conversations.add(record.key)
-                    self._note_awaited(payload)
+                    self._expired.note(payload)
                     self._observe(record, payload)
                     await writes.add(record.key, port.restore(payload))
         return conversations
 
     async def _read_ids(self, topic: str) -> None:
         async for record, payload in self._read(topic):
-            if not self._has_expired(record):
+            if not self._expired.has_expired(record):
                 self._observe(record, payload)
-
-    def _note_awaited(self, snapshot: Snapshot) -> None:
-        if snapshot.outbox or retention_rules.is_awaited(snapshot.conversation, self._job.now):
-            self._awaited.add(snapshot.conversation.id)
-        else:
-            self._awaited.discard(snapshot.conversation.id)
-
-    def _has_expired(self, record: Record) -> bool:
-        """Return whether this message is older than its tenant keeps transcripts, and nobody waits there."""
-        periods = self._job.periods.get(record.headers.get("ce_tenant", ""))
-        if periods is None or record.key in self._awaited:
-            return False
-        return record.timestamp_ms < (self._job.now - periods.transcripts).timestamp() * 1000
 
     async def _restore_events(self) -> None:
         """Restore outcomes of sends, and actions. The vendors' ids, and the counts against a contact's limits, may lead

@@ -7,19 +7,19 @@ Memory: a packed id of each event of the last days, by shard."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from pydantic import BaseModel
 
 from infra.bus.partitioner import shard_of
-from infra.state import rules
+from infra.state import retention_rules, rules
 from infra.state.replay_events import PROPOSED
 from schemas import ids, topics
 from schemas.conversation import DeadLetter, DeliveryOutcome, Snapshot, Turn
 from schemas.desk import DeskCommand, DraftGenerated
 from schemas.messages import OutboundMessage
-from schemas.ports import Record
+from schemas.ports import Record, RetentionPeriods
 
 _FOR_WORKERS = frozenset(
     {
@@ -109,6 +109,28 @@ class HandledRecords:
         before = len(known)
         known.update(packed)
         self._count += len(known) - before
+
+
+class ExpiredMessages:
+    """Finds messages that are older than their tenant keeps transcripts. Where somebody waits for something, as the
+    conversation's snapshot says, all of them stay."""
+
+    def __init__(self, periods: Mapping[str, RetentionPeriods], now: datetime) -> None:
+        self._now = now
+        self._before_ms = {tenant: (now - kept.transcripts).timestamp() * 1000 for tenant, kept in periods.items()}
+        self._awaited: set[str] = set()
+
+    def note(self, snapshot: Snapshot) -> None:
+        """Take note of a snapshot; later ones replace earlier ones."""
+        conversation = snapshot.conversation
+        if snapshot.outbox or retention_rules.is_awaited(conversation, self._now):
+            self._awaited.add(conversation.id)
+        else:
+            self._awaited.discard(conversation.id)
+
+    def has_expired(self, record: Record) -> bool:
+        before_ms = self._before_ms.get(record.headers.get("ce_tenant", ""))
+        return before_ms is not None and record.timestamp_ms < before_ms and record.key not in self._awaited
 
 
 def _position(topic: str, partition: int, offset: int) -> bytes:

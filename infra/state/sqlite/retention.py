@@ -40,7 +40,7 @@ BY_CONVERSATION = (
 _SCAN = """
 SELECT id, tenant, created_at, updated_at,
     (SELECT at FROM state_turns WHERE conversation = c.id ORDER BY at LIMIT 1),
-    (SELECT json_extract(body, '$.created_at') FROM state_transcript
+    (SELECT iif(json_valid(body), json_extract(body, '$.created_at'), NULL) FROM state_transcript
      WHERE conversation = c.id AND body IS NOT NULL ORDER BY seq LIMIT 1)
 FROM state_conversations c WHERE id > ? ORDER BY id LIMIT ?
 """
