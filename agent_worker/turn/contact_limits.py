@@ -25,6 +25,8 @@ _ANSWERING: tuple[Limit, ...] = ("model", "local")
 _MILDEST_FIRST: tuple[Limit, ...] = (*_ANSWERING, "wait", "silence")
 UNANSWERED: frozenset[Limit] = frozenset({"wait", "silence"})
 """Limits under which nothing is searched and no model is used."""
+_SPANS_KEPT = 2
+"""Spans for which a bucket is kept: nobody asks for it after its own, whatever the clocks say."""
 MAX_REMEMBERED = 10_000
 """Messages whose limit is cached, so that it stays the same when their turn restarts or is retried."""
 
@@ -79,7 +81,9 @@ class ContactLimits:
         now = self._clock()
         window = int(now.timestamp() // span.seconds)
         name = f"{key}:{span.seconds}:{window}"
-        return not await self._limiter.take(name, per_second=1 / span.seconds, burst=span.most, now=now)
+        return not await self._limiter.take(
+            name, per_second=1 / span.seconds, burst=span.most, now=now, keep=_SPANS_KEPT * span.seconds
+        )
 
 
 def please_wait_draft(voice: Voice) -> AnswerDraft:

@@ -10,8 +10,9 @@ from typing import Protocol
 class Limiter(Protocol):
     """Token buckets and counters that all processes share."""
 
-    async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
-        """Take a token: 0 when one was there, else the seconds until the next one."""
+    async def take(self, key: str, *, per_second: float, burst: int, now: datetime, keep: float = 0.0) -> float:
+        """Take a token: 0 when one was there, else the seconds until the next one. ``keep``: seconds after which a
+        bucket that nothing was taken from may be dropped, although it is not full; 0: never."""
 
     async def add(self, key: str, amounts: Mapping[str, int], *, keep: float, now: datetime) -> dict[str, int]:
         """Add to the counters of ``key`` and return their new totals by name. Counters that nothing was added to for

@@ -12,13 +12,15 @@ CLEANED_AT_LEAST = 20
 
 
 def shorten_retention(seconds: float) -> None:
-    """Topics, transcripts, turns, contacts, handled ids, deliveries and actions are kept for these seconds."""
+    """Topics, transcripts, turns, contacts, handled ids, deliveries, actions and the counters of contacts' limits are
+    kept for these seconds."""
     from gateway.config.retention import RetentionSettings
-    from gateway.storage import retention_cleaner
+    from gateway.storage import quotas, retention_cleaner
     from gateway.wiring import engines
     from infra.bus.sqlite.bus import SqliteBus
     from infra.state import journal_rules, retention_rules, rules
     from infra.state.redis.client import codec
+    from infra.state.redis.coordination import RedisLimiter
     from schemas.ports import RetentionPeriods
 
     kept = timedelta(seconds=seconds)
@@ -41,6 +43,13 @@ def shorten_retention(seconds: float) -> None:
         return [spec if spec.compacted else replace(spec, retention_ms=int(seconds * 1000)) for spec in specs]
 
     vars(engines)["topic_specs"] = describe_briefly
+    take = RedisLimiter.take
+
+    async def take_briefly(self: RedisLimiter, key: str, *, keep: float = 0.0, **options: Any) -> float:
+        return await take(self, key, keep=min(keep, seconds), **options)
+
+    setattr(RedisLimiter, "take", take_briefly)  # noqa: B010 (a method of a class)
+    vars(quotas)["_DAILY_COUNT_TTL"] = seconds
     defaults = SqliteBus.__init__.__kwdefaults__
     assert defaults is not None
     defaults.update(clean_every=every, tombstone_grace=every)

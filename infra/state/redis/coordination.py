@@ -19,6 +19,7 @@ class _Bucket(NamedTuple):
     key: str
     per_second: float
     burst: int
+    keep: float
 
 
 @dataclass(slots=True)
@@ -38,9 +39,9 @@ class RedisLimiter:
         self._gathering: dict[_Bucket, _TokenRequest] = {}
         self._drawing: set[asyncio.Task[None]] = set()
 
-    async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
+    async def take(self, key: str, *, per_second: float, burst: int, now: datetime, keep: float = 0.0) -> float:
         """A caller that gives up waiting may have taken a token all the same."""
-        bucket, loop = _Bucket(key, per_second, burst), asyncio.get_running_loop()
+        bucket, loop = _Bucket(key, per_second, burst, keep), asyncio.get_running_loop()
         draw, at = self._gathering.get(bucket), rules.to_micros(now)
         if draw is None:
             draw = self._gathering[bucket] = _TokenRequest(at)
@@ -72,6 +73,8 @@ class RedisLimiter:
         shard = shard_of(f"limit:{bucket.key}")
         # A bucket that had time to fill up is the same as none.
         keep = int(bucket.burst / bucket.per_second) + 60
+        if bucket.keep:
+            keep = min(keep, max(1, int(bucket.keep)))
         granted, wait = await self._shards.run(
             shard,
             "take_rate_tokens",

@@ -31,7 +31,8 @@ class SqliteLimiter:
         # Ordered, because taking from the front of a plain dict again and again costs its whole length each time.
         self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()  # tokens, microseconds of the last draw
 
-    async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
+    async def take(self, key: str, *, per_second: float, burst: int, now: datetime, keep: float = 0.0) -> float:
+        """``keep`` is ignored: the number of buckets is limited."""
         at = rules.to_micros(now)
         tokens, since = self._buckets.pop(key, (float(burst), at))
         tokens, wait = rules.take_token(tokens, at - since, per_second=per_second, burst=burst)

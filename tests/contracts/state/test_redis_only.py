@@ -218,3 +218,13 @@ async def test_every_bucket_of_the_limiter_ends_by_itself(state: State, server: 
     lives = [await server.ttl(key) async for key in server.scan_iter(match="*198.51.100.*")]
     assert len(lives) == 50
     assert all(0 < life <= 20 / 2 + 60 for life in lives)
+
+
+async def test_a_bucket_that_need_not_be_kept_until_it_is_full_goes_earlier(state: State, server: Any) -> None:
+    for name, keep in (("brief", 7_200.0), ("full", 0.0)):
+        assert await state.limiter.take(name, per_second=1 / 3600, burst=300, now=NOW, keep=keep) == 0
+    lives = {}
+    async for key in server.scan_iter("*:g:*"):
+        lives[key.decode().rpartition(":")[2]] = await server.ttl(key)
+    assert lives["brief"] <= 7_200
+    assert lives["full"] > 300 * 3_600 - 60

@@ -27,7 +27,7 @@ class CountingLimiter:
         self._limiter = limiter
         self.calls = 0
 
-    async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
+    async def take(self, key: str, *, per_second: float, burst: int, now: datetime, keep: float = 0.0) -> float:
         raise NotImplementedError
 
     async def add(self, key: str, amounts: Mapping[str, int], *, keep: float, now: datetime) -> dict[str, int]:
