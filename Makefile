@@ -113,6 +113,18 @@ measure: install-dev ## Quality figures on public data, outside the tests (DATA=
 	@test -n "$(MEASURE)" || $(BIN)/python -m tests.measure.retail --data $(DATA)/retail_actions
 	@test -n "$(MEASURE)" || $(BIN)/python -m tests.measure.retail_attempts --data $(DATA)/retail_actions
 
+FINETUNE := $(CACHE)/finetune-env
+
+.PHONY: finetune-env
+finetune-env: ## Install what training on this machine needs (torch: 5 GB) into .cache/finetune-env
+	@test -x $(FINETUNE)/bin/python || $(PYTHON) -m venv $(FINETUNE)
+	@$(FINETUNE)/bin/python -m pip install --quiet --editable '.[finetune]' pytest
+
+.PHONY: finetune-test
+finetune-test: finetune-env ## Train a tiny random Llama (half a minute on two cores)
+	@$(FINETUNE)/bin/python -m pytest -q --noconftest -c /dev/null --rootdir=. -p no:cacheprovider \
+		--import-mode=importlib tests/finetune
+
 .PHONY: check-wheel
 check-wheel: install-dev ## Build the wheel, install it in a new environment, and ask a new project's agent a question
 	@exec $(BIN)/python -m tests.deploy.first_steps
@@ -159,7 +171,7 @@ format: install-dev ## Rewrite the code in house style
 .PHONY: lock
 lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer versions)
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra evals --extra models --extra oidc --extra build --output-file requirements/run.txt
-	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
+	$(COMPILE) --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra pictures --extra evals --extra models --extra oidc --extra anthropic --extra google \
 		--extra telemetry --extra insights --extra build --constraint requirements/dev.txt \
 		--output-file requirements/image.txt

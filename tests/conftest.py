@@ -14,6 +14,8 @@ from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
 from tests.harness.processes import ForkServer
 
+# Training needs torch, which takes gigabytes: `make finetune-test` runs it in an environment of its own.
+collect_ignore = ["finetune"]
 # What runs on the machine of whoever tests must not change what is tested. Inherited by every process.
 os.environ.setdefault("PARLEY_MODEL", "local")
 settings.register_profile("tests", deadline=None)  # a loaded machine is no failure

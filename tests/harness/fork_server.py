@@ -10,6 +10,7 @@ with this parent, and this parent with its standard input.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -21,6 +22,7 @@ import signal
 import sys
 from typing import Any
 
+from schemas.errors import MissingDependency
 from tests.harness import task_dump
 
 PR_SET_PDEATHSIG = 1
@@ -42,7 +44,8 @@ def warm() -> None:
 
     for package in (gateway, connectors, agent_worker, infra, schemas):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+            with contextlib.suppress(MissingDependency):  # torch has an environment of its own
+                importlib.import_module(module.name)
     from agent_worker.actions.parsing.date_languages import load_date_parser
     from agent_worker.nlu.language_detection import load_language_model
 

@@ -7,6 +7,7 @@ is read off the pattern's own parse tree. Functions get texts made of what repea
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import functools
 import gc
@@ -22,6 +23,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
+
+from schemas.errors import MissingDependency
 
 PACKAGES = ("schemas", "infra", "connectors", "agent_worker", "gateway")
 SIZE = 65_536
@@ -65,13 +68,15 @@ AnyPattern = re.Pattern[Any]
 
 @functools.cache
 def modules(packages: tuple[str, ...] = PACKAGES) -> tuple[types.ModuleType, ...]:
-    """All modules of the packages, but for those that start a program when they are imported."""
+    """All modules of the packages, but for those that start a program when they are imported, or need torch."""
     found = []
     for package in packages:
         root = importlib.import_module(package)
         found.append(root)
-        names = (each.name for each in pkgutil.walk_packages(root.__path__, f"{package}."))
-        found += [importlib.import_module(name) for name in names if not name.endswith("__main__")]
+        for each in pkgutil.walk_packages(root.__path__, f"{package}."):
+            if not each.name.endswith("__main__"):
+                with contextlib.suppress(MissingDependency):
+                    found.append(importlib.import_module(each.name))
     return tuple(found)
 
 

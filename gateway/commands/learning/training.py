@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.config.settings import Config
 
 PLOT = "losses.svg"
+LOCAL_RATE = 5e-4
 
 
 def add(app: typer.Typer) -> None:
@@ -25,26 +26,42 @@ def add(app: typer.Typer) -> None:
 
 def train(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder that `parley finetune data` wrote.")],
-    base: Annotated[str, typer.Option(help="The entry of `models` to train, at its provider.")],
+    base: Annotated[
+        str, typer.Option(help="The entry of `models` to train at its provider, or a model's folder to train here.")
+    ],
     out: Annotated[Path, typer.Option(help="The folder of the run. An interrupted run goes on where it ended.")] = Path(
         "finetune-run"
     ),
     method: Annotated[Literal["sft", "dpo"], typer.Option(help="Learn answers, or preferences.")] = "sft",
     epochs: Annotated[int, typer.Option(min=1, max=50, help="Passes over the data.")] = 3,
-    rate: Annotated[float, typer.Option(min=0.01, max=10, help="A factor of the provider's learning rate.")] = 1.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="The learning rate; at a provider a factor of its own.", show_default="1 at a provider, 0.0005 here"
+        ),
+    ] = None,
+    rank: Annotated[int, typer.Option(min=1, max=256, help="The rank of an adapter that is trained here.")] = 8,
+    accept_licence: Annotated[
+        str, typer.Option(metavar="LICENCE", help="A licence of the folder's model that you have read and accept.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="The seed of the training.")] = 1,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model at its provider, with a fine-tuning API like OpenAI's.
+    """Train a model at its provider, with a fine-tuning API like OpenAI's, or an adapter on this machine.
 
-    If it overfits, two more attempts follow with a smaller learning rate and fewer epochs; the best one counts."""
+    If it overfits, two more attempts follow, more careful than the one before; the best one counts. Training here needs
+    the extra `finetune`, and stops early when the held-out loss no longer falls."""
+    from agent_worker.learning.finetune.model_folder import read_base_model
     from agent_worker.learning.finetune.training_files import read_card
     from agent_worker.learning.finetune.training_run import Attempt, TrainingRun, digest_files, list_versions, open_run
     from gateway.finetune.loss_plot import draw_losses
 
     loaded = load(config)
-    card, entry = read_card(data), _find_base(loaded, base)
+    card, entry = read_card(data), None if Path(base).is_dir() else _find_base(loaded, base)
+    if entry is None and method != "sft":
+        raise InvalidRequest("training here learns answers only", fix="leave --method out, or train at a provider")
+    licence = card.licence if entry is not None else read_base_model(Path(base), accept_licence).licence
     files = [data / f"{method}.{split}.jsonl" for split in ("train", "held-out")]
     if missing := [path.name for path in files if not path.exists()] or ([] if card.files[files[0].name] else ["rows"]):
         raise InvalidRequest(f"{data} has no {', '.join(missing)}", fix="write them with `parley finetune data`")
@@ -53,20 +70,27 @@ def train(
         id=f"{card.tenant[:8]}-{digests[files[0].name][:6]}{seed}",
         tenant=card.tenant,
         base=base,
-        base_model=entry.model,
+        base_model=str(Path(base).resolve()) if entry is None else entry.model,
         method=method,
         seed=seed,
-        licence=card.licence,
+        licence=licence,
         data=digests,
         versions=list_versions(),
     )
-    done = run(_train(entry, data, out, open_run(out, begun), Attempt(rate=rate, epochs=epochs)))
+    known = open_run(out, begun)
+    if entry is None:
+        done = _train_here(data, out, known, Attempt(rate=rate or LOCAL_RATE, epochs=epochs, rank=rank))
+    else:
+        done = run(_train(entry, data, out, known, Attempt(rate=rate or 1.0, epochs=epochs)))
     (out / PLOT).write_text(draw_losses(done.attempts), encoding="utf-8")
     if as_json:
         print_json(done.model_dump(mode="json") | {"folder": str(out)})
     else:
         note(f"trained {done.model} in {len(done.attempts)} attempts; the record and {PLOT} are in {out}")
-        note(f"compare it: parley finetune evaluate {done.model} --base {base}")
+        if entry is not None:
+            note(f"compare it: parley finetune evaluate {done.model} --base {base}")
+        else:
+            note("serve the adapter beside its base (vLLM, llama.cpp), then compare it: parley finetune evaluate")
 
 
 def _find_base(config: Config, base: str) -> ModelEntry:
@@ -82,6 +106,13 @@ def _find_base(config: Config, base: str) -> ModelEntry:
     if entry.adapter_of:
         raise ConfigInvalid(f"{base} is an adapter", fix=f"train {entry.adapter_of} on all the data instead")
     return entry
+
+
+def _train_here(data: Path, out: Path, begun: TrainingRun, first: Attempt) -> TrainingRun:
+    """Raises MissingDependency without the extra."""
+    from agent_worker.learning.finetune.lora_training import LoraOptions, train_adapter
+
+    return train_adapter(begun, first, data, out, LoraOptions(report=note))
 
 
 async def _train(entry: ModelEntry, data: Path, out: Path, begun: TrainingRun, first: Attempt) -> TrainingRun:

@@ -1,0 +1,163 @@
+"""Training of a LoRA adapter on this machine, with torch, transformers and peft. Never imported by a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from agent_worker.learning.finetune.training_run import Attempt, LossPoint, TrainingRun
+from schemas.errors import InvalidRequest, MissingDependency
+from schemas.runtime.optional_dependencies import install_command
+
+try:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import (
+        AutoModelForCausalLM,
+        AutoTokenizer,
+        EarlyStoppingCallback,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
+        set_seed,
+    )
+except ImportError as error:
+    raise MissingDependency(
+        f"training on this machine needs {error.name or 'torch'}, which is not installed",
+        fix=install_command("finetune"),
+    ) from error
+
+_IGNORED = -100
+"""The label of tokens that are not to be learned."""
+_TARGETS = "all-linear"
+ADAPTER = "adapter"
+
+
+@dataclass(frozen=True, slots=True)
+class LoraOptions:
+    """``evaluate_every``: steps between two looks at the held-out loss; ``patience``: looks without an improvement of
+    ``threshold`` until the training stops early. ``max_tokens``: longer rows are left out. ``callbacks``: further ones
+    of transformers."""
+
+    batch: int = 4
+    evaluate_every: int = 20
+    patience: int = 3
+    threshold: float = 0.005
+    max_tokens: int = 2048
+    callbacks: Sequence[Any] = ()
+    report: Callable[[str], None] = lambda _: None
+
+
+def train_adapter(run: TrainingRun, first: Attempt, data: Path, folder: Path, options: LoraOptions) -> TrainingRun:
+    """Train until an attempt does not overfit, at most three times. An interrupted run goes on at its last checkpoint.
+    Raises InvalidRequest if there are too few rows."""
+    while not run.model:
+        attempt = run.attempts[-1] if run.attempts and not run.attempts[-1].model else run.plan_next(first)
+        if attempt is None:
+            best = run.best_attempt
+            run.model = best.model if best is not None else ""
+            run.save(folder)
+            break
+        if not run.attempts or run.attempts[-1] is not attempt:
+            run.attempts.append(attempt)
+            run.save(folder)
+        name = f"attempt-{len(run.attempts)}"
+        _train_once(run, attempt, data, folder / name, options)
+        attempt.model, attempt.status = f"{name}/{ADAPTER}", "succeeded"
+        run.save(folder)
+    return run
+
+
+def _train_once(run: TrainingRun, attempt: Attempt, data: Path, folder: Path, options: LoraOptions) -> None:
+    set_seed(run.seed)
+    tokenizer: Any = AutoTokenizer.from_pretrained(run.base_model)
+    base: Any = AutoModelForCausalLM.from_pretrained(run.base_model)
+    lora = LoraConfig(r=attempt.rank, lora_alpha=2 * attempt.rank, target_modules=_TARGETS, task_type="CAUSAL_LM")
+    rows = {split: read_rows(data / f"sft.{split}.jsonl", tokenizer, options) for split in ("train", "held-out")}
+    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    trainer = Trainer(
+        model=get_peft_model(base, lora),
+        args=_build_arguments(run, attempt, folder, options),
+        train_dataset=rows["train"],
+        eval_dataset=rows["held-out"],
+        data_collator=lambda batch: collate(batch, padding),
+        callbacks=[EarlyStoppingCallback(options.patience, options.threshold), *options.callbacks],
+    )
+    resumes = any(folder.glob("checkpoint-*"))
+    before = None if resumes else float(trainer.evaluate()["eval_loss"])
+    options.report(f"{folder.name}: {len(rows['train'])} rows, learning rate {attempt.rate:g}, rank {attempt.rank}")
+    trainer.train(resume_from_checkpoint=True if resumes else None)
+    attempt.losses = _read_losses(trainer.state.log_history, before)
+    trainer.model.save_pretrained(folder / ADAPTER)
+    tokenizer.save_pretrained(folder / ADAPTER)
+
+
+def _build_arguments(run: TrainingRun, attempt: Attempt, folder: Path, options: LoraOptions) -> Any:
+    return TrainingArguments(
+        output_dir=str(folder),
+        learning_rate=attempt.rate,
+        num_train_epochs=attempt.epochs,
+        per_device_train_batch_size=options.batch,
+        per_device_eval_batch_size=options.batch,
+        eval_strategy="steps",
+        eval_steps=options.evaluate_every,
+        save_strategy="steps",
+        save_steps=options.evaluate_every,
+        save_total_limit=2,
+        logging_steps=options.evaluate_every,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        seed=run.seed,
+        data_seed=run.seed,
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(),
+        label_names=["labels"],
+    )
+
+
+def read_rows(path: Path, tokenizer: Any, options: LoraOptions) -> list[dict[str, list[int]]]:
+    """The rows as tokens, of which only those of the answer are learned. Raises InvalidRequest."""
+    rows = []
+    for line in path.read_bytes().splitlines():
+        content = orjson.loads(line)
+        *prompt, answer = content["messages"]
+        template = {"tools": content.get("tools"), "tokenize": False}
+        begin = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, **template)
+        whole = tokenizer.apply_chat_template([*prompt, answer], **template)
+        ids = tokenizer(whole, add_special_tokens=False)["input_ids"]
+        learned = len(tokenizer(begin, add_special_tokens=False)["input_ids"])
+        if len(ids) <= options.max_tokens:
+            rows.append({"input_ids": ids, "labels": [_IGNORED] * learned + ids[learned:]})
+    if len(rows) < options.batch:
+        raise InvalidRequest(f"{path} has {len(rows)} rows of at most {options.max_tokens} tokens: too few to train")
+    return rows
+
+
+def collate(batch: Sequence[Mapping[str, list[int]]], padding: int) -> dict[str, Any]:
+    """Rows as tensors of one length."""
+    longest = max(len(row["input_ids"]) for row in batch)
+
+    def pad(values: Iterable[list[int]], fill: int) -> Any:
+        return torch.tensor([[*row, *[fill] * (longest - len(row))] for row in values])
+
+    mask = pad(([1] * len(row["input_ids"]) for row in batch), 0)
+    ids, labels = pad((row["input_ids"] for row in batch), padding), pad((row["labels"] for row in batch), _IGNORED)
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+
+
+def _read_losses(history: Sequence[Mapping[str, Any]], before: float | None) -> list[LossPoint]:
+    train = {int(each["step"]): float(each["loss"]) for each in history if "loss" in each}
+    held_out = {int(each["step"]): float(each["eval_loss"]) for each in history if "eval_loss" in each}
+    if before is not None:
+        held_out[0] = before
+    steps = sorted({*train, *held_out})
+    return [LossPoint(step=step, train=train.get(step), held_out=held_out.get(step)) for step in steps]
+
+
+__all__ = ["ADAPTER", "LoraOptions", "TrainerCallback", "collate", "read_rows", "train_adapter"]

@@ -1,0 +1,165 @@
+"""A tiny random Llama is trained for real: the loss falls, training stops early, and the best checkpoint is kept."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import torch
+from peft import PeftModel
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from agent_worker.learning.finetune.lora_training import LoraOptions, TrainerCallback, collate, read_rows, train_adapter
+from agent_worker.learning.finetune.model_folder import read_base_model
+from agent_worker.learning.finetune.training_run import Attempt, TrainingRun, digest_files, list_versions, open_run
+
+TEMPLATE = (
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+PLANTS = ["flava", "alata", "minor", "rubra", "regia", "nutans", "bifida", "gigantea"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model with random weights."""
+    folder = tmp_path_factory.mktemp("tiny-llama")
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<unk>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    tokenizer.train_from_iterator(texts(400, 0), trainers.BpeTrainer(vocab_size=600, special_tokens=special))
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>", unk_token="<unk>"
+    )
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(folder)
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=len(fast),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=512,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Tiny Llama\n")
+    return folder
+
+
+def texts(count: int, seed: int) -> list[str]:
+    chosen = random.Random(seed)
+    return [f"Water the {chosen.choice(PLANTS)} every {chosen.randint(2, 9)} days [1]." for _ in range(count)]
+
+
+def write_rows(path: Path, count: int, seed: int) -> None:
+    rows = [
+        {
+            "messages": [
+                {"role": "system", "content": "Answer from the passages."},
+                {"role": "user", "content": text.replace(" [1]", "")},
+                {"role": "assistant", "content": text},
+            ]
+        }
+        for text in texts(count, seed)
+    ]
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (folder := tmp_path / "data").mkdir()
+    write_rows(folder / "sft.train.jsonl", 120, 1)
+    write_rows(folder / "sft.held-out.jsonl", 24, 2)
+    return folder
+
+
+def begin(base: Path, data: Path, folder: Path) -> TrainingRun:
+    digests = digest_files([data / "sft.train.jsonl", data / "sft.held-out.jsonl"])
+    run = TrainingRun(
+        id="shop-1",
+        tenant="shop",
+        base=str(base),
+        base_model=str(base),
+        method="sft",
+        seed=1,
+        data=digests,
+        versions=list_versions(),
+    )
+    return open_run(folder, run)
+
+
+def test_the_loss_falls_training_stops_early_and_the_best_checkpoint_is_kept(
+    base: Path, data: Path, tmp_path: Path
+) -> None:
+    assert read_base_model(base).licence == "apache-2.0"
+    run = begin(base, data, tmp_path / "run")
+    options = LoraOptions(batch=8, evaluate_every=10, patience=2, threshold=0.02)
+    done = train_adapter(run, Attempt(rate=5e-3, epochs=60, rank=16), data, tmp_path / "run", options)
+    (attempt,) = done.attempts
+    measured = [each.held_out for each in attempt.losses if each.held_out is not None]
+    assert attempt.best_point is not None
+    assert min(measured) < 0.9 * measured[0], measured
+    assert attempt.losses[-1].step < 60 * 15, "it stopped early"
+    assert {"torch", "transformers", "peft"} <= done.versions.keys()
+    assert measure(base, tmp_path / "run" / done.model, data) == pytest.approx(min(measured), abs=0.02)
+
+
+def measure(base: Path, adapter: Path, data: Path) -> float:
+    """The held-out loss of what was saved, in batches as in the training."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(adapter)
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).eval()
+    rows = read_rows(data / "sft.held-out.jsonl", tokenizer, LoraOptions())
+    losses = []
+    with torch.no_grad():
+        for at in range(0, len(rows), 8):
+            batch = collate(rows[at : at + 8], tokenizer.pad_token_id)
+            losses.append(float(model(**batch).loss))
+    return sum(losses) / len(losses)
+
+
+def test_overfitting_is_tried_again_with_a_smaller_rate_and_rank(base: Path, tmp_path: Path) -> None:
+    """The held-out answers are others than those to the same question in the training data."""
+    (data := tmp_path / "data").mkdir()
+    for split, answer in (("train", "Water it daily [1]."), ("held-out", " ".join(["zzzz qqqq xxxx jjjj"] * 6))):
+        row = {"messages": [{"role": "user", "content": "How?"}, {"role": "assistant", "content": answer}]}
+        (data / f"sft.{split}.jsonl").write_bytes((orjson.dumps(row) + b"\n") * 8)
+    run = begin(base, data, tmp_path / "run")
+    options = LoraOptions(batch=4, evaluate_every=10, patience=2)
+    done = train_adapter(run, Attempt(rate=0.4, epochs=20, rank=8), data, tmp_path / "run", options)
+    assert [(each.rate, each.rank) for each in done.attempts] == [(0.4, 8), (0.2, 8), (0.1, 2)]
+    assert done.best_attempt is not None
+    assert done.model == done.best_attempt.model
+
+
+class Interruption(TrainerCallback):  # type: ignore[misc]  # untyped where it is not installed
+    """Kills the training after a number of steps."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.begun_at: list[int] = []
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.begun_at.append(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+def test_a_killed_training_goes_on_at_its_last_checkpoint(base: Path, data: Path, tmp_path: Path) -> None:
+    first = Attempt(rate=5e-3, epochs=3, rank=8)
+    kill = Interruption(25)
+    options = LoraOptions(batch=8, evaluate_every=10, callbacks=[kill])
+    with pytest.raises(KeyboardInterrupt):
+        train_adapter(begin(base, data, tmp_path / "run"), first, data, tmp_path / "run", options)
+    kill.step = -1
+    done = train_adapter(begin(base, data, tmp_path / "run"), first, data, tmp_path / "run", options)
+    assert kill.begun_at == [0, 20]
+    assert len(done.attempts) == 1
+    assert (tmp_path / "run" / done.model / "adapter_model.safetensors").exists()
