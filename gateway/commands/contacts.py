@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -105,13 +104,15 @@ def erase(
     if not is_sure:
         typer.confirm(f"Erase {contact} and everything that was said by and to them?", abort=True, err=True)
 
+    from asyncio import sleep
+
     async def run_erasure(api: AdminApi) -> dict[str, Any]:
         begun = await api.call("DELETE", f"/contacts/{quote(contact, safe='')}")
         while True:
             erasure: dict[str, Any] = await api.call("GET", f"/erasures/{begun['erasure_id']}")
             if erasure["state"] == "done" or not is_waiting:
                 return erasure
-            await asyncio.sleep(POLL_SECONDS)
+            await sleep(POLL_SECONDS)
 
     erasure = with_api(config, tenant, url, run_erasure)
     if as_json:
