@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PLOT = "losses.svg"
 LOCAL_RATE = 5e-4
+Method = Literal["sft", "dpo"]
 
 
 def add(app: typer.Typer) -> None:
@@ -32,7 +33,7 @@ def train(
     out: Annotated[Path, typer.Option(help="The folder of the run. An interrupted run goes on where it ended.")] = Path(
         "finetune-run"
     ),
-    method: Annotated[Literal["sft", "dpo"], typer.Option(help="Learn answers, or preferences.")] = "sft",
+    method: Annotated[Method, typer.Option(help="Learn answers, or preferences.")] = "sft",
     epochs: Annotated[int, typer.Option(min=1, max=50, help="Passes over the data.")] = 3,
     rate: Annotated[
         float | None,
@@ -52,21 +53,42 @@ def train(
 
     If it overfits, two more attempts follow, more careful than the one before; the best one counts. Training here needs
     the extra `finetune`, and stops early when the held-out loss no longer falls."""
-    from agent_worker.learning.finetune.model_folder import read_base_model
-    from agent_worker.learning.finetune.training_files import read_card
-    from agent_worker.learning.finetune.training_run import Attempt, TrainingRun, digest_files, list_versions, open_run
+    from agent_worker.learning.finetune.training_run import Attempt, open_run
     from gateway.finetune.loss_plot import draw_losses
 
-    loaded = load(config)
-    card, entry = read_card(data), None if Path(base).is_dir() else _find_base(loaded, base)
+    entry = None if Path(base).is_dir() else _find_base(load(config), base)
     if entry is None and method != "sft":
         raise InvalidRequest("training here learns answers only", fix="leave --method out, or train at a provider")
+    known = open_run(out, _describe_run(data, base, entry, method, seed, accept_licence))
+    if entry is None:
+        done = _train_here(data, out, known, Attempt(rate=rate or LOCAL_RATE, epochs=epochs, rank=rank))
+        then = "serve the adapter beside its base (vLLM, llama.cpp), then compare it: parley finetune evaluate"
+    else:
+        done = run(_train(entry, data, out, known, Attempt(rate=rate or 1.0, epochs=epochs)))
+        then = f"compare it: parley finetune evaluate {done.model} --base {base}"
+    (out / PLOT).write_text(draw_losses(done.attempts), encoding="utf-8")
+    if as_json:
+        print_json(done.model_dump(mode="json") | {"folder": str(out)})
+    else:
+        note(f"trained {done.model} in {len(done.attempts)} attempts; the record and {PLOT} are in {out}")
+        note(then)
+
+
+def _describe_run(
+    data: Path, base: str, entry: ModelEntry | None, method: Method, seed: int, accept_licence: str
+) -> TrainingRun:
+    """The run that these options ask for. Raises InvalidRequest if the data has no such rows."""
+    from agent_worker.learning.finetune.model_folder import read_base_model
+    from agent_worker.learning.finetune.training_files import read_card
+    from agent_worker.learning.finetune.training_run import TrainingRun, digest_files, list_versions
+
+    card = read_card(data)
     licence = card.licence if entry is not None else read_base_model(Path(base), accept_licence).licence
     files = [data / f"{method}.{split}.jsonl" for split in ("train", "held-out")]
     if missing := [path.name for path in files if not path.exists()] or ([] if card.files[files[0].name] else ["rows"]):
         raise InvalidRequest(f"{data} has no {', '.join(missing)}", fix="write them with `parley finetune data`")
     digests = digest_files(files)
-    begun = TrainingRun(
+    return TrainingRun(
         id=f"{card.tenant[:8]}-{digests[files[0].name][:6]}{seed}",
         tenant=card.tenant,
         base=base,
@@ -77,20 +99,6 @@ def train(
         data=digests,
         versions=list_versions(),
     )
-    known = open_run(out, begun)
-    if entry is None:
-        done = _train_here(data, out, known, Attempt(rate=rate or LOCAL_RATE, epochs=epochs, rank=rank))
-    else:
-        done = run(_train(entry, data, out, known, Attempt(rate=rate or 1.0, epochs=epochs)))
-    (out / PLOT).write_text(draw_losses(done.attempts), encoding="utf-8")
-    if as_json:
-        print_json(done.model_dump(mode="json") | {"folder": str(out)})
-    else:
-        note(f"trained {done.model} in {len(done.attempts)} attempts; the record and {PLOT} are in {out}")
-        if entry is not None:
-            note(f"compare it: parley finetune evaluate {done.model} --base {base}")
-        else:
-            note("serve the adapter beside its base (vLLM, llama.cpp), then compare it: parley finetune evaluate")
 
 
 def _find_base(config: Config, base: str) -> ModelEntry:
