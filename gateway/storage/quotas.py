@@ -22,7 +22,8 @@ from schemas.ports import Blobs, Clock, Limiter, StoredFile, Upload
 log = structlog.get_logger("parley.storage")
 
 _BYTES = "bytes"
-_DAILY_COUNT_TTL = 2 * 86_400.0
+DAILY_COUNT_TTL = 2 * 86_400.0
+"""Seconds for which the count of a contact's day is kept."""
 _FILE_COUNT_TTL = 20 * 365 * 86_400.0
 CONTACT_BLOCK = 64 * 1024
 TENANT_BLOCK = 1024 * 1024
@@ -45,19 +46,19 @@ class StorageQuota:
         limit of the contact) and StorageFull (limit of the tenant)."""
         limits = self._limits(tenant)
         if contact and not await self._reserve(
-            self._build_daily_key(tenant, contact), size, limits.contact_bytes_per_day, _DAILY_COUNT_TTL
+            self._build_daily_key(tenant, contact), size, limits.contact_bytes_per_day, DAILY_COUNT_TTL
         ):
             raise self._build_daily_error("this conversation has reached its daily limit for stored data")
         if not await self._reserve(_build_files_key(tenant), size, limits.stored_file_bytes, _FILE_COUNT_TTL):
             if contact:
-                await self._add(self._build_daily_key(tenant, contact), -size, _DAILY_COUNT_TTL)
+                await self._add(self._build_daily_key(tenant, contact), -size, DAILY_COUNT_TTL)
             log.warning("storage_full", tenant=tenant, limit=limits.stored_file_bytes)
             raise StorageFull("no more files can be stored here")
 
     async def release_file(self, tenant: str, contact: str, size: int) -> None:
         """Take back the count of a file that was not stored."""
         if contact:
-            await self._add(self._build_daily_key(tenant, contact), -size, _DAILY_COUNT_TTL)
+            await self._add(self._build_daily_key(tenant, contact), -size, DAILY_COUNT_TTL)
         await self._add(_build_files_key(tenant), -size, _FILE_COUNT_TTL)
 
     async def reserve_text(self, tenant: str, contact: str, size: int) -> None:
@@ -82,9 +83,9 @@ class StorageQuota:
         reserved = self._reserved.get(key, 0)
         if reserved < size:
             more = max(size, block)
-            if await self._reserve(key, more, limit, _DAILY_COUNT_TTL):
+            if await self._reserve(key, more, limit, DAILY_COUNT_TTL):
                 reserved = self._reserved.get(key, 0) + more
-            elif await self._reserve(key, size, limit, _DAILY_COUNT_TTL):
+            elif await self._reserve(key, size, limit, DAILY_COUNT_TTL):
                 reserved = self._reserved.get(key, 0) + size
             else:
                 return False

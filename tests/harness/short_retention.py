@@ -49,7 +49,7 @@ def shorten_retention(seconds: float) -> None:
         return await take(self, key, keep=min(keep, seconds), **options)
 
     setattr(RedisLimiter, "take", take_briefly)  # noqa: B010 (a method of a class)
-    vars(quotas)["_DAILY_COUNT_TTL"] = seconds
+    vars(quotas)["DAILY_COUNT_TTL"] = seconds
     defaults = SqliteBus.__init__.__kwdefaults__
     assert defaults is not None
     defaults.update(clean_every=every, tombstone_grace=every)
