@@ -19,6 +19,7 @@ from schemas import topics
 from schemas.envelope import Envelope, envelope
 from schemas.errors import NotFound
 from schemas.ports import Blobs, Bus, Clock, Removal, RemovalStep, Retention, RetentionPeriods, State
+from schemas.privacy.key_service import ContactKeyService
 
 log = structlog.get_logger("parley.storage")
 
@@ -29,6 +30,7 @@ SHORTEST_PERIOD = 15.0
 LONGEST_PERIOD = 3600.0
 """Seconds between two rounds. A round looks at every conversation."""
 SETTLED_AT_ONCE = 200
+KEYS_AT_ONCE = 200
 _SOURCE = "parley/retention"
 _ATTEMPTS = 20
 _ANY = timedelta(days=1)
@@ -46,6 +48,7 @@ class RetentionCleaner:
         periods: Mapping[str, RetentionPeriods],
         groups: Iterable[str],
         clock: Clock,
+        keys: ContactKeyService | None = None,
     ) -> None:
         self._bus = bus
         self._state = state
@@ -53,6 +56,7 @@ class RetentionCleaner:
         self._periods = dict(periods)
         self._groups = list(groups)
         self._clock = clock
+        self._keys = keys
         self._holder = uuid4().hex
 
     @property
@@ -72,6 +76,8 @@ class RetentionCleaner:
             return 0
         removed = await self._sweep_conversations(retention)
         removed += await self._sweep_tenants(retention)
+        if self._keys is not None and await self._acquire_lease():
+            await self._remove_keys(retention, self._keys)
         if await self._acquire_lease():
             await retention.tidy(now=self._clock())
         if removed:
@@ -113,6 +119,19 @@ class RetentionCleaner:
             if after and not await self._acquire_lease():
                 break
         return removed
+
+    async def _remove_keys(self, retention: Retention, keys: ContactKeyService) -> None:
+        """Go on with the removal of the keys of removed contacts. Each takes two rounds at least."""
+        for tenant in self._periods:
+            after, is_first = "", True
+            while is_first or after:
+                is_first = False
+                contacts = await retention.list_unused_keys(tenant, after=after, limit=KEYS_AT_ONCE)
+                for contact in contacts:
+                    is_used = await self._state.contacts.get(tenant, contact) is not None
+                    if await keys.retire(tenant, contact, is_used=is_used):
+                        await retention.settle_key(tenant, contact)
+                after = contacts[-1] if len(contacts) == KEYS_AT_ONCE and await self._acquire_lease() else ""
 
     async def _settle_all(self, retention: Retention) -> None:
         while removals := await retention.list_removals(limit=SETTLED_AT_ONCE):

@@ -117,4 +117,5 @@ def build_retention_cleaner(services: ProcessServices) -> RetentionCleaner:
         # Of all channels: records may have been parked before a channel was removed from the configuration.
         groups=[name_group(channel) for channel in CHANNELS for name_group in name_groups],
         clock=services.clock,
+        keys=services.contact_keys,
     )

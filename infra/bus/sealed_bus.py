@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from schemas.conversation import Conversation
 from schemas.envelope import Envelope
@@ -259,6 +260,8 @@ async def _open(keys: ContactKeyService, record: Record) -> Record:
     key = keys.get_cached(tenant, contact)
     if key is None or key.generation < generation:
         key = await keys.get(tenant, contact, least=generation)
+    if key is None and keys.may_be_removed(datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)):
+        return sealed_events.forget_record(record)
     return sealed_events.open_record(record, key)
 
 

@@ -77,7 +77,7 @@ class _RebuildJob:
     limit: int
     progress: Progress
     periods: Mapping[str, RetentionPeriods]
-    tombstones: Mapping[str, int]
+    tombstones: Mapping[tuple[str, str], int]
     report: RebuildReport
 
     def count(self, counter: Counted) -> None:
@@ -85,6 +85,10 @@ class _RebuildJob:
         setattr(self.report, counter, total)
         if total % PROGRESS_EVERY == 0:
             self.progress(counter, total)
+
+    def was_removed(self, record: Record) -> bool:
+        """Tell whether a tombstone comes after the record of a compacted topic."""
+        return record.offset < self.tombstones.get((record.topic, record.key), 0)
 
 
 async def rebuild(
@@ -121,9 +125,15 @@ async def rebuild(
     return report
 
 
-async def _read_tombstones(bus: Bus) -> dict[str, int]:
-    """Offsets of the tombstones by key. What comes before one on the log was removed, but may not be compacted yet."""
-    return {record.key: record.offset async for record in await bus.read(topics.STATE) if record.value is None}
+async def _read_tombstones(bus: Bus) -> dict[tuple[str, str], int]:
+    """Offsets of the tombstones by topic and key. What comes before one on the log was removed, but may not be
+    compacted yet."""
+    return {
+        (topic, record.key): record.offset
+        for topic in (topics.STATE, topics.KEYS)
+        async for record in await bus.read(topic)
+        if record.value is None
+    }
 
 
 @contextmanager
@@ -173,7 +183,7 @@ class _LogReading:
     async def _restore_contact_keys(self) -> None:
         async with ParallelWrites() as writes:
             async for record, payload in self._read(topics.KEYS):
-                if isinstance(payload, ContactKey):
+                if isinstance(payload, ContactKey) and not self._job.was_removed(record):
                     await writes.add(record.key, self._job.port.restore_contact_key(payload))
 
     async def _restore_snapshots(self) -> set[str]:
@@ -181,7 +191,7 @@ class _LogReading:
         conversations, port = set[str](), self._job.port
         async with ParallelWrites() as writes:
             async for record, payload in self._read(topics.STATE, by_tenant=self._first):
-                if record.offset < self._job.tombstones.get(record.key, 0):
+                if self._job.was_removed(record):
                     continue
                 if isinstance(payload, Contact):
                     self._job.count("contacts")

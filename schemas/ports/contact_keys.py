@@ -16,3 +16,7 @@ class ContactKeys(Protocol):
         """Store the key unless one of the same or a higher ``rank`` is stored, and return the one that is stored then.
         So of several processes that make a key at once all use the same one, and nothing replaces an erased key but
         one of a later generation."""
+
+    async def remove(self, key: ContactKey) -> bool:
+        """Remove the key if it is the one that is stored, with the same ``rank``. Returns whether none is stored
+        then."""

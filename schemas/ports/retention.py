@@ -57,7 +57,8 @@ class Retention(Protocol):
     async def sweep_tenant(
         self, tenant: str, periods: RetentionPeriods, *, letters_before: datetime, now: datetime, after: str = ""
     ) -> RemovalStep:
-        """Remove expired contacts that have no conversation, and dead letters from before a time."""
+        """Remove expired contacts that have no conversation, and dead letters from before a time. Notes the keys of
+        these contacts in the same step."""
 
     async def list_removals(self, *, limit: int) -> list[Removal]:
         """Removals that are not settled yet, each from the step that removed the item."""
@@ -65,6 +66,12 @@ class Retention(Protocol):
     async def settle(self, removal: Removal, *, revived: bool = False) -> bool:
         """Forget the removal, because the item is removed everywhere. False, and nothing changes, when the state holds
         it again; with ``revived`` it is forgotten in any case."""
+
+    async def list_unused_keys(self, tenant: str, *, after: str = "", limit: int) -> list[str]:
+        """Contacts behind ``after``, in order, that were removed and whose keys were not settled yet."""
+
+    async def settle_key(self, tenant: str, contact: str) -> None:
+        """Forget that the key of a removed contact is still to be removed."""
 
     async def tidy(self, *, now: datetime) -> None:
         """Give back space, and forget numbers of transcripts that no client can know any more."""

@@ -20,9 +20,10 @@ class ContactKey(WireModel):
     """``parley.contact.key.v1``: the key of everything that is said by, to or about one contact. ``wrapped`` is
     encrypted (base64), and empty once the key is erased.
 
-    ``generation`` counts the keys of a contact from 1: somebody who writes again after an erasure gets the next one,
-    and ``said_after`` is the time of that erasure. ``revision`` counts how often the same key was wrapped anew.
-    ``key_id`` names the secret that wraps it."""
+    ``generation`` is higher for each later key of a contact: somebody who writes again after an erasure gets the next
+    one, and ``said_after`` is the time of that erasure. ``revision`` counts the changes of the same key. ``key_id``
+    names the secret that wraps it. ``retired_at``: the time at which retention began to remove the key; whoever seals
+    with it after that keeps it."""
 
     tenant: str
     contact_id: str
@@ -34,6 +35,7 @@ class ContactKey(WireModel):
     created_at: datetime
     erased_at: datetime | None = None
     said_after: datetime | None = None
+    retired_at: datetime | None = None
 
     @property
     def rank(self) -> str:
@@ -48,4 +50,9 @@ class ContactKey(WireModel):
 
     def erase(self, now: datetime) -> ContactKey:
         """Return the record that remains of an erased key."""
-        return self.model_copy(update={"stage": "erased", "wrapped": "", "key_id": "", "erased_at": now})
+        changes = {"stage": "erased", "wrapped": "", "key_id": "", "erased_at": now, "retired_at": None}
+        return self.model_copy(update=changes)
+
+    def retire(self, at: datetime | None) -> ContactKey:
+        """Return the key as retention begins to remove it; with None, as somebody uses it again."""
+        return self.model_copy(update={"retired_at": at, "revision": self.revision + 1})

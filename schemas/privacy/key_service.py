@@ -8,7 +8,7 @@ import base64
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -31,6 +31,11 @@ MAX_CACHED = 20_000
 """Keys that one process holds unwrapped: about 10 MB."""
 CACHE_LIFETIME = timedelta(seconds=30)
 """The time after which a process notices that another one has erased a key."""
+RETIRED_FOR = 2 * CACHE_LIFETIME
+"""The time between the first and the last step of removing an unused key: by then no process that remembers it from
+before may still seal with it."""
+KEPT_AT_LEAST = timedelta(days=8)
+"""The shortest retention of contacts: the key of a record that is younger is missing by mistake."""
 LOG_LIFETIME = timedelta(seconds=60)
 """The time for which keys that were read from the log are used while the state store is rebuilt."""
 
@@ -78,7 +83,8 @@ class ContactKeyService:
         stored = await self._load(tenant, contact)
         if stored is None or stored.stage == "made":
             return None
-        return self._remember(stored)
+        # One that is being removed is not remembered, so that nothing is sealed with it.
+        return self._remember(stored) if stored.retired_at is None else self.unwrap(stored)
 
     async def get_or_create(self, tenant: str, contact: str, *, said_at: datetime | None = None) -> UnwrappedKey:
         """The newest key of a contact, made now if there is none. Once it is erased it stays so, unless something was
@@ -97,6 +103,8 @@ class ContactKeyService:
             # On the log before its first use, because what it seals outlives the state store. If the process that made
             # it was killed before this, whoever needs it next goes on.
             stored = await self._publish(stored.model_copy(update={"stage": "kept"}))
+        while stored.retired_at is not None:
+            stored = await self._keys.put(stored.retire(None))
         return self._remember(stored)
 
     async def erase(self, tenant: str, contact: str) -> ContactKey:
@@ -116,6 +124,32 @@ class ContactKeyService:
         await self._bus.append([self.wrap_record(erased)])
         return erased
 
+    async def retire(self, tenant: str, contact: str, *, is_used: bool) -> bool:
+        """Remove the key of a contact whom retention has removed: call it until it returns True, which takes
+        ``RETIRED_FOR`` at least. ``is_used``: the contact exists again, so the key stays. So does an erased one. What
+        is sealed meanwhile begins the wait anew. Raises BusUnavailable, StateUnavailable, StateLost."""
+        stored = await self._keys.get(tenant, contact)
+        if is_used or (stored is not None and stored.stage == "erased"):
+            if stored is not None and stored.retired_at is not None:
+                await self._keys.put(stored.retire(None))
+            return True
+        if stored is not None:
+            if stored.retired_at is None:
+                await self._keys.put(stored.retire(self._clock()))
+                return False
+            if self._clock() < stored.retired_at + RETIRED_FOR or not await self._keys.remove(stored):
+                return False
+        await self._bus.append([self._build_tombstone(tenant, contact)])
+        following = await self._keys.get(tenant, contact)
+        if following is not None and following.stage != "made":
+            # Made meanwhile, so that its record on the log may be older than the tombstone.
+            await self._bus.append([self.wrap_record(following)])
+        return True
+
+    def may_be_removed(self, made_at: datetime) -> bool:
+        """Tell whether retention may have removed the key of something that was written then."""
+        return made_at < self._clock() - KEPT_AT_LEAST
+
     follow_every = 5.0
     """Seconds between two calls of ``follow_rotation``."""
 
@@ -133,19 +167,19 @@ class ContactKeyService:
         out. Returns how many were. Raises BusUnavailable, StateUnavailable, StateLost, and Unavailable if no secret
         opens a key."""
         count, current = 0, _name_secret(self._derive_secrets()[0])
-        async for record in await self._bus.read(topics.KEYS):
-            known = ContactKey.model_validate_json(record.value or b"")
+        async for known in self._read_records():
             stored = await self._keys.get(known.tenant, known.contact_id)
             if stored is not None and stored.stage == "kept" and stored.key_id != current:
                 await self._publish(self._wrap(stored, self._unwrap(stored), revision=stored.revision + 1))
                 count += 1
         return count
 
-    def make_key(self, tenant: str, contact: str, generation: int = 1) -> ContactKey:
-        """A new key that is stored nowhere yet."""
-        made = ContactKey(
-            tenant=tenant, contact_id=contact, generation=generation, stage="made", created_at=self._clock()
-        )
+    def make_key(self, tenant: str, contact: str, generation: int = 0) -> ContactKey:
+        """A new key that is stored nowhere yet, of this generation at least."""
+        now = self._clock()
+        # Minutes, so that it is above those of a key that retention removed, of which nothing is left.
+        generation = max(generation, int(now.timestamp()) // 60)
+        made = ContactKey(tenant=tenant, contact_id=contact, generation=generation, stage="made", created_at=now)
         return self._wrap(made, os.urandom(KEY_BYTES))
 
     async def _load(self, tenant: str, contact: str) -> ContactKey | None:
@@ -160,16 +194,32 @@ class ContactKeyService:
 
     async def _read_log(self) -> dict[tuple[str, str], ContactKey]:
         logged: dict[tuple[str, str], ContactKey] = {}
-        async for record in await self._bus.read(topics.KEYS):
-            found = ContactKey.model_validate_json(record.value or b"")
+        async for found in self._read_records():
             before = logged.get((found.tenant, found.contact_id))
             if before is None or found.rank > before.rank:
                 logged[found.tenant, found.contact_id] = found
         return logged
 
+    async def _read_records(self) -> AsyncIterator[ContactKey]:
+        """The keys on the log. The state of those before a tombstone is told by the state store alone."""
+        async for record in await self._bus.read(topics.KEYS):
+            if record.value is not None:
+                yield ContactKey.model_validate_json(record.value)
+
     async def _publish(self, key: ContactKey) -> ContactKey:
         await self._bus.append([self.wrap_record(key)])
         return await self._keys.put(key)
+
+    def _build_tombstone(self, tenant: str, contact: str) -> Envelope:
+        return envelope(
+            topics.CONTACT_KEY,
+            None,
+            id=str(uuid4()),
+            time=self._clock(),
+            source=SOURCE,
+            tenant=tenant,
+            subject=contact,
+        )
 
     def wrap_record(self, key: ContactKey) -> Envelope:
         """The event that holds a key on the log."""

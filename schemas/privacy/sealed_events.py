@@ -111,7 +111,7 @@ def open_record(record: Record, key: UnwrappedKey | None) -> Record:
         return record
     tenant, contact, generation = seal
     if key.generation > generation or key.cipher is None:
-        return _rewrite(record, ERASED, None)
+        return forget_record(record)
     value = record.value or b""
     place = _bind(tenant, contact, generation, record.headers.get("ce_id", ""), record.headers.get("ce_type", ""))
     start = len(_VERSION) + NONCE_BYTES
@@ -119,6 +119,11 @@ def open_record(record: Record, key: UnwrappedKey | None) -> Record:
         return _rewrite(record, CONTENT_TYPE, key.cipher.decrypt(value[len(_VERSION) : start], value[start:], place))
     except (InvalidTag, ValueError):
         return record
+
+
+def forget_record(record: Record) -> Record:
+    """A sealed record without its value."""
+    return _rewrite(record, ERASED, None)
 
 
 def is_erased(record: Record) -> bool:

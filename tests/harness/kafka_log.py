@@ -27,6 +27,9 @@ class _LogOnly:
     async def put(self, key: ContactKey) -> NoReturn:
         raise StateLost("only the log is read", shards=frozenset())
 
+    async def remove(self, key: ContactKey) -> NoReturn:
+        raise StateLost("only the log is read", shards=frozenset())
+
 
 async def _find_nothing(_conversation: str) -> None:
     """Events are only read here."""

@@ -22,6 +22,7 @@ def shorten_retention(seconds: float) -> None:
     from infra.state.redis.client import codec
     from infra.state.redis.coordination import RedisLimiter
     from schemas.ports import RetentionPeriods
+    from schemas.privacy import key_service
 
     kept = timedelta(seconds=seconds)
     every = max(1.0, seconds / CLEANED_AT_LEAST)
@@ -30,6 +31,7 @@ def shorten_retention(seconds: float) -> None:
         (journal_rules, ("HORIZON",)),
         (retention_rules, ("NUMBERS_KEPT",)),
         (retention_cleaner, ("LETTERS_KEPT",)),
+        (key_service, ("KEPT_AT_LEAST",)),
     ):
         vars(module).update(dict.fromkeys(names, kept))
     vars(codec)["KEEP"] = int(seconds) + 1

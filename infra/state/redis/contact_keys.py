@@ -21,6 +21,11 @@ class RedisContactKeys:
         (stored,) = await self._shards.run(shard, "contact_key_put", [place], *pack_key(key))
         return _unpack(stored)
 
+    async def remove(self, key: ContactKey) -> bool:
+        shard, place = locate_keys(self._shards, key.tenant, key.contact_id)
+        (is_gone,) = await self._shards.run(shard, "contact_key_remove", [place], key.contact_id, key.rank)
+        return bool(is_gone)
+
 
 def locate_keys(shards: Shards, tenant: str, contact: str) -> tuple[int, str]:
     """The shard of a contact's key, and the hash there."""

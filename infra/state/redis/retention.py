@@ -120,7 +120,8 @@ class RedisRetention:
         if not retention_rules.is_contact_expired(contact, periods, now):
             return 0
         addresses = contact_keys(self._shards, tenant, [*contact.addresses, *contact.left])[1:]
-        keys = [start, index_key(self._shards, tenant), self._shards.key(shard, "rm"), *addresses]
+        _, unused = self._locate_unused_keys(tenant)
+        keys = [start, index_key(self._shards, tenant), self._shards.key(shard, "rm"), unused, *addresses]
         rows = list_changes([contact], [])
         terms = [part for at in range(0, len(rows), 3) for part in rows[at + 1 : at + 3]]
         (gone,) = await self._shards.run(
@@ -143,6 +144,19 @@ class RedisRetention:
             int(revived),
         )
         return bool(settled)
+
+    async def list_unused_keys(self, tenant: str, *, after: str = "", limit: int) -> list[str]:
+        shard, key = self._locate_unused_keys(tenant)
+        (found,) = await self._shards.run(shard, "unused_keys_list", [key], after, limit)
+        return [id_.decode() for id_ in found]
+
+    async def settle_key(self, tenant: str, contact: str) -> None:
+        shard, key = self._locate_unused_keys(tenant)
+        await self._shards.run(shard, "unused_key_settle", [key], contact)
+
+    def _locate_unused_keys(self, tenant: str) -> tuple[int, str]:
+        shard = contacts_shard(tenant)
+        return shard, self._shards.key(shard, "rk", tenant)
 
     def _place_of(self, removal: Removal) -> tuple[int, str]:
         """``(shard, key of the item)``."""

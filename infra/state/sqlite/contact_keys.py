@@ -18,6 +18,14 @@ class SqliteContactKeys:
     async def put(self, key: ContactKey) -> ContactKey:
         return await self._store.write(key.contact_id, lambda connection: put_key(connection, key), durable=True)
 
+    async def remove(self, key: ContactKey) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            query = "DELETE FROM state_contact_keys WHERE tenant = ? AND contact = ? AND rank = ?"
+            connection.execute(query, (key.tenant, key.contact_id, key.rank))
+            return load_key(connection, key.tenant, key.contact_id) is None
+
+        return await self._store.write(key.contact_id, work, durable=True)
+
 
 def load_key(connection: sqlite3.Connection, tenant: str, contact: str) -> ContactKey | None:
     query = "SELECT body FROM state_contact_keys WHERE tenant = ? AND contact = ?"

@@ -120,7 +120,9 @@ class SqliteRetention:
         return total
 
     async def list_removals(self, *, limit: int) -> list[Removal]:
-        query = "SELECT kind, id, tenant, channel, account, conversation FROM state_removals LIMIT ?"
+        query = (
+            "SELECT kind, id, tenant, channel, account, conversation FROM state_removals WHERE kind <> 'key' LIMIT ?"
+        )
         return await self._store.read(
             ALL_SHARDS, lambda connection: [Removal(*row) for row in connection.execute(query, (limit,))]
         )
@@ -133,6 +135,16 @@ class SqliteRetention:
             return True
 
         return await self._store.write(ALL_SHARDS, work)
+
+    async def list_unused_keys(self, tenant: str, *, after: str = "", limit: int) -> list[str]:
+        query = "SELECT id FROM state_removals WHERE kind = 'key' AND id > ? AND tenant = ? ORDER BY id LIMIT ?"
+        return await self._store.read(
+            ALL_SHARDS, lambda connection: [id_ for (id_,) in connection.execute(query, (after, tenant, limit))]
+        )
+
+    async def settle_key(self, tenant: str, contact: str) -> None:
+        query = "DELETE FROM state_removals WHERE kind = 'key' AND id = ? AND tenant = ?"
+        await self._store.write(ALL_SHARDS, partial(_execute, query, (contact, tenant)))
 
     async def tidy(self, *, now: datetime) -> None:
         at = rules.to_micros(now)
@@ -281,6 +293,8 @@ def _remove_contact(
     connection.executemany("DELETE FROM state_contacts WHERE tenant = ? AND id = ?", rows)
     contact_search.remove_terms(connection, tenant, same)
     _add_removals(connection, [Removal("contact", each, tenant) for each in same])
+    query = "INSERT OR IGNORE INTO state_removals VALUES ('key', ?, ?, '', '', '')"
+    connection.executemany(query, [(each, tenant) for each in same])
     return len(same)
 
 

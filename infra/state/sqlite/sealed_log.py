@@ -42,6 +42,8 @@ def _seal(connection: sqlite3.Connection, event: Envelope, sealer: EventSealer) 
         made = stored or sealer.keys.make_key(event.tenant, contact)
         stored = contact_keys.put_key(connection, made.model_copy(update={"stage": "kept"}))
         records.append(sealer.keys.wrap_record(stored))
+    elif stored.retired_at is not None:
+        stored = contact_keys.put_key(connection, stored.retire(None))
     return [*records, sealed_events.seal_event(event, contact, sealer.keys.unwrap(stored))]
 
 

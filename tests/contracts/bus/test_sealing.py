@@ -24,7 +24,7 @@ from schemas.errors import StateUnavailable
 from schemas.messages import Author, InboundMessage, OutboundMessage
 from schemas.ports import Batch, Bus, Record, State
 from schemas.privacy.contact_keys import ContactKey
-from schemas.privacy.key_service import CACHE_LIFETIME, ContactKeyService
+from schemas.privacy.key_service import CACHE_LIFETIME, KEPT_AT_LEAST, ContactKeyService
 from tests.contracts.bus.engines import PARTITIONS, WEB, OpenBus
 
 pytestmark = pytest.mark.parametrize(
@@ -50,6 +50,9 @@ class Keys:
 
     async def put(self, key: ContactKey) -> ContactKey:
         return await self._keys.put(key)
+
+    async def remove(self, key: ContactKey) -> bool:
+        return await self._keys.remove(key)
 
 
 @dataclass
@@ -155,6 +158,18 @@ async def test_an_erased_contact_is_left_out_and_the_others_stay(installation: I
     await installation.open_keys().erase(TENANT, "ada")
     assert texts(await installation.read()) == ["hello"]
     assert await installation.read(topics.STATE) == []
+
+
+async def test_a_record_is_left_out_if_retention_may_have_removed_its_key(installation: Installation) -> None:
+    await installation.open_process().append([message("ada", "c1")])
+    key = await installation.keys.get(TENANT, "ada")
+    assert key is not None
+    await installation.keys.remove(key)
+    (written,) = await installation.read_raw()
+    installation.now = datetime.fromtimestamp(written.timestamp_ms / 1000, UTC) + KEPT_AT_LEAST
+    assert [record.value for record in await installation.read()] == [written.value], "its key is missing by mistake"
+    installation.now += timedelta(seconds=1)
+    assert await installation.read() == []
 
 
 async def test_a_redelivery_after_an_erasure_brings_nothing_back(installation: Installation) -> None:

@@ -176,6 +176,14 @@ async def test_a_contact_without_a_conversation_is_forgotten(state: State) -> No
     assert await state.contacts.get(TENANT, kept) is not None
     assert [contact.id for contact in (await state.contact_search.search(TENANT, "4917")).items] == [kept]
     assert await list_removals(state) == [Removal("contact", gone, TENANT)]
+    retention = retention_of(state)
+    assert await retention.list_unused_keys("other", limit=10) == []
+    assert await retention.list_unused_keys(TENANT, after=gone, limit=10) == []
+    assert await retention.list_unused_keys(TENANT, limit=10) == [gone]
+    await retention.settle_key("other", gone)
+    assert await retention.list_unused_keys(TENANT, limit=1) == [gone]
+    await retention.settle_key(TENANT, gone)
+    assert await retention.list_unused_keys(TENANT, limit=10) == []
     assert await resolve(state, "49170", 0) == gone
     assert not await retention_of(state).settle(Removal("contact", gone, TENANT))
 

@@ -18,8 +18,17 @@ from schemas import topics
 from schemas.errors import BusUnavailable, NotFound
 from schemas.messages import Address
 from schemas.ports import Bus, RetentionPeriods, State
+from schemas.privacy.key_service import RETIRED_FOR, ContactKeyService
 from tests.contracts.state.recorded_history import contact_event, open_log
-from tests.contracts.state.retention_samples import GROUPS, PERIODS, TENANT, days_ago, hold_conversation, list_removals
+from tests.contracts.state.retention_samples import (
+    GROUPS,
+    PERIODS,
+    TENANT,
+    days_ago,
+    hold_conversation,
+    list_removals,
+    retention_of,
+)
 from tests.contracts.state.samples import NOW, attachment, begin_turn, line, origin
 
 
@@ -78,6 +87,27 @@ async def test_the_snapshot_of_a_forgotten_contact_gets_a_tombstone(state: State
     await build_cleaner(state, bus, blobs).sweep()
     assert await newest_snapshots(bus) == {f"contact:{contact.id}": None}
     assert await list_removals(state) == []
+
+
+async def test_the_key_of_a_forgotten_contact_is_removed(state: State, bus: Bus, blobs: StoredBlobs) -> None:
+    clock = Clock()
+    keys = ContactKeyService(bus=bus, keys=state.contact_keys, derive_secrets=lambda: [b"1" * 32], clock=clock)
+    people = []
+    for name, days in (("gone", 61), ("kept", 59)):
+        addresses = [Address(channel="web", value=name)]
+        contact, _ = await state.contacts.resolve(TENANT, "web", "main", name, addresses, now=days_ago(days))
+        await keys.get_or_create(TENANT, contact.id)
+        people.append(contact.id)
+    periods = {TENANT: PERIODS}
+    cleaner = RetentionCleaner(
+        bus=bus, state=state, blobs=blobs, periods=periods, groups=GROUPS, clock=clock, keys=keys
+    )
+    for _ in range(2):
+        assert all([await state.contact_keys.get(TENANT, each) for each in people])
+        await cleaner.sweep()
+        clock.now += RETIRED_FOR
+    assert [await state.contact_keys.get(TENANT, each) is None for each in people] == [True, False]
+    assert await retention_of(state).list_unused_keys(TENANT, limit=10) == []
 
 
 async def test_a_conversation_that_came_back_meanwhile_keeps_a_snapshot(
