@@ -38,8 +38,10 @@ _BUILT_IN = {
 }
 
 
+@lru_cache
 def _plugins(group: str) -> dict[str, EntryPoint]:
-    """An installed plug-in replaces a built-in one with the same name."""
+    """An installed plug-in replaces a built-in one with the same name. Kept, because looking for installed ones reads
+    the metadata of every package."""
     installed = {entry.name: entry for entry in entry_points(group=group)}
     ours = {name: EntryPoint(name, value, group) for name, value in _BUILT_IN[group].items()}
     return installed | {name: entry for name, entry in ours.items() if name not in installed}

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gateway.config import loader
 from gateway.config.secret_keys import GENERATE_COMMAND
 from gateway.config.settings import Config
 from gateway.config.voice import VoiceSettings
+from gateway.config.yaml_reader import YamlReader
 from gateway.wiring.models.providers import build_voice
 from schemas.errors import ConfigInvalid
 
@@ -376,3 +378,11 @@ def test_an_earlier_name_is_shown_where_its_value_is_wrong(tmp_path: Path) -> No
 
 def test_only_the_new_names_are_documented() -> None:
     assert not RENAMED_PHRASES.keys() & VoiceSettings.model_json_schema()["properties"].keys()
+
+
+def test_values_and_positions_are_the_same_without_the_parser_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = ROOT / "examples" / "plantstore" / "parley.yaml"
+    fast = YamlReader(file, {}).read(file.read_text(encoding="utf-8"))
+    monkeypatch.delattr(yaml, "CSafeLoader")
+    assert YamlReader(file, {}).read(file.read_text(encoding="utf-8")) == fast
+    assert fast.position_of(("tenants", "plantstore")).endswith(":3")

@@ -1,9 +1,12 @@
-"""A location that no source reads is explained by what was probably meant."""
+"""Sources by location: a location that no source reads is explained by what was probably meant."""
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoints, entry_points
+
 import pytest
 
+from agent_worker.sources import registry
 from agent_worker.sources.registry import source_of
 from agent_worker.sources.website.sitemap import SitemapParser
 from schemas.errors import InvalidRequest, Unprocessable
@@ -29,3 +32,20 @@ def test_a_feed_that_is_configured_as_a_website_names_the_source_for_feeds(root:
     with pytest.raises(Unprocessable) as caught:
         SitemapParser("news.xml", 10).feed(f"<{root}>".encode())
     assert "write feed+ before its address" in caught.value.fix
+
+
+def test_installed_sources_are_looked_for_once_however_many_locations_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lookups = 0
+
+    def count_lookups(*, group: str) -> EntryPoints:
+        nonlocal lookups
+        lookups += 1
+        return entry_points(group=group)
+
+    monkeypatch.setattr(registry, "entry_points", count_lookups)
+    registry._plugins.cache_clear()
+    for number in range(100):
+        source_of(f"shop-{number}/documents")
+    assert lookups == 1
