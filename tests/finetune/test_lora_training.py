@@ -1,8 +1,12 @@
-"""A tiny random Llama is trained for real: the loss falls, training stops early, and the best checkpoint is kept."""
+"""A tiny random Llama is trained for real: the loss falls, training stops early, the best checkpoint is kept, and the
+adapter is promoted."""
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +17,33 @@ from peft import PeftModel
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from agent_worker.learning.finetune.lora_training import LoraOptions, TrainerCallback, collate, read_rows, train_adapter
+from agent_worker.learning.evals.results import CaseResult, CheckResult, RunResult
+from agent_worker.learning.evals.suite import Gate
+from agent_worker.learning.finetune.adapter_evaluation import AdapterEvaluation, LocaleScore, compare_locales
+from agent_worker.learning.finetune.lora_training import (
+    LoraOptions,
+    TrainerCallback,
+    collate,
+    compute_answer_loss,
+    read_rows,
+    train_adapter,
+)
 from agent_worker.learning.finetune.model_folder import read_base_model
 from agent_worker.learning.finetune.training_run import Attempt, TrainingRun, digest_files, list_versions, open_run
+from gateway.config.loader import load
+from gateway.finetune.adapter_registry import promote_adapter
 
 TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+CONFIG = """
+encoder: light
+models: {tiny: {provider: openai, model: tiny, base_url: "http://127.0.0.1:9/v1"}}
+tenants: {shop: {name: Shop, model: tiny, channels: {web: {main: {}}}}}
+"""
+EXPECTED = 60
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PLANTS = ["flava", "alata", "minor", "rubra", "regia", "nutans", "bifida", "gigantea"]
 
 
@@ -108,6 +131,37 @@ def test_the_loss_falls_training_stops_early_and_the_best_checkpoint_is_kept(
     assert attempt.losses[-1].step < 60 * 15, "it stopped early"
     assert {"torch", "transformers", "peft"} <= done.versions.keys()
     assert measure(base, tmp_path / "run" / done.model, data) == pytest.approx(min(measured), abs=0.02)
+    assert_promoted(base, tmp_path / "run" / done.model, data, tmp_path)
+
+
+def assert_promoted(base: Path, adapter: Path, data: Path, folder: Path) -> None:
+    """The adapter expects more of the answers to held-out contacts than its base, so it may answer."""
+    (file := folder / "parley.yaml").write_text(CONFIG)
+    model: Any = AutoModelForCausalLM.from_pretrained(base).eval()
+    before = check_answers(model, adapter, data)
+    after = check_answers(PeftModel.from_pretrained(model, adapter).eval(), adapter, data)
+    suite = compare_locales(before, after, {case.name: "en" for case in before.cases})
+    kept = LocaleScore(locale="all", cases=20, before=1.0, after=1.0, low=0.0, high=0.0)
+    evaluation = AdapterEvaluation(tenant="shop", base="tiny", model="shop-1", at=NOW, suite=suite, forgetting=[kept])
+    name = promote_adapter(load(file), evaluation, 0.5, "")
+    config = load(file)
+    assert (config.models[name].adapter_of, config.models[name].model) == ("tiny", "shop-1")
+    (rule,) = config.tenants["shop"].adapters
+    assert (rule.model, rule.base, rule.share) == (name, "tiny", 0.5)
+    assert rule.note.startswith("2026-06-01: 0% of 24 cases before, 100% after"), rule.note
+
+
+def check_answers(model: Any, adapter: Path, data: Path) -> RunResult:
+    """For each row of held-out contacts, whether the model expects the answer that people gave: its tokens are likelier
+    than one in ``EXPECTED``."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(adapter)
+    cases = []
+    for number, row in enumerate(read_rows(data / "sft.held-out.jsonl", tokenizer, LoraOptions())):
+        with torch.no_grad():
+            loss = float(compute_answer_loss(model, collate([row], tokenizer.pad_token_id)))
+        check = CheckResult(check="structure", passed=loss < math.log(EXPECTED))
+        cases.append(CaseResult(name=str(number), checks=[check]))
+    return RunResult(suite="s", tenant="shop", setup="x", at=NOW, gate=Gate(), cases=cases)
 
 
 def measure(base: Path, adapter: Path, data: Path) -> float:
@@ -121,6 +175,32 @@ def measure(base: Path, adapter: Path, data: Path) -> float:
             batch = collate(rows[at : at + 8], tokenizer.pad_token_id)
             losses.append(float(model(**batch).loss))
     return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("prompts", [["Water it.", "Water the plants of the shop."], ["A", "Begin otherwise"]])
+def test_the_loss_of_answers_has_the_gradients_of_the_whole_loss(
+    base: Path, tmp_path: Path, prompts: list[str]
+) -> None:
+    """Rows that begin with the same instructions, and rows that do not."""
+    lines = []
+    for number, prompt in enumerate(prompts):
+        system = "Answer from the passages." * 8 if len(prompts[0]) > 1 else prompt
+        roles = {"system": system, "user": prompt, "assistant": f"Water it every {number} days [1]."}
+        lines.append({"messages": [{"role": role, "content": text} for role, text in roles.items()]})
+    (file := tmp_path / "rows.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)))
+    tokenizer: Any = AutoTokenizer.from_pretrained(base)
+    batch = collate(read_rows(file, tokenizer, LoraOptions(batch=2)), tokenizer.pad_token_id)
+    model: Any = AutoModelForCausalLM.from_pretrained(base)
+    found = []
+    losses: list[Callable[[], Any]] = [lambda: model(**batch).loss, lambda: compute_answer_loss(model, batch)]
+    for compute in losses:
+        model.zero_grad()
+        (loss := compute()).backward()
+        found.append((float(loss.detach()), [each.grad.clone() for each in model.parameters()]))
+    (whole, expected), (answers, gradients) = found
+    assert answers == pytest.approx(whole, rel=1e-4)
+    for one, other in zip(expected, gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
 
 
 def test_overfitting_is_tried_again_with_a_smaller_rate_and_rank(base: Path, tmp_path: Path) -> None:

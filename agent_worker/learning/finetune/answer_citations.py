@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent_worker.grounding.gate import is_courtesy
 from agent_worker.grounding.numbers import find_quantities, missing_quantities
 from agent_worker.grounding.sentence_splitter import split_sentences
 from agent_worker.knowledge.text.analysis import terms
@@ -33,7 +34,8 @@ def cite_answer(text: str, passages: Sequence[Passage], asked: str) -> CitedAnsw
     cited: dict[int, Passage] = {}
     written: list[str] = []
     for sentence in filter(None, sentences):
-        n = _find_passage(sentence, passages)
+        # The gate lets thanks and greetings pass without a source, and a source for them would be a wrong one.
+        n = 0 if is_courtesy(sentence) else _find_passage(sentence, passages)
         if n:
             cited[n] = passages[n - 1]
         written.append(_add_mark(sentence, n) if n else sentence)

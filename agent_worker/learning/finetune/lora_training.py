@@ -19,6 +19,7 @@ try:
     from transformers import (
         AutoModelForCausalLM,
         AutoTokenizer,
+        DynamicCache,
         EarlyStoppingCallback,
         Trainer,
         TrainerCallback,
@@ -33,6 +34,8 @@ except ImportError as error:
 
 _IGNORED = -100
 """The label of tokens that are not to be learned."""
+_MIN_SHARED = 16
+"""Tokens at the beginning of all rows of a batch from which it is worth reading them apart."""
 _TARGETS = "all-linear"
 ADAPTER = "adapter"
 
@@ -79,7 +82,7 @@ def _train_once(run: TrainingRun, attempt: Attempt, data: Path, folder: Path, op
     lora = LoraConfig(r=attempt.rank, lora_alpha=2 * attempt.rank, target_modules=_TARGETS, task_type="CAUSAL_LM")
     rows = {split: read_rows(data / f"sft.{split}.jsonl", tokenizer, options) for split in ("train", "held-out")}
     padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    trainer = Trainer(
+    trainer = _AnswerTrainer(
         model=get_peft_model(base, lora),
         args=_build_arguments(run, attempt, folder, options),
         train_dataset=rows["train"],
@@ -94,6 +97,44 @@ def _train_once(run: TrainingRun, attempt: Attempt, data: Path, folder: Path, op
     attempt.losses = _read_losses(trainer.state.log_history, before)
     trainer.model.save_pretrained(folder / ADAPTER)
     tokenizer.save_pretrained(folder / ADAPTER)
+
+
+class _AnswerTrainer(Trainer):  # type: ignore[misc]  # untyped where it is not installed
+    """Computes the loss with ``compute_answer_loss``."""
+
+    def compute_loss(
+        self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        loss = compute_answer_loss(model, inputs, num_items_in_batch)
+        return (loss, {"loss": loss}) if return_outputs else loss
+
+
+def compute_answer_loss(model: Any, batch: Mapping[str, Any], learned: Any = None) -> Any:
+    """The mean loss of the tokens to learn, of which there are ``learned``. It has the same gradients as the loss that
+    the model computes itself, in half the time: a tenant's rows all begin with the same instructions, which are read
+    once for the whole batch, and only answers are compared with the vocabulary."""
+    ids, labels, mask = batch["input_ids"], batch["labels"], batch["attention_mask"]
+    is_learned = labels[:, 1:] != _IGNORED
+    columns = is_learned.any(dim=0).nonzero()[:, 0]
+    shared = _count_shared(ids, int(columns[0]))
+    cache = DynamicCache(config=model.config) if shared else None
+    if cache is not None:
+        model(input_ids=ids[:1, :shared], cache=cache, use_cache=True, logits_to_keep=1)
+        cache.batch_repeat_interleave(len(ids))
+    kept = columns - shared
+    logits = model(input_ids=ids[:, shared:], attention_mask=mask, cache=cache, logits_to_keep=kept).logits
+    targets = labels[:, columns + 1].flatten()
+    loss = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), targets, ignore_index=_IGNORED, reduction="sum"
+    )
+    return loss / (is_learned.sum() if learned is None else learned)
+
+
+def _count_shared(ids: Any, limit: int) -> int:
+    """The number of tokens that all rows begin with, at most ``limit``; 0 if there are too few."""
+    same = (ids[:, :limit] == ids[:1, :limit]).all(dim=0)
+    shared = int(same.long().cumprod(dim=0).sum()) if len(ids) > 1 else 0
+    return shared if shared >= _MIN_SHARED else 0
 
 
 def _build_arguments(run: TrainingRun, attempt: Attempt, folder: Path, options: LoraOptions) -> Any:
@@ -160,4 +201,4 @@ def _read_losses(history: Sequence[Mapping[str, Any]], before: float | None) -> 
     return [LossPoint(step=step, train=train.get(step), held_out=held_out.get(step)) for step in steps]
 
 
-__all__ = ["ADAPTER", "LoraOptions", "TrainerCallback", "collate", "read_rows", "train_adapter"]
+__all__ = ["ADAPTER", "LoraOptions", "TrainerCallback", "collate", "compute_answer_loss", "read_rows", "train_adapter"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -109,7 +110,7 @@ class PromptReader:
         return ReadPrompt(
             request=seen.prompt,
             canary=target.canary,
-            passages=passages,
+            passages=_find_shown(seen.prompt, passages),
             question=given.intake.text,
             locale=given.locale,
             answer=seen.answer,
@@ -211,6 +212,16 @@ class _ClosedProvider:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+def _find_shown(prompt: Prompt, passages: Sequence[Passage]) -> list[Passage]:
+    """The passages in the order of their numbers. A small context has no room for all of them."""
+    data: list[dict[str, str]] = []
+    for part in prompt.parts:
+        if isinstance(part, UserText) and not data:
+            data = json.loads(part.text).get("passages", [])
+    known = {(one.title, one.heading, one.text): one for one in passages}
+    return [known[one["title"], one["heading"], one["text"]] for one in data]
 
 
 def _is_repair(prompt: Prompt) -> bool:

@@ -19,7 +19,7 @@ from agent_worker.router.rules import RouteRules
 from agent_worker.settings import TenantRules, WorkerSettings
 from tests.simulators.models.server import ModelServer, Script
 from tests.unit.agent_worker.worker_environment import RETURNS, TENANT, VOICE
-from tests.unit.finetune.feedback_log import FeedbackLog, open_feedback_log
+from tests.unit.finetune.feedback_log import ANY_MODEL, FeedbackLog, open_feedback_log, replace_limits
 
 HEAT = "Do you add a heat pack in winter?"
 POTS = "Within how many days can I return pots?"
@@ -88,6 +88,27 @@ async def test_a_question_that_was_declined_is_learned_from_what_a_person_answer
     assert (example.source, example.rejected) == ("person_wrote", "")
     assert "Mondays and Tuesdays" in example.chosen
     assert example.to_sft()["messages"][-1] == {"role": "assistant", "content": example.chosen}
+
+
+async def test_thanks_and_greetings_of_people_get_no_source(log: FeedbackLog) -> None:
+    await log.says(POTS)
+    await log.thumbs("down")
+    await log.answers("You can return pots within 30 days of delivery. Have a good day!")
+    assert (await read_one(log)).chosen == "You can return pots within 30 days of delivery [1]. Have a good day!"
+
+
+async def test_passages_that_a_small_context_has_no_room_for_are_no_source(log: FeedbackLog) -> None:
+    await log.says(HEAT)
+    await log.thumbs("down")
+    await log.answers("Parcels leave our nursery on Mondays and Tuesdays.")
+    whole = await read_one(log)
+    shown = json.loads(whole.prompt[1].content)["passages"]
+    assert whole.chosen == "Parcels leave our nursery on Mondays and Tuesdays [2]."
+    system, request = (each.content for each in whole.prompt)
+    room = (len(system.partition("\nPlaceholders")[0]) + len(request) - len(json.dumps(shown[1:]))) // 3 + 5
+    small = replace_limits(ANY_MODEL, context=room + 50, output=50)
+    (example,) = await log.read_examples(small)
+    assert (example.problem, example.chosen) == ("not_grounded", ""), "the model did not see it"
 
 
 async def test_drafts_that_were_sent_changed_and_discarded(log: FeedbackLog) -> None:
