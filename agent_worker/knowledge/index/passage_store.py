@@ -162,13 +162,13 @@ class PassageStore:
         self._path = path
         self._writer: sqlite3.Connection | None = None
         self._readers: list[sqlite3.Connection] = []
-        with closing(self._connect()) as opened:
-            opened.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-            opened.execute("PRAGMA journal_mode = WAL")
-            if not opened.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                opened.executescript(f"BEGIN; {_SCHEMA} COMMIT")
-            elif (problem := opened.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise sqlite3.DatabaseError(problem)
+        opened = self._connect()
+        try:
+            _check_file(opened)
+        except BaseException:
+            opened.close()
+            raise
+        self._readers.append(opened)
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
@@ -315,6 +315,16 @@ class PassageStore:
                 query += " WHERE id IN (SELECT value FROM json_each(?))"
                 rows = reader.execute(query, (json.dumps(list(documents)),)).fetchall()
         return [VectorSummary(passage_numbers(number, count), *rest) for number, count, *rest in rows]
+
+
+def _check_file(opened: sqlite3.Connection) -> None:
+    """Create the tables of a new file. Raises sqlite3.DatabaseError when the file is damaged."""
+    opened.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+    opened.execute("PRAGMA journal_mode = WAL")
+    if not opened.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        opened.executescript(f"BEGIN; {_SCHEMA} COMMIT")
+    elif (problem := opened.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise sqlite3.DatabaseError(problem)
 
 
 def _read_generation(connection: sqlite3.Connection) -> int:

@@ -65,7 +65,8 @@ class TenantIndex:
 
     def _open(self) -> None:
         stamp = self._directory / _FORMAT_FILE
-        if self._directory.exists() and (not stamp.exists() or stamp.read_text() != self._format):
+        is_current = stamp.exists() and stamp.read_text() == self._format
+        if not is_current and self._directory.exists():
             shutil.rmtree(self._directory)
         try:
             self._load()
@@ -73,7 +74,9 @@ class TenantIndex:
             log.warning("index_rebuilt", directory=self._directory.name, reason=type(error).__name__)
             shutil.rmtree(self._directory, ignore_errors=True)
             self._load()
-        stamp.write_text(self._format)
+            is_current = False
+        if not is_current:
+            stamp.write_text(self._format)
 
     def _load(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)

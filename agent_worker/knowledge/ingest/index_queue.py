@@ -31,14 +31,19 @@ class Backlog:
 
 
 class IndexQueue:
-    """The queue of one event loop. A later change of a document replaces an earlier one that is still pending.
+    """The queue of one event loop. A later change of a document replaces an earlier one that is still pending. No call
+    takes longer because there are more tenants.
 
     :meth:`take` starts a batch and :meth:`settle` ends it. In between no other batch of that tenant is handed out, so
     an index has one writer and a document's changes stay in order.
     """
 
     def __init__(self) -> None:
-        self._backlogs: OrderedDict[str, Backlog] = OrderedDict()
+        self._backlogs: dict[str, Backlog] = {}
+        self._waiting: OrderedDict[str, None] = OrderedDict()
+        """Tenants with pending changes and no batch in progress, in the order of their turns."""
+        self._unapplied: dict[int, OrderedDict[int, None]] = {}
+        """By partition, offsets of all tenants that are not searchable yet, ascending."""
         self._read: dict[int, int] = {}
         self.size = 0
         """Bytes of all pending documents."""
@@ -52,17 +57,18 @@ class IndexQueue:
         before = backlog.pending.get(document)
         self.size += len(record.value or b"") - (before.size if before else 0)
         backlog.pending[document] = PendingChange(record, [*(before.offsets if before else ()), record.offset])
-        backlog.unapplied.setdefault(record.partition, OrderedDict())[record.offset] = None
+        for unapplied in (backlog.unapplied, self._unapplied):
+            unapplied.setdefault(record.partition, OrderedDict())[record.offset] = None
+        if not backlog.busy:
+            self._waiting.setdefault(tenant)
         return True
 
     def take(self, most: int) -> tuple[str, list[tuple[str, PendingChange]]] | None:
         """The next tenant with its oldest changes, at most ``most``; None when nothing can be taken now."""
-        free = (name for name, each in self._backlogs.items() if each.pending and not each.busy)
-        tenant = next(free, None)
-        if tenant is None:
+        if not self._waiting:
             return None
+        tenant, _ = self._waiting.popitem(last=False)
         backlog = self._backlogs[tenant]
-        self._backlogs.move_to_end(tenant)
         backlog.busy = True
         taken = [backlog.pending.popitem(last=False) for _ in range(min(most, len(backlog.pending)))]
         self.size -= sum(each.size for _, each in taken)
@@ -74,9 +80,9 @@ class IndexQueue:
         """End a batch with the changes that were applied, and those to be taken again, in the batch's order."""
         backlog = self._backlogs[tenant]
         for change in applied:
-            offsets = backlog.unapplied[change.record.partition]
-            for offset in change.offsets:
-                offsets.pop(offset, None)
+            for unapplied in (backlog.unapplied, self._unapplied):
+                for offset in change.offsets:
+                    unapplied[change.record.partition].pop(offset, None)
         for document, change in reversed(list(remaining)):
             newer = backlog.pending.get(document)
             if newer is not None:
@@ -86,7 +92,9 @@ class IndexQueue:
             backlog.pending.move_to_end(document, last=False)
             self.size += change.size
         backlog.busy = False
-        if not backlog.pending and not any(backlog.unapplied.values()):
+        if backlog.pending:
+            self._waiting[tenant] = None
+        elif not any(backlog.unapplied.values()):
             del self._backlogs[tenant]
 
     @property
@@ -99,11 +107,11 @@ class IndexQueue:
         if any(self._read.get(partition, -1) < offset for partition, offset in head.items()):
             return False
         backlog = self._backlogs.get(tenant)
-        return backlog is None or _is_applied(backlog, head)
+        return backlog is None or _is_applied(backlog.unapplied, head)
 
     def is_everything_searchable(self, position: Mapping[int, int]) -> bool:
         """Return whether searches see every tenant's changes up to these offsets."""
-        return all(_is_applied(backlog, position) for backlog in self._backlogs.values())
+        return _is_applied(self._unapplied, position)
 
     def count_unsearchable(self, tenant: str) -> int:
         """Number of the tenant's changes that a search cannot see yet."""
@@ -111,7 +119,5 @@ class IndexQueue:
         return sum(map(len, backlog.unapplied.values())) if backlog else 0
 
 
-def _is_applied(backlog: Backlog, position: Mapping[int, int]) -> bool:
-    return all(
-        next(iter(offsets)) > position.get(partition, -1) for partition, offsets in backlog.unapplied.items() if offsets
-    )
+def _is_applied(unapplied: Mapping[int, OrderedDict[int, None]], position: Mapping[int, int]) -> bool:
+    return all(next(iter(offsets)) > position.get(partition, -1) for partition, offsets in unapplied.items() if offsets)

@@ -101,3 +101,19 @@ def test_an_index_in_use_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(TenantIndex, "read", close_and_read)
     found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
     assert [hit.version for hit in found] == [1]
+
+
+def test_opening_an_index_that_has_not_changed_writes_nothing(tmp_path: Path) -> None:
+    """At a start all tenants' indexes are opened."""
+    index = TenantIndex(tmp_path / "index", None)
+    put(index, 1, "public")
+    index.close()
+    before = _modified(tmp_path)
+    again = TenantIndex(tmp_path / "index", None)
+    assert again.versions == index.versions
+    again.close()
+    assert _modified(tmp_path) == before
+
+
+def _modified(folder: Path) -> dict[str, int]:
+    return {str(file): file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}

@@ -99,3 +99,26 @@ def test_the_size_of_what_waits_is_known() -> None:
     assert queue.size == 0
     queue.settle(tenant, [], batch)
     assert queue.size == 3
+
+
+def test_a_thousand_tenants_take_turns_in_the_order_of_their_first_changes() -> None:
+    queue = build_queue(*((f"shop-{n % 1000}", f"d{n}") for n in range(2000)))
+    order = []
+    while (taken := queue.take(1)) is not None:
+        tenant, batch = taken
+        order.append(tenant)
+        assert not queue.is_everything_searchable(queue.position)
+        queue.settle(tenant, [each for _, each in batch], [])
+    assert order == [f"shop-{n % 1000}" for n in range(2000)]
+    assert queue.is_everything_searchable(queue.position)
+
+
+def test_a_change_that_arrives_during_a_batch_of_its_tenant_waits_for_the_end_of_the_batch() -> None:
+    queue = build_queue(("shop", "a"))
+    tenant, batch = take_batch(queue)
+    queue.put("shop", "b", record("shop", "b", 1))
+    assert queue.take(1) is None
+    assert not queue.is_everything_searchable({0: 0})
+    queue.settle(tenant, [each for _, each in batch], [])
+    assert queue.is_everything_searchable({0: 0})
+    assert take_batch(queue)[1][0][0] == "b"
