@@ -8,6 +8,8 @@
 
 An id begins with the time of the upload, so a listing tells how old an upload is. Releases before the one that wrote
 these ids stored files under the hash of their content; those stay readable under it.
+
+Files of contacts are sealed: the bytes, and the name in the description.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from schemas.messages import Attachment
 from schemas.ports import Clock, StoredFile, Upload
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.privacy.records import mask_file
+from schemas.privacy.sealed_files import FileKey, FileSealer
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -64,20 +67,22 @@ def open_blobs(
     data_dir: Path,
     clock: Clock = lambda: datetime.now(UTC),
     own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
+    sealer: FileSealer | None = None,
 ) -> StoredBlobs:
     """Open the blob store. ``file`` keeps files in ``data_dir/blobs``; ``s3://bucket/prefix`` takes credentials, region
     and endpoint from the usual ``AWS_…`` variables. ``own_numbers``: by tenant, the pattern of numbers that are no
-    cards. Raises ConfigInvalid."""
+    cards. Without a ``sealer`` files are stored as they are. Raises ConfigInvalid."""
     if url == "file":
         folder = data_dir / "blobs"
         store = LocalStore(folder, mkdir=True)
-        return StoredBlobs(store, clock, flush=lambda key: _flush(folder / key), own_numbers=own_numbers)
+        flush = lambda key: _flush(folder / key)  # noqa: E731
+        return StoredBlobs(store, clock, flush=flush, own_numbers=own_numbers, sealer=sealer)
     parts = urlsplit(url)
     if parts.scheme != "s3" or not parts.netloc:
         raise ConfigInvalid(f"blobs: {url} is neither file nor s3://bucket/prefix", fix="change `blobs`")
     try:
         bucket = S3Store(parts.netloc, prefix=parts.path.strip("/") or None, **_TIMEOUTS)
-        return StoredBlobs(bucket, clock, own_numbers=own_numbers)
+        return StoredBlobs(bucket, clock, own_numbers=own_numbers, sealer=sealer)
     except BaseError as error:
         raise ConfigInvalid(
             f"blobs: {url} cannot be used", fix="check AWS_REGION, AWS_ENDPOINT and the keys"
@@ -85,10 +90,15 @@ def open_blobs(
 
 
 class _Description(Attachment):
-    """The description that is stored beside a file. Descriptions of earlier releases lack the last two fields."""
+    """The description that is stored beside a file. Descriptions of earlier releases lack the last fields. ``contact``
+    and ``generation`` name the key that seals the file and its ``name``; "" if they are plain. ``seal`` opens the file.
+    """
 
     conversation: str = ""
     uploader: str = ""
+    contact: str = ""
+    generation: int = 0
+    seal: str = ""
 
     def to_stored_file(self) -> StoredFile:
         attachment = Attachment(id=self.id, name=self.name, type=self.type, size=self.size)
@@ -105,8 +115,10 @@ class StoredBlobs:
         *,
         flush: Callable[[str], None] | None = None,
         own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
+        sealer: FileSealer | None = None,
     ) -> None:
         self._store = store
+        self._sealer = sealer
         self._clock = clock
         self._flush = flush
         self._own_numbers = own_numbers
@@ -131,6 +143,8 @@ class StoredBlobs:
         description = _Description(
             id=id_, name=clean_name, type=kind, size=len(data), conversation=conversation, uploader=uploader
         )
+        attachment = description.to_stored_file().attachment
+        description, data = await self._seal(tenant, description, data, is_upload=not claimed)
         encoded = description.model_dump_json().encode()
         # The upload marker first, so that no file is left behind unnoticed; the description last: whoever finds it
         # finds the file.
@@ -139,17 +153,48 @@ class StoredBlobs:
         await self._write(_key(tenant, id_), data)
         if claimed or not conversation:
             await self._write(_description_key(tenant, id_), encoded)
-        return description.to_stored_file().attachment
+        return attachment
 
     async def get(self, tenant: str, attachment: str) -> tuple[Attachment, bytes]:
-        stored_file = await self.describe(tenant, attachment)
-        return stored_file.attachment, await self._read(_key(tenant, attachment))
+        description = await self._read_description(tenant, attachment)
+        key = await self._load_key(tenant, description)
+        data = await self._read(_key(tenant, attachment))
+        if key is not None:
+            description = description.model_copy(update={"name": key.open_name(description.name)})
+            data = await asyncio.to_thread(key.open_data, data, description.seal)
+        return description.to_stored_file().attachment, data
 
     async def describe(self, tenant: str, attachment: str) -> StoredFile:
-        try:
-            return await self._description(_description_key(tenant, attachment))
-        except NotFound:
-            return await self._description(_waiting_key(tenant, attachment))
+        description = await self._read_description(tenant, attachment)
+        key = await self._load_key(tenant, description)
+        if key is not None:
+            description = description.model_copy(update={"name": key.open_name(description.name)})
+        return description.to_stored_file()
+
+    async def _seal(
+        self, tenant: str, description: _Description, data: bytes, *, is_upload: bool
+    ) -> tuple[_Description, bytes]:
+        if self._sealer is None:
+            return description, data
+        conversation, uploader = description.conversation, description.uploader
+        key = await self._sealer.create_key(
+            tenant, description.id, conversation=conversation, uploader=uploader, is_upload=is_upload
+        )
+        if key is None:
+            return description, data
+        sealed, seal = await asyncio.to_thread(key.seal_data, data)
+        changes = {"contact": key.contact, "generation": key.generation, "seal": seal}
+        return description.model_copy(update=changes | {"name": key.seal_name(description.name)}), sealed
+
+    async def _load_key(self, tenant: str, description: _Description) -> FileKey | None:
+        """None for a plain file. Raises NotFound once the key is erased."""
+        if not description.contact:
+            return None
+        if self._sealer is None:
+            raise Unavailable(
+                "an attachment cannot be decrypted", fix="set secret_key to the one that it was stored with"
+            )
+        return await self._sealer.load_key(tenant, description.id, description.contact, description.generation)
 
     async def claim(self, tenant: str, attachment: str) -> None:
         if not await self._exists(_waiting_key(tenant, attachment)):
@@ -184,14 +229,14 @@ class StoredBlobs:
         """None when it was confirmed or deleted since it was listed."""
         claimed = await self._exists(_description_key(upload.tenant, upload.id))
         try:
-            description = await self._description(_waiting_key(upload.tenant, upload.id))
+            description = await self._parse_description(_waiting_key(upload.tenant, upload.id))
         except NotFound:
             return None
         return Upload(upload.tenant, upload.id, upload.at, description.conversation, claimed)
 
     async def delete(self, tenant: str, attachment: str) -> int:
         try:
-            size = (await self.describe(tenant, attachment)).attachment.size
+            size = (await self._read_description(tenant, attachment)).size
         except NotFound:
             size = 0
         # The upload marker last: an interrupted deletion is found again.
@@ -208,8 +253,15 @@ class StoredBlobs:
             raise _read_error() from error
         return size
 
-    async def _description(self, key: str) -> StoredFile:
-        return _Description.model_validate_json(await self._read(key)).to_stored_file()
+    async def _read_description(self, tenant: str, attachment: str) -> _Description:
+        """The description as it is stored. Raises NotFound."""
+        try:
+            return await self._parse_description(_description_key(tenant, attachment))
+        except NotFound:
+            return await self._parse_description(_waiting_key(tenant, attachment))
+
+    async def _parse_description(self, key: str) -> _Description:
+        return _Description.model_validate_json(await self._read(key))
 
     async def _exists(self, key: str) -> bool:
         try:

@@ -308,6 +308,9 @@ class Config(_WithSections):
     encrypt_log: bool = True
     """Whether what contacts say is encrypted on the log, under a key of each contact. Both kinds of records are read in
     either case, so `false` is for the first part of an upgrade, while releases still run that cannot read them."""
+    encrypt_files: bool = True
+    """Whether files of contacts and their names are encrypted in `blobs`, under the key of each contact. Both kinds of
+    files are read in either case, so `false` is for the first part of an upgrade, like that of ``encrypt_log``."""
     admin_token: Keys = Field(default_factory=KeyRing)
     """The token of the admin API and the console, at least 32 bytes. Embedded mode generates one if it is empty."""
     stall_seconds: float = Field(default=10.0, ge=0.5, le=300)

@@ -46,7 +46,15 @@ from gateway.wiring.consumers import (
     connector_consumers,
     worker_consumers,
 )
-from gateway.wiring.engines import Engine, channels_of, check_topics, open_engine, periods_of, refuse_embedded
+from gateway.wiring.engines import (
+    Engine,
+    build_file_sealer,
+    channels_of,
+    check_topics,
+    open_engine,
+    periods_of,
+    refuse_embedded,
+)
 from gateway.wiring.gauges import Readiness
 from gateway.wiring.models.encoders import open_encoder
 from gateway.wiring.models.transcription import open_voice_notes
@@ -100,7 +108,8 @@ async def open_services(
         library = await stack.enter_async_context(_open_library(config, engine, data_dir)) if searches else None
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now)
         own_number_finders = {name: tenant.protection.own_number_finder for name, tenant in config.tenants.items()}
-        blobs = QuotaBlobs(open_blobs(config.blobs, data_dir, utc_now, own_number_finders), quota)
+        sealer = build_file_sealer(config, engine)
+        blobs = QuotaBlobs(open_blobs(config.blobs, data_dir, utc_now, own_number_finders, sealer), quota)
         services = ProcessServices(
             config=config,
             bus=engine.bus,

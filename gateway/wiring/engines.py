@@ -20,6 +20,7 @@ from schemas import topics
 from schemas.errors import BusUnavailable, SetupError, TopicMismatch
 from schemas.ports import Bus, RetentionPeriods, State
 from schemas.privacy.key_service import ContactKeyService
+from schemas.privacy.sealed_files import FileSealer
 from schemas.topics import TopicSpec, topic_specs
 
 if TYPE_CHECKING:
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Engine:
     """The bus and the state store. ``watch`` checks and repairs the store while the process serves; None: others do.
-    ``contact_keys`` is None without a secret key."""
+    ``sealer`` seals under the keys of contacts; None without a secret key."""
 
     bus: Bus
     state: State
-    contact_keys: ContactKeyService | None = None
+    sealer: EventSealer | None = None
     watch: Callable[[], Coroutine[object, object, None]] | None = None
+
+    @property
+    def contact_keys(self) -> ContactKeyService | None:
+        return None if self.sealer is None else self.sealer.keys
 
 
 def channels_of(config: Config) -> list[str]:
@@ -117,7 +122,7 @@ async def _open_embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine
             await bus.start()
             await bus.create_topics(required_topics(config))
         try:
-            yield Engine(sealed, state, log.sealer.keys if log.sealer else None, mender.run)
+            yield Engine(sealed, state, log.sealer, mender.run)
         finally:
             await state.close()
             await bus.close()
@@ -137,6 +142,14 @@ def _build_sealer(config: Config, bus: Bus, state: State) -> EventSealer | None:
         clock=lambda: datetime.now(UTC),
     )
     return EventSealer(keys, state.conversations.get, is_sealing=config.encrypt_log)
+
+
+def build_file_sealer(config: Config, engine: Engine) -> FileSealer | None:
+    """The sealer of files; None where no secret could wrap keys."""
+    if engine.sealer is None:
+        return None
+    find_contact, clock = engine.sealer.load_contact, lambda: datetime.now(UTC)
+    return FileSealer(engine.sealer.keys, find_contact, clock, is_sealing=config.encrypt_files)
 
 
 def _open_database(data_dir: Path) -> Database:
@@ -178,7 +191,7 @@ async def _open_scaled(config: Config) -> AsyncIterator[Engine]:
     await bus.start()
     sealer = _build_sealer(config, bus, state)
     try:
-        yield Engine(SealedBus(bus, sealer) if sealer else bus, state, sealer.keys if sealer else None)
+        yield Engine(SealedBus(bus, sealer) if sealer else bus, state, sealer)
     finally:
         await state.close()
         await bus.close()

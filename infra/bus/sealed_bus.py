@@ -89,11 +89,16 @@ class EventSealer:
 
     async def _load_contact(self, event: Envelope) -> str:
         contact = self.find_contact(event)
-        if contact is None:
-            known = await self._load_conversation(event.conversation)
+        return await self.load_contact(event.conversation) if contact is None else contact
+
+    async def load_contact(self, conversation: str) -> str:
+        """The contact who began a conversation; "" if the state store does not know it."""
+        contact = self._contacts.get(conversation, "")
+        if not contact:
+            known = await self._load_conversation(conversation)
             contact = known.origin.contact_id if known is not None else ""
             if contact:
-                self.remember(event.conversation, contact)
+                self.remember(conversation, contact)
         return contact
 
 

@@ -84,8 +84,10 @@ async def test_a_copy_holds_secrets_and_attachments_for_its_owner_alone(
     live = {path.name for path in (tmp_path / "data").iterdir() if not path.name.startswith(".")}
     assert copied == (live - LEFT_OUT) | {"parley.db"}
     assert {"secret_key", "admin_token", "blobs"} <= copied
-    files = [path for path in (tmp_path / "copy" / "blobs").rglob("*") if path.is_file()]
-    assert b"a,b\n1,2\n" in [path.read_bytes() for path in files]
+    files = [_read_files(tmp_path / folder / "blobs") for folder in ("data", "copy")]
+    assert files[0] == files[1]
+    assert {".json", ""} == {Path(name).suffix for name in files[1]}
+    assert not any(b"a,b\n1,2\n" in data or b"table.csv" in data for data in files[1].values())
     assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o700
     for name in ("secret_key", "admin_token", "parley.db"):
         assert stat.S_IMODE((tmp_path / "copy" / name).stat().st_mode) == 0o600, name
@@ -94,6 +96,10 @@ async def test_a_copy_holds_secrets_and_attachments_for_its_owner_alone(
     assert status == 2
     assert "already exists" in output
     await made.stop()
+
+
+def _read_files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 async def test_a_backup_that_cannot_be_made_leaves_nothing_behind(fork_server: ForkServer, tmp_path: Path) -> None:
