@@ -14,6 +14,7 @@ from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.models.adapters import AdapterRule
 from agent_worker.router.rules import RouteRules
 from agent_worker.voice import DEFAULT_VOICE, Voice
+from schemas.actions import ActionMemory
 from schemas.privacy.cards import OwnNumbers
 
 
@@ -67,6 +68,14 @@ class ActionRules:
     def writing(self) -> bool:
         """Return whether any action changes something."""
         return any(action.writes for action in self.actions.values())
+
+    def may_have_begun(self, memory: ActionMemory | None) -> bool:
+        """Return whether an earlier attempt at a turn may have started an action that changes something. Where all of
+        them are confirmed first, that takes an open question."""
+        is_asked = memory is not None and memory.confirmation is not None
+        return self.writing and (
+            is_asked or any(action.writes and action.confirm is not True for action in self.actions.values())
+        )
 
 
 class MessageLimit(NamedTuple):

@@ -120,6 +120,20 @@ class Voice:
     quoted_from: str = "From our documents, in {language}:"
     none_of_these: str = "None of these"
     nothing_about: str = "Our documents say nothing about {name}."
+    erasure_title: str = "Delete my data"
+    erasure_explained: str = (
+        "I can delete everything that is stored here about you: our conversations with all messages and files, your "
+        "name and addresses, and what we noted. This cannot be undone. It does not change orders, invoices or accounts "
+        "elsewhere."
+    )
+    erasure_begun: str = (
+        "Your data is being deleted now; it takes a few minutes. This is our last message about it. You can write to "
+        "us again at any time, and we will start afresh."
+    )
+    erasure_unverified: str = (
+        "I cannot tell here whether all of this data is yours. Please ask again after signing in, or from where you "
+        "usually write to us."
+    )
     instructions: Mapping[str, str] = field(default_factory=dict)
     examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, PydanticUserError
 
 from agent_worker.actions.context import ActionContext
 from agent_worker.actions.parsing import in_language
+from agent_worker.nlu.classification import Topic
 from schemas.access import Role
 from schemas.errors import ConfigInvalid
 from schemas.messages import Assurance
@@ -98,6 +99,8 @@ class Action:
     check: Check | None = None
     preview: Preview | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
+    topic: Topic | Literal[""] = ""
+    """The topic of messages that request it, in every language. Such an action is not offered to models."""
 
     def title_in(self, locale: str) -> str:
         """The title in the contact's language, if there is one."""

@@ -13,16 +13,16 @@ from typing import get_args
 from agent_worker.actions.execution.scope import ActionScope, Seal
 from agent_worker.actions.execution.turn_actions import TurnActions, as_handoff
 from agent_worker.actions.service import ActionService
-from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
+from agent_worker.actions.slot_filling.action_matching import asks_for_rules, match_action, names_anything
 from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
 from agent_worker.handoff.draft_replies import LOCAL
 from agent_worker.handoff.handback import lines_after_handback
 from agent_worker.handoff.promises import add_promises, quote_promise
 from agent_worker.handoff.reply_templates import handoff_draft, not_found_draft
-from agent_worker.knowledge.text.query_splitting import SplitQuestion, is_question
+from agent_worker.knowledge.text.query_splitting import SplitQuestion, is_question, sentences_of
 from agent_worker.learning.turn_recorder import current_recorder, note_contact
 from agent_worker.models.adapters import apply_adapters
-from agent_worker.models.local.multiple_questions import handoff_with_answers
+from agent_worker.models.local.multiple_questions import handoff_with_answers, name_unanswered
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import topics_in
 from agent_worker.nlu.corrections import apply_corrections
@@ -91,7 +91,7 @@ class Answering:
             return reply
         if actions is not None:
             with stage("act"):
-                draft = await self.act(turn, actions)
+                draft = await self.act(turn, actions) or await act_on_topics(turn, actions)
             if draft is not None:
                 return Reply(draft)
         limit = await self._limits.check(turn)
@@ -253,6 +253,21 @@ class Answering:
                 return promise
         question = _build_question(turn, actions, query.text, retrieval, query.excess)
         return await self._models.answer(first, question, stream.send_delta, stream.abort, then=then)
+
+
+async def act_on_topics(turn: TurnInput, actions: TurnActions) -> AnswerDraft | None:
+    """Request the action that the messages ask for by their topic. Whoever asks how something is done gets an answer
+    from the documents, and whoever asks for a person gets one. Other questions in the messages are named."""
+    text = "\n".join(_read_texts(turn, actions))
+    topics = topics_in(text, turn.locale)
+    if not topics or "person" in topics or asks_for_rules(text):
+        return None
+    draft = await actions.request_by_topic(topics)
+    if draft is None:
+        return None
+    others = [part for part in sentences_of(text) if is_question(part) and not topics_in(part)]
+    draft = replace(draft, text=f"{name_unanswered([], [], others, turn.voice)}\n\n{draft.text}".strip())
+    return as_handoff(draft, actions.effects)
 
 
 def find_fixed_reply(turn: TurnInput) -> Reply | None:

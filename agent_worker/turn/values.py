@@ -81,7 +81,7 @@ class TurnInput:
         memory = self.conversation.facts.actions
         expired = memory is not None and any(approval.expires_at <= self.loaded_at for approval in memory.approvals)
         # After a handoff, an earlier attempt of the turn may have left an action begun and not reported.
-        may_have_begun = bool(self.intake.waiting) and self.rules.actions.writing
+        may_have_begun = bool(self.intake.waiting) and self.rules.actions.may_have_begun(memory)
         asked_by_people = self.handoff is not None and bool(self.handoff.period.draft_requests)
         return self.must_answer or may_have_begun or bool(self.intake.action_updates) or expired or asked_by_people
 

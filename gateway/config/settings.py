@@ -28,35 +28,13 @@ from gateway.config.field_types import (
 from gateway.config.knowledge import KnowledgeSettings
 from gateway.config.models import AdapterSettings, BudgetSettings, ModelEntry
 from gateway.config.operators import OperatorSettings
+from gateway.config.privacy import PrivacySettings, ProtectionSettings
 from gateway.config.retention import RetentionSettings
 from gateway.config.routing import RoutingSettings
 from gateway.config.transcribers import TranscriberEntry
 from gateway.config.voice import VoiceSettings
 from infra.state.registry import check_address, describe_addresses, find_engine, load_sections
 from schemas.key_ring import KeyRing, Keys
-from schemas.privacy.cards import OwnNumbers
-from schemas.privacy.harmless_numbers import compile_own_numbers
-
-
-def _check_own_numbers(patterns: list[str]) -> list[str]:
-    compile_own_numbers(patterns)
-    return patterns
-
-
-class ProtectionSettings(Settings):
-    """How personal data and the numbers of payment cards are protected."""
-
-    own_numbers: Annotated[list[str], AfterValidator(_check_own_numbers)] = []
-    """Patterns of numbers that the tenant itself gives out (orders, parcels), such as ``PS-#####``: ``#`` stands for a
-    digit, ``@`` for a letter. They are never mistaken for card numbers, and are masked in exports."""
-    mask_for_models: bool = True
-    """Send placeholders to models instead of the names, addresses and numbers in contacts' messages and in the results
-    of actions. The reply gets the values back. Set it to ``false`` only for models that may see them."""
-
-    @property
-    def own_number_finder(self) -> OwnNumbers | None:
-        """Finds the tenant's own numbers in a text."""
-        return compile_own_numbers(self.own_numbers)
 
 
 def _check_bus(text: str) -> str:
@@ -158,6 +136,8 @@ class Tenant(Settings):
     """How long topics keep records, and how long the state is kept."""
     protection: ProtectionSettings = ProtectionSettings()
     """How personal data and the numbers of payment cards are protected."""
+    privacy: PrivacySettings = PrivacySettings()
+    """How contacts have their own data deleted."""
     model: ModelName | dict[Language, ModelName] = "local"
     """The entry of ``models`` that answers, or one for each language (``{de: german, en: english}``; other languages
     get the entry of ``voice.locale``, or the first one). If it fails, its ``fallback`` answers, then `local`. By

@@ -170,3 +170,11 @@ class VoiceSettings(Settings):
     """Label of the choice of none of the questions below ``did_you_mean``."""
     nothing_about: str = DEFAULT_VOICE.nothing_about
     """Says that the documents do not mention something. ``{name}`` stands for it."""
+    erasure_title: str = Field(default=DEFAULT_VOICE.erasure_title, min_length=1, max_length=60)
+    """Names the deletion of the contact's data in the question that has to be confirmed."""
+    erasure_explained: str = DEFAULT_VOICE.erasure_explained
+    """Says what will be deleted, to a contact who asks for the deletion of their data."""
+    erasure_begun: str = DEFAULT_VOICE.erasure_begun
+    """The last message before a contact's data is deleted at their own request."""
+    erasure_unverified: str = DEFAULT_VOICE.erasure_unverified
+    """Sent to an anonymous visitor who asks for a deletion, if the data also belongs to verified addresses."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
 import structlog
 
 from gateway.contacts.directory import ContactDirectory
-from gateway.contacts.erasure_records import Erasure, ErasureRecords
+from gateway.contacts.erasure_records import Erasure, ErasureRecords, ErasureRequest
 from gateway.wiring.engines import channels_of
 from gateway.wiring.process_services import ProcessServices
 from schemas import topics
@@ -26,6 +27,8 @@ from schemas.privacy.key_service import CACHE_LIFETIME, ContactKeyService
 log = structlog.get_logger("parley.gateway")
 SWEEP_EVERY = 5.0
 """Seconds between two looks for erasures that are under way."""
+LONGEST_WAIT = timedelta(hours=1)
+"""The time after which an erasure begins although its last message could not be sent to the contact."""
 SOURCE = "parley/erasure"
 _PAGE = 200
 
@@ -38,19 +41,22 @@ class ContactErasureService:
         self._directory = ContactDirectory(services.state)
         self.records = ErasureRecords(services.state.leases, services.secret_key, services.clock)
 
-    async def request(self, tenant: str, contact: str, *, by: str) -> Erasure:
+    async def request(
+        self, tenant: str, contact: str, *, by: str, id: str = "", request: ErasureRequest | None = None
+    ) -> Erasure:
         """Begin to erase a contact; a repeat returns the erasure that is under way. Raises NotFound, and Conflict where
         the log is not encrypted, so that nothing there could be forgotten."""
         self._find_keys()
         person = await self._directory.find(tenant, contact)
         erasure = Erasure(
-            id=str(uuid4()),
+            id=id or str(uuid4()),
             tenant=tenant,
             contact_id=person.contact.id,
             requested_at=self._clock(),
             requested_by=by,
             contact_ids=tuple(sorted(person.ids)),
             conversations=person.conversations,
+            request=request,
         )
         return await self.records.add(erasure)
 
@@ -77,6 +83,8 @@ class ContactErasureService:
 
     async def _advance(self, erasure: Erasure) -> None:
         if erasure.keys_erased_at is None:
+            if not await self._is_announced(erasure):
+                return
             erasure = await self._erase_keys(erasure)
         if erasure.keys_erased_at is None or self._clock() < erasure.keys_erased_at + CACHE_LIFETIME:
             return
@@ -94,6 +102,17 @@ class ContactErasureService:
 
         await self.records.update(erasure.tenant, erasure.id, finish)
         log.info("contact_erased", tenant=erasure.tenant, erasure=erasure.id)
+
+    async def _is_announced(self, erasure: Erasure) -> bool:
+        """Return whether the contact who asked for the erasure was sent the last message, or has waited long enough."""
+        own = erasure.request
+        if own is None or self._clock() >= erasure.requested_at + LONGEST_WAIT:
+            return True
+        for turn in reversed(await self._state.turns.list_newest(own.conversation)):
+            if any(each.key == own.action_key and each.outcome == "succeeded" for each in turn.actions):
+                found = [await self._state.deliveries.outcome(own.conversation, reply.id) for reply in turn.replies]
+                return all(outcome is not None and outcome.state != "unknown" for outcome in found)
+        return False
 
     async def _erase_keys(self, erasure: Erasure) -> Erasure:
         keys = self._find_keys()

@@ -20,14 +20,24 @@ from schemas.ports import Clock, Leases
 
 KEPT = 500
 """The newest erasures of a tenant that are kept, besides those that are under way."""
+_UNPROVEN = {"contact_ids", "conversations", "request", "proof"}
+"""The fields that a proof leaves out."""
 _LEASE_SECONDS = 10.0
 _ATTEMPTS = 100
 _PAUSE = 0.05
 
 
+class ErasureRequest(WireModel):
+    """The contact asked for the erasure in this conversation, by the action with this key. It waits for the last
+    message, which says that it begins."""
+
+    conversation: str
+    action_key: str
+
+
 class Erasure(WireModel):
-    """One erasure. ``contact_ids`` and ``conversations`` are empty once it is done. ``stores``: how much was deleted,
-    by kind."""
+    """One erasure. ``contact_ids`` and ``conversations`` are empty once it is done, and ``request`` is None.
+    ``stores``: how much was deleted, by kind."""
 
     id: str
     tenant: str
@@ -37,6 +47,7 @@ class Erasure(WireModel):
     requested_by: str
     contact_ids: tuple[str, ...] = ()
     conversations: tuple[str, ...] = ()
+    request: ErasureRequest | None = None
     keys_erased_at: datetime | None = None
     done_at: datetime | None = None
     stores: dict[str, int] = {}
@@ -64,11 +75,11 @@ class ErasureRecords:
         return _LIST.validate_json(note) if note else []
 
     async def add(self, erasure: Erasure) -> Erasure:
-        """Store an erasure unless one of the same contact is under way; returns the one that is."""
+        """Store an erasure unless it is known, or one of the same contact is under way; returns the one that is."""
 
         def add(known: list[Erasure]) -> Erasure:
             for each in known:
-                if each.state == "running" and each.contact_id == erasure.contact_id:
+                if each.id == erasure.id or (each.state == "running" and each.contact_id == erasure.contact_id):
                     return each
             known.append(erasure)
             return erasure
@@ -89,11 +100,15 @@ class ErasureRecords:
     def finish(self, erasure: Erasure) -> Erasure:
         """Return the record of an erasure that is done, with its proof: a JSON document and its signature."""
         done = erasure.model_copy(
-            update={"state": "done", "done_at": self._clock(), "contact_ids": (), "conversations": ()}
+            update={
+                "state": "done",
+                "done_at": self._clock(),
+                "contact_ids": (),
+                "conversations": (),
+                "request": None,
+            }
         )
-        body = base64.urlsafe_b64encode(
-            done.model_dump_json(exclude={"contact_ids", "conversations", "proof"}).encode()
-        )
+        body = base64.urlsafe_b64encode(done.model_dump_json(exclude=_UNPROVEN).encode())
         return done.model_copy(update={"proof": f"{body.decode()}.{self._keys.sign(body.decode())}"})
 
     def verify(self, proof: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -25,11 +25,18 @@ MAX_TEXT_LENGTH = 2_000
 
 
 def build_action_rules(
-    tenant: str, settings: ActionSettings, own: OwnNumbers | None = None, *, secret_key: str = ""
+    tenant: str,
+    settings: ActionSettings,
+    own: OwnNumbers | None = None,
+    *,
+    secret_key: str = "",
+    built_in: Iterable[Action] = (),
 ) -> ActionRules:
-    """The actions of a tenant and their rules. ``own`` finds the tenant's own numbers. Raises ConfigInvalid."""
+    """The actions of a tenant and their rules. ``own`` finds the tenant's own numbers; ``built_in``: actions that come
+    with Parley. Raises ConfigInvalid."""
     try:
-        actions = load_actions(settings.sources, [_build_action(name, each) for name, each in settings.http.items()])
+        declared = [_build_action(name, each) for name, each in settings.http.items()]
+        actions = load_actions(settings.sources, [*declared, *built_in])
         return ActionRules(
             actions=_apply_limits(actions, settings),
             settings={name: secret.get_secret_value() for name, secret in settings.settings.items()},

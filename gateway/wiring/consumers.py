@@ -25,6 +25,7 @@ from connectors.outbound.receipts import ReceiptHandler
 from connectors.outbound.typing_indicators import TypingIndicators
 from gateway.config.desk import DeskSettings
 from gateway.config.settings import Tenant
+from gateway.contacts.erasure_requests import ErasureRequests, build_erasure_action
 from gateway.wiring.actions import build_action_rules
 from gateway.wiring.desk import start_desk
 from gateway.wiring.gauges import GroupGauges
@@ -59,11 +60,21 @@ class Consumer:
 
 
 def build_worker_settings(
-    tenants: dict[str, Tenant], channels: Mapping[str, Channel], secret_key: str = ""
+    tenants: dict[str, Tenant],
+    channels: Mapping[str, Channel],
+    secret_key: str = "",
+    *,
+    encrypts_log: bool = True,
+    erasures: ErasureRequests | None = None,
 ) -> WorkerSettings:
-    """The worker's settings: the tenants' rules, and what the channels can display."""
+    """The worker's settings: the tenants' rules, and what the channels can display. ``erasures`` notes what contacts
+    want erased; None where no action is ever called."""
+
+    def build_rules(name: str, tenant: Tenant) -> TenantRules:
+        return _build_tenant_rules(name, tenant, secret_key, erasures, encrypts_log=encrypts_log)
+
     return WorkerSettings(
-        tenants={name: _build_tenant_rules(name, tenant, secret_key) for name, tenant in tenants.items()},
+        tenants={name: build_rules(name, tenant) for name, tenant in tenants.items()},
         live_text=frozenset(name for name, channel in channels.items() if channel.capabilities.live_text),
         hinted=frozenset(name for name, channel in channels.items() if shows_typing(channel)),
         announced=frozenset(name for name, channel in channels.items() if isinstance(channel, LiveReplyRenderer)),
@@ -75,7 +86,9 @@ def shows_typing(channel: Channel) -> bool:
     return channel.capabilities.typing and not channel.capabilities.live_text
 
 
-def _build_tenant_rules(name: str, tenant: Tenant, secret_key: str) -> TenantRules:
+def _build_tenant_rules(
+    name: str, tenant: Tenant, secret_key: str, erasures: ErasureRequests | None, *, encrypts_log: bool
+) -> TenantRules:
     fold = FoldRules(
         quiet={"web": tenant.fold.web},
         others=tenant.fold.others,
@@ -83,8 +96,10 @@ def _build_tenant_rules(name: str, tenant: Tenant, secret_key: str) -> TenantRul
         restarts=tenant.fold.restarts,
     )
     model, models = models_of(tenant)
+    voice = build_voice(tenant.voice)
+    built_in = [build_erasure_action(tenant.privacy, voice, erasures)] if encrypts_log else []
     return TenantRules(
-        voice=build_voice(tenant.voice),
+        voice=voice,
         fold=fold,
         answerable_above=tenant.knowledge.answerable_above,
         turns_at_once=tenant.limits.turns_at_once,
@@ -94,7 +109,13 @@ def _build_tenant_rules(name: str, tenant: Tenant, secret_key: str) -> TenantRul
         budgets=build_budget_rules(tenant.budgets),
         routes=build_route_rules(tenant),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
-        actions=build_action_rules(name, tenant.actions, tenant.protection.own_number_finder, secret_key=secret_key),
+        actions=build_action_rules(
+            name,
+            tenant.actions,
+            tenant.protection.own_number_finder,
+            secret_key=secret_key,
+            built_in=built_in if tenant.privacy.erasure_requests else (),
+        ),
         masks_for_models=tenant.protection.mask_for_models,
         desk=None if tenant.desk is None else build_desk_service_level(tenant.desk),
     )
@@ -109,7 +130,13 @@ def build_worker(services: ProcessServices, files: VendorFiles, media: MediaDeco
     """The worker. Raises SetupError if the parts were opened without documents."""
     if services.knowledge is None:
         raise SetupError("a worker needs the tenants' documents")
-    settings = build_worker_settings(services.config.tenants, services.channels, services.secret_key.get_secret_value())
+    settings = build_worker_settings(
+        services.config.tenants,
+        services.channels,
+        services.secret_key.get_secret_value(),
+        encrypts_log=services.config.encrypt_log,
+        erasures=ErasureRequests(services),
+    )
     return Worker(
         bus=services.bus,
         state=services.state,

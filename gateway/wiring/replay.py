@@ -37,7 +37,8 @@ async def open_replay_engine(
 ) -> AsyncIterator[ReplayEngine]:
     """The engine of a tenant's replays under this configuration. ``scratch``: a folder for the index."""
     async with open_library(config, tenant, documents, scratch, recorded_clock) as (library, section):
-        settings = build_worker_settings({tenant: section}, {}, config.secret_key.get_secret_value())
+        secret_key = config.secret_key.get_secret_value()
+        settings = build_worker_settings({tenant: section}, {}, secret_key, encrypts_log=config.encrypt_log)
         models = open_models(
             config,
             settings,

@@ -3,7 +3,7 @@ and the resolver."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
@@ -20,7 +20,9 @@ from agent_worker.actions.execution.scope import ActionScope
 from agent_worker.actions.one_time_codes import CHECK
 from agent_worker.actions.parsing import ParseContext
 from agent_worker.actions.spec import Action
+from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.learning.turn_recorder import current_recorder
+from agent_worker.nlu.classification import Topic
 from schemas.actions import (
     ActionMemory,
     ActionResolved,
@@ -74,7 +76,7 @@ class TurnActions:
         self.effects.notices += [await self._resume_entry(entry) for entry in await self._load_begun(handled)]
 
     async def _load_begun(self, handled: Sequence[str]) -> list[JournalEntry]:
-        if not self._scope.rules.writing:
+        if not self._scope.rules.may_have_begun(self._scope.conversation.facts.actions):
             return []
         authorities = {*handled, *([self._question.id] if self._question else [])}
         entries = await self._journal.find_by_authority(self._scope.conversation.id, authorities)
@@ -169,7 +171,21 @@ class TurnActions:
         return self._scope.rules.today(now)
 
     def offers(self) -> list[ActionOffer]:
-        return [self._offer(action) for action in self._scope.rules.actions.values()]
+        return [self._offer(action) for action in self._scope.rules.actions.values() if not action.topic]
+
+    async def request_by_topic(self, topics: Collection[Topic]) -> AnswerDraft | None:
+        """Request the action that one of these topics asks for. None if no action does, or if it is not clear whose
+        request this is."""
+        scope = self._scope
+        action = next((each for each in scope.rules.actions.values() if each.topic in topics), None)
+        if action is None or not scope.speaker or self._interrupted:
+            return None
+        result = await self._runner.request(action, {}, scope.speaker, may_write=True)
+        if result.outcome == "asked":
+            return _draft_from(result)
+        return AnswerDraft(
+            text=result.say, answered=False, choices=[person_choice(scope.voice)], reasons=[result.reason]
+        )
 
     def _offer(self, action: Action) -> ActionOffer:
         async def call(raw: Mapping[str, Any]) -> ActionResult:

@@ -121,7 +121,7 @@ def _score(text: str, offer: ActionOffer, offers: Sequence[ActionOffer]) -> Acti
 def _penalty(text: str, named: bool, offer: ActionOffer) -> float:
     if named and not _QUESTION.search(text):
         return 0.0
-    if _asks_for_rules(text) or (not named and _is_general(text, offer)):
+    if asks_for_rules(text) or (not named and _is_general(text, offer)):
         return _GENERAL_PENALTY
     if _QUESTION.search(text):
         own = named or _OWN.search(text) or refers_back(offer, text)
@@ -129,7 +129,7 @@ def _penalty(text: str, named: bool, offer: ActionOffer) -> float:
     return 0.0
 
 
-def _asks_for_rules(text: str) -> bool:
+def asks_for_rules(text: str) -> bool:
     """Return whether it asks how something works, or what happens if."""
     return bool(_RULES.search(text)) or any("?" in line and _IF.search(line) for line in text.split("\n"))
 
