@@ -175,6 +175,13 @@ class InDoubt:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureNotice:
+    """The remainder of a post about a contact who was erased."""
+
+    text: str = "Erased: everything about this contact was deleted."
+
+
+@dataclass(frozen=True, slots=True)
 class WeeklyReport:
     """What became of the conversations of a week, and what to improve. ``figures`` and ``groups`` are lines of their
     own; the latter contain words of contacts. ``link`` leads to the whole report, empty if there is no address."""
@@ -197,6 +204,7 @@ Content = (
     | DraftOutcome
     | NotDelivered
     | InDoubt
+    | ErasureNotice
     | WeeklyReport
 )
 

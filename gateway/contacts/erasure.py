@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import structlog
 
+from gateway.contacts.desk_posts import DeskPosts
 from gateway.contacts.directory import ContactDirectory
 from gateway.contacts.erasure_records import Erasure, ErasureRecords, ErasureRequest
 from gateway.wiring.engines import channels_of
@@ -40,6 +41,7 @@ class ContactErasureService:
         self._clock = services.clock
         self._directory = ContactDirectory(services.state)
         self.records = ErasureRecords(services.state.leases, services.secret_key, services.clock)
+        self._desk_posts = DeskPosts(services, self.records)
 
     async def request(
         self, tenant: str, contact: str, *, by: str, id: str = "", request: ErasureRequest | None = None
@@ -85,7 +87,10 @@ class ContactErasureService:
         if erasure.keys_erased_at is None:
             if not await self._is_announced(erasure):
                 return
-            erasure = await self._erase_keys(erasure)
+            removed = await self._desk_posts.remove(erasure)
+            if removed is None:
+                return
+            erasure = await self._erase_keys(erasure, removed)
         if erasure.keys_erased_at is None or self._clock() < erasure.keys_erased_at + CACHE_LIFETIME:
             return
         for conversation in erasure.conversations:
@@ -114,7 +119,8 @@ class ContactErasureService:
                 return all(outcome is not None and outcome.state != "unknown" for outcome in found)
         return False
 
-    async def _erase_keys(self, erasure: Erasure) -> Erasure:
+    async def _erase_keys(self, erasure: Erasure, removed: dict[str, int]) -> Erasure:
+        """Erase the keys. ``removed``: what was removed before, while events about the contact could be read."""
         keys = self._find_keys()
         for contact in erasure.contact_ids:
             await keys.erase(erasure.tenant, contact)
@@ -123,7 +129,7 @@ class ContactErasureService:
         def note(known: Erasure) -> Erasure:
             if known.keys_erased_at is not None:
                 return known
-            return known.model_copy(update={"keys_erased_at": now}).count({"keys": count})
+            return known.model_copy(update={"keys_erased_at": now}).count({"keys": count, **removed})
 
         return await self.records.update(erasure.tenant, erasure.id, note)
 

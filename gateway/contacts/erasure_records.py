@@ -20,7 +20,7 @@ from schemas.ports import Clock, Leases
 
 KEPT = 500
 """The newest erasures of a tenant that are kept, besides those that are under way."""
-_UNPROVEN = {"contact_ids", "conversations", "request", "proof"}
+_UNPROVEN = {"contact_ids", "conversations", "request", "desk", "proof"}
 """The fields that a proof leaves out."""
 _LEASE_SECONDS = 10.0
 _ATTEMPTS = 100
@@ -35,9 +35,18 @@ class ErasureRequest(WireModel):
     action_key: str
 
 
+class DeskProgress(WireModel):
+    """The desk was asked to close these conversations, and then to remove the posts about them. ``posts``: how many
+    each of the events names that ask for it, by conversation and event; None until they are known."""
+
+    asked_at: datetime
+    conversations: tuple[str, ...]
+    posts: dict[str, dict[str, int]] | None = None
+
+
 class Erasure(WireModel):
-    """One erasure. ``contact_ids`` and ``conversations`` are empty once it is done, and ``request`` is None.
-    ``stores``: how much was deleted, by kind."""
+    """One erasure. ``contact_ids`` and ``conversations`` are empty once it is done, and ``request`` and ``desk`` are
+    None. ``stores``: how much was deleted, by kind."""
 
     id: str
     tenant: str
@@ -48,6 +57,7 @@ class Erasure(WireModel):
     contact_ids: tuple[str, ...] = ()
     conversations: tuple[str, ...] = ()
     request: ErasureRequest | None = None
+    desk: DeskProgress | None = None
     keys_erased_at: datetime | None = None
     done_at: datetime | None = None
     stores: dict[str, int] = {}
@@ -106,6 +116,7 @@ class ErasureRecords:
                 "contact_ids": (),
                 "conversations": (),
                 "request": None,
+                "desk": None,
             }
         )
         body = base64.urlsafe_b64encode(done.model_dump_json(exclude=_UNPROVEN).encode())

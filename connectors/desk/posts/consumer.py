@@ -49,6 +49,8 @@ class _BatchEvents:
     """The events of a batch other than commands."""
 
     drafts: list[DraftGenerated] = field(default_factory=list)
+    erasures: list[tuple[str, DeskUpdate]] = field(default_factory=list)
+    """With the id of each event."""
     is_urgent: bool = False
     is_ours: bool = False
 
@@ -65,7 +67,10 @@ class _BatchEvents:
         if event.type == topics.DRAFT_GENERATED:
             self.drafts.append(event.payload(DraftGenerated))
         elif event.type == topics.DESK_UPDATE:
-            self.is_urgent = self.is_urgent or event.payload(DeskUpdate).owner
+            update = event.payload(DeskUpdate)
+            self.is_urgent = self.is_urgent or update.owner
+            if update.erased:
+                self.erasures.append((event.id, update))
 
 
 class DeskConsumer:
@@ -161,6 +166,10 @@ class DeskConsumer:
             log.info("desk_of_unknown_conversation", conversation_id=batch.conversation)
             return
         session = DeskSession(conversation, rules, account, delivery_log, batch.revoking)
+        for event, update in events.erasures:
+            await self._sync.erasure.perform(session, event, update)
+        if await self._sync.erasure.is_closed(conversation.id):
+            return
         done = await self._perform_commands(session, batch, 0)
         has_commands = any(record.headers.get("ce_type") == topics.DESK_COMMAND for record in batch.records)
         if not (has_commands or events.drafts) and not await self._sync.is_relevant(conversation):

@@ -34,6 +34,11 @@ class PostRecords:
                 self._final.popitem(last=False)
         return outcome
 
+    def forget(self, conversation: str) -> None:
+        """Forget the outcomes of a conversation that is being erased: it may begin anew under the same id."""
+        for key in [each for each in self._final if each[0] == conversation]:
+            del self._final[key]
+
     async def is_begun(self, conversation: str, marker: str) -> bool:
         """Return whether a post was begun and has no outcome."""
         return await self._deliveries.intent_deadline(conversation, marker) is not None
@@ -116,6 +121,13 @@ async def find_root(records: PostRecords, conversation: str) -> Root:
     if outcome is None or outcome.state != "sent" or not outcome.external_id:
         return Root(conversation, number, required_channel=required_channel)
     return Root(conversation, number, Place.of(outcome.external_id), required_channel, outcome.at)
+
+
+async def list_cards(records: PostRecords, conversation: str) -> frozenset[Place]:
+    """All cards that a conversation has had, as far as they are still on record."""
+    current = await find_root(records, conversation)
+    found = [await records.outcome(conversation, root_id(conversation, n)) for n in range(current.number + 1)]
+    return frozenset(Place.of(each.external_id) for each in found if each is not None and each.external_id)
 
 
 async def leave_root(poster: Poster, session: DeskSession, root: Root, channel: str = "") -> None:

@@ -11,6 +11,7 @@ import structlog
 from connectors.desk.contents import CardTransfer, DraftOutcome
 from connectors.desk.port import Desk
 from connectors.desk.posts.approvals import ApprovalPosts
+from connectors.desk.posts.post_erasure import PostErasure
 from connectors.desk.posts.post_index import LinePost, find_posts
 from connectors.desk.posts.post_selector import PostSelector, render_card
 from connectors.desk.posts.posted_state import PostRecords, PostState, Root, find_root, leave_root
@@ -44,6 +45,7 @@ class DeskSync:
         self._thread = Thread(desk, records, poster, self._states, clock)
         self._approvals = ApprovalPosts(desk, records, poster, self._states)
         self._selector = PostSelector(desk, records, self._thread, self._approvals, poster)
+        self.erasure = PostErasure(desk, poster, records, state.deliveries)
         self._card_updated_at: dict[str, datetime] = {}
 
     async def run(self, session: DeskSession, drafts: Sequence[DraftGenerated], batch: Batch) -> None:

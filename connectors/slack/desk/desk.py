@@ -15,6 +15,7 @@ from connectors.desk.contents import (
     Content,
     Draft,
     DraftOutcome,
+    ErasureNotice,
     HandoffNotice,
     InDoubt,
     NotDelivered,
@@ -69,6 +70,7 @@ RENDERERS: dict[type[Content], Callable[[Any], RenderedPost]] = {
     Draft: render_notices.render_draft,
     DraftOutcome: render_notices.render_draft_outcome,
     NotDelivered: render_notices.render_not_delivered,
+    ErasureNotice: render_notices.render_erasure_notice,
     InDoubt: render_notices.render_in_doubt,
     WeeklyReport: render_notices.render_weekly_report,
 }

@@ -7,6 +7,7 @@ from connectors.desk.contents import (
     ApprovalRequest,
     Draft,
     DraftOutcome,
+    ErasureNotice,
     InDoubt,
     NotDelivered,
     TimeNotice,
@@ -124,6 +125,10 @@ def render_in_doubt(content: InDoubt) -> RenderedPost:
     ]
     text = f"This may not have reached the customer: {line.text}"
     return RenderedPost(kit.notification_text(text), tuple(blocks))
+
+
+def render_erasure_notice(content: ErasureNotice) -> RenderedPost:
+    return RenderedPost(kit.notification_text(content.text), (kit.context_block("🗑️", kit.plain_text(content.text)),))
 
 
 def render_weekly_report(content: WeeklyReport) -> RenderedPost:

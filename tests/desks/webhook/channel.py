@@ -74,6 +74,7 @@ TEXTS: dict[type[c.Content], Callable[[Any], list[str]]] = {
     c.Draft: lambda each: [each.text or f"No draft: {each.draft.reason}"],
     c.DraftOutcome: lambda each: [f"{each.command.kind} by {each.command.name}"],
     c.NotDelivered: lambda each: ["Not delivered to the customer", each.reason, each.line.text],
+    c.ErasureNotice: lambda each: [each.text],
     c.WeeklyReport: lambda each: [each.title, *each.figures, *each.groups, each.link],
     c.InDoubt: lambda each: ["This may not have reached the customer", each.line.text],
 }
