@@ -18,11 +18,14 @@ import structlog
 from gateway.contacts.desk_posts import DeskPosts
 from gateway.contacts.directory import ContactDirectory
 from gateway.contacts.erasure_records import Erasure, ErasureRecords, ErasureRequest
+from gateway.contacts.record_selection import decode_payload, names_contact, read_speaker
+from gateway.contacts.room_messages import RoomMessages
 from gateway.wiring.engines import channels_of
 from gateway.wiring.process_services import ProcessServices
 from schemas import topics
 from schemas.envelope import Envelope, envelope
 from schemas.errors import Conflict, NotFound, Unavailable
+from schemas.messages import TranscriptMessage
 from schemas.privacy.key_service import CACHE_LIFETIME, ContactKeyService
 
 log = structlog.get_logger("parley.gateway")
@@ -32,6 +35,8 @@ LONGEST_WAIT = timedelta(hours=1)
 """The time after which an erasure begins although its last message could not be sent to the contact."""
 SOURCE = "parley/erasure"
 _PAGE = 200
+_MOST_PARKED = 100_000
+"""Parked records of one conversation and consumer group."""
 
 
 class ContactErasureService:
@@ -42,6 +47,7 @@ class ContactErasureService:
         self._directory = ContactDirectory(services.state)
         self.records = ErasureRecords(services.state.leases, services.secret_key, services.clock)
         self._desk_posts = DeskPosts(services, self.records)
+        self._rooms = RoomMessages(services, self._delete_files_of)
 
     async def request(
         self, tenant: str, contact: str, *, by: str, id: str = "", request: ErasureRequest | None = None
@@ -90,11 +96,15 @@ class ContactErasureService:
             removed = await self._desk_posts.remove(erasure)
             if removed is None:
                 return
-            erasure = await self._erase_keys(erasure, removed)
+            rooms = await self._rooms.find(erasure)
+            erasure = await self._erase_keys(erasure, removed, rooms)
         if erasure.keys_erased_at is None or self._clock() < erasure.keys_erased_at + CACHE_LIFETIME:
             return
         for conversation in erasure.conversations:
             await self._count(erasure, await self._erase_conversation(erasure.tenant, conversation))
+        for conversation in erasure.rooms:
+            await self._count(erasure, {"parked": await self._unpark_own(erasure, conversation)})
+        await self._count(erasure, await self._rooms.redact(erasure))
         await self._count(erasure, {"dead_letters": await self._remove_letters(erasure)})
         for contact in erasure.contact_ids:
             await self._count(erasure, dict(await self._state.contact_erasure.erase_contact(erasure.tenant, contact)))
@@ -119,8 +129,9 @@ class ContactErasureService:
                 return all(outcome is not None and outcome.state != "unknown" for outcome in found)
         return False
 
-    async def _erase_keys(self, erasure: Erasure, removed: dict[str, int]) -> Erasure:
-        """Erase the keys. ``removed``: what was removed before, while events about the contact could be read."""
+    async def _erase_keys(self, erasure: Erasure, removed: dict[str, int], rooms: dict[str, list[str]]) -> Erasure:
+        """Erase the keys. ``removed``: what was removed while events about the contact could be read; ``rooms``: what
+        is to be emptied and could not be found later."""
         keys = self._find_keys()
         for contact in erasure.contact_ids:
             await keys.erase(erasure.tenant, contact)
@@ -129,7 +140,7 @@ class ContactErasureService:
         def note(known: Erasure) -> Erasure:
             if known.keys_erased_at is not None:
                 return known
-            return known.model_copy(update={"keys_erased_at": now}).count({"keys": count, **removed})
+            return known.model_copy(update={"keys_erased_at": now, "rooms": rooms}).count({"keys": count, **removed})
 
         return await self.records.update(erasure.tenant, erasure.id, note)
 
@@ -143,12 +154,28 @@ class ContactErasureService:
         found.update(await self._state.contact_erasure.erase_conversation(conversation))
         return dict(found)
 
+    async def _unpark_own(self, erasure: Erasure, conversation: str) -> int:
+        """Remove what the contact wrote from the records that wait in somebody else's conversation."""
+        count = 0
+        for group in self._list_groups():
+            parked = await self._state.parking.read(group, conversation, limit=_MOST_PARKED)
+            own = [each for each in parked if read_speaker(decode_payload(each.value)) in erasure.contact_ids]
+            if own:
+                await self._state.parking.unpark(group, conversation, own)
+                count += len(own)
+        return count
+
     async def _delete_files(self, tenant: str, conversation: str) -> int:
         count, after = 0, 0
         while lines := await self._state.transcript.read(conversation, after=after, limit=_PAGE):
             after = lines[-1].seq
-            for attachment in (each for line in lines for each in line.attachments if not each.missing):
-                count += await self._services.blobs.delete(tenant, attachment.id) > 0
+            count += await self._delete_files_of(tenant, lines)
+        return count
+
+    async def _delete_files_of(self, tenant: str, lines: list[TranscriptMessage]) -> int:
+        count = 0
+        for attachment in (each for line in lines for each in line.attachments if not each.missing):
+            count += await self._services.blobs.delete(tenant, attachment.id) > 0
         return count
 
     async def _remove_letters(self, erasure: Erasure) -> int:
@@ -156,7 +183,7 @@ class ContactErasureService:
         while True:
             letters, cursor = await self._state.dead_letters.list_page(erasure.tenant, after=cursor, limit=_PAGE)
             for letter in letters:
-                if letter.conversation_id in own:
+                if letter.conversation_id in own or names_contact(letter, erasure.contact_ids):
                     await self._state.dead_letters.remove(erasure.tenant, letter.id)
                     count += 1
             if not cursor:

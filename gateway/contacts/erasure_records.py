@@ -20,7 +20,7 @@ from schemas.ports import Clock, Leases
 
 KEPT = 500
 """The newest erasures of a tenant that are kept, besides those that are under way."""
-_UNPROVEN = {"contact_ids", "conversations", "request", "desk", "proof"}
+_UNPROVEN = {"contact_ids", "conversations", "rooms", "request", "desk", "proof"}
 """The fields that a proof leaves out."""
 _LEASE_SECONDS = 10.0
 _ATTEMPTS = 100
@@ -45,8 +45,8 @@ class DeskProgress(WireModel):
 
 
 class Erasure(WireModel):
-    """One erasure. ``contact_ids`` and ``conversations`` are empty once it is done, and ``request`` and ``desk`` are
-    None. ``stores``: how much was deleted, by kind."""
+    """One erasure. What it is about, apart from ``contact_id``, is left out once it is done. ``rooms``: messages of the
+    contact in conversations that somebody else began. ``stores``: how much was deleted, by kind."""
 
     id: str
     tenant: str
@@ -56,6 +56,7 @@ class Erasure(WireModel):
     requested_by: str
     contact_ids: tuple[str, ...] = ()
     conversations: tuple[str, ...] = ()
+    rooms: dict[str, list[str]] = {}
     request: ErasureRequest | None = None
     desk: DeskProgress | None = None
     keys_erased_at: datetime | None = None
@@ -115,6 +116,7 @@ class ErasureRecords:
                 "done_at": self._clock(),
                 "contact_ids": (),
                 "conversations": (),
+                "rooms": {},
                 "request": None,
                 "desk": None,
             }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import orjson
@@ -52,7 +52,7 @@ class RecordSelection:
         """Return whether a record of a conversation that is not known names the contact as the one who wrote it."""
         if not any(needle in (record.value or b"") for needle in self._needles):
             return False
-        return _read_speaker(decode_payload(record.value)) in self._ids
+        return read_speaker(decode_payload(record.value)) in self._ids
 
     def select(self, record: Record) -> Payload | None:
         """The payload of a record of a known key, if it is about the contact."""
@@ -68,7 +68,7 @@ class RecordSelection:
         payload = unpack_dead_letter(letter.model_dump(mode="json"))
         inner = payload["payload"]
         is_own = self.is_known(letter.conversation_id) and self._is_own(letter.conversation_id, inner)
-        return payload if is_own or _read_speaker(inner) in self._ids else None
+        return payload if is_own or read_speaker(inner) in self._ids else None
 
     def has_line(self, conversation: str, line: TranscriptMessage) -> bool:
         """Return whether a line of a transcript is about the contact. In a room that it began, a line whose record is
@@ -86,7 +86,7 @@ class RecordSelection:
         if key in self.direct or key.startswith(CONTACT_KEY):
             return True
         named = _read_texts(payload, *_REFERENCES)
-        if speaker := _read_speaker(payload):
+        if speaker := read_speaker(payload):
             is_own = speaker in self._ids
             self._note(is_own, _read_texts(payload, "id", "key") | _read_texts(payload.get("approval"), "id"))
             return is_own
@@ -99,7 +99,7 @@ class RecordSelection:
     def _is_own_turn(self, conversation: str, turn: Payload) -> bool:
         handled = {id_ for id_ in turn["handled"] if isinstance(id_, str)}
         replies = [reply for reply in turn.get("replies") or () if isinstance(reply, dict)]
-        speakers = {speaker for reply in replies if (speaker := _read_speaker(reply))}
+        speakers = {speaker for reply in replies if (speaker := read_speaker(reply))}
         if conversation in self.visited:
             is_own = not handled.isdisjoint(self._own) or not speakers.isdisjoint(self._ids)
         else:
@@ -119,10 +119,16 @@ def _read_texts(value: Any, *fields: str) -> set[str]:
     return {text for text in found if isinstance(text, str) and text}
 
 
-def _read_speaker(payload: Payload) -> str:
+def read_speaker(payload: Payload) -> str:
     """The id of the contact that a payload names; empty if it names none."""
     named = _read_texts(payload, "contact_id") or _read_texts(payload.get("approval"), "contact_id")
     return next(iter(named), "")
+
+
+def names_contact(letter: DeadLetter, contact_ids: Collection[str]) -> bool:
+    """Return whether the dead letter was written by one of these contacts."""
+    payload = unpack_dead_letter(letter.model_dump(mode="json"))["payload"]
+    return read_speaker(payload) in contact_ids
 
 
 def decode_payload(value: bytes | None) -> Payload:

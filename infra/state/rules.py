@@ -33,7 +33,7 @@ from schemas.envelope import Envelope, as_json
 from schemas.errors import InvalidRequest
 from schemas.handoff.events import conversation_event
 from schemas.handoff.rules import PEOPLE
-from schemas.messages import Attachment, MessageState, OutboundMessage, TranscriptMessage
+from schemas.messages import Attachment, Author, MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import SendVerdict
 
 OWNERS: tuple[Owner, ...] = get_args(Owner)
@@ -184,6 +184,19 @@ def attach_files(message: TranscriptMessage, attachments: Sequence[Attachment]) 
     if not attachments:
         return message.model_copy(update={"attachments": [], "contacts": [], **dict.fromkeys(BESIDE_TEXT)})
     return message.model_copy(update={"attachments": list(attachments)})
+
+
+def redact(message: TranscriptMessage) -> TranscriptMessage:
+    """The line without anything that somebody wrote, or that shows who wrote it. People and the agent keep their
+    names."""
+    author = message.author if message.author.kind != "contact" else Author(kind="contact")
+    return TranscriptMessage(
+        seq=message.seq, id=message.id, author=author, text="", created_at=message.created_at, state="deleted"
+    )
+
+
+def is_redacted(message: TranscriptMessage) -> bool:
+    return message == redact(message)
 
 
 ERASED = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
@@ -14,6 +14,10 @@ class ContactErasure(Protocol):
         """Delete the conversation with its transcript, turns, deliveries, actions and outbox. Whoever works on it at
         that moment cannot commit any more. A message that comes later begins it anew. Parked records and dead letters
         have ports of their own."""
+
+    async def redact(self, conversation: str, messages: Sequence[str], turns: Sequence[str]) -> Mapping[str, int]:
+        """Empty these lines of the transcript of a conversation that goes on without the contact, and delete these
+        turns. What is left of a line is its number, its time and the kind of its author."""
 
     async def erase_contact(self, tenant: str, contact: str) -> Mapping[str, int]:
         """Delete the contact, those that were merged into it, their addresses, and the terms by which they are

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.contact_search import contacts_key, contacts_shard, index_key, list_changes
 from infra.state.redis.conversations import contact_keys
+from infra.state.redis.transcript import RedisTranscript
 from schemas.conversation import Contact
 from schemas.errors import StateUnavailable
 
@@ -29,6 +30,17 @@ class RedisContactErasure:
             "conversations": int(existed),
             **{kind: int(count) for kind, count in zip(_COUNTED.values(), counts, strict=True)},
         }
+
+    async def redact(self, conversation: str, messages: Sequence[str], turns: Sequence[str]) -> Mapping[str, int]:
+        transcript = RedisTranscript(self._shards)
+        counts = {"redacted_messages": 0, "turns": 0}
+        for message in messages:
+            counts["redacted_messages"] += await transcript.redact(conversation, message)
+        if turns:
+            (counts["turns"],) = map(
+                int, await self._shards.run_for(conversation, "turns_remove", ("tu:", "tz:"), *turns)
+            )
+        return counts
 
     async def erase_contact(self, tenant: str, contact: str) -> Mapping[str, int]:
         shard, index = contacts_shard(tenant), index_key(self._shards, tenant)

@@ -59,6 +59,16 @@ class RedisTranscript:
         (done,) = await self._shards.run_for(conversation, "transcript_swap", ("t:",), message_id, old, new)
         return bool(done)
 
+    async def redact(self, conversation: str, message_id: str) -> bool:
+        """Empty a line. Returns whether it was not empty before."""
+        for _ in range(ATTEMPTS):
+            line, seq = await self._shards.run_for(conversation, "transcript_find", ("t:", "n:"), message_id)
+            if line is None or rules.is_redacted(before := codec.unpack_line(line, int(seq))):
+                return False
+            if await self._swap(conversation, message_id, line, codec.pack_redacted(rules.redact(before))):
+                return True
+        raise StateUnavailable("a message changes faster than it can be written")
+
     async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None:
         line, seq = await self._shards.run_for(conversation, "transcript_find", ("t:", "n:"), message_id)
         return None if line is None else codec.unpack_line(line, int(seq))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from infra.state import contact_merging
-from infra.state.sqlite import contact_search
+from infra.state.sqlite import contact_search, transcript
 from infra.state.sqlite.store import Store
 
 _COUNTED = {
@@ -37,6 +37,11 @@ class SqliteContactErasure:
             conversation, lambda connection: _erase_conversation(connection, conversation), durable=True
         )
 
+    async def redact(self, conversation: str, messages: Sequence[str], turns: Sequence[str]) -> Mapping[str, int]:
+        return await self._store.write(
+            conversation, lambda connection: _redact(connection, conversation, messages, turns), durable=True
+        )
+
     async def erase_contact(self, tenant: str, contact: str) -> Mapping[str, int]:
         key = contact_merging.contacts_key(tenant)
         return await self._store.write(
@@ -60,6 +65,16 @@ def _erase_conversation(connection: sqlite3.Connection, conversation: str) -> di
         counts[kind] = deleted.rowcount
     for table in _OTHERS:
         connection.execute(f"DELETE FROM {table} WHERE conversation = ?", (conversation,))  # noqa: S608
+    return counts
+
+
+def _redact(
+    connection: sqlite3.Connection, conversation: str, messages: Sequence[str], turns: Sequence[str]
+) -> dict[str, int]:
+    counts = {"redacted_messages": transcript.redact(connection, conversation, messages), "turns": 0}
+    for turn in turns:
+        deleted = connection.execute("DELETE FROM state_turns WHERE conversation = ? AND id = ?", (conversation, turn))
+        counts["turns"] += deleted.rowcount
     return counts
 
 

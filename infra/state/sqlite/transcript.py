@@ -205,6 +205,27 @@ def _attach(
     return after
 
 
+def redact(connection: sqlite3.Connection, conversation: str, messages: Iterable[str]) -> int:
+    """Empty these lines. Returns how many were not empty before."""
+    count = 0
+    for message in messages:
+        seq, body, state, _ = _row(connection, conversation, message)
+        if body is None or rules.is_redacted(line := parse_line(seq, body, state)):
+            continue
+        connection.execute(
+            "UPDATE state_transcript SET body = ?, state = ?, fingerprint = ? WHERE conversation = ? AND seq = ?",
+            (
+                rules.redact(line).model_dump_json(exclude={"seq", "state"}),
+                "deleted",
+                rules.ERASED,
+                conversation,
+                seq,
+            ),
+        )
+        count += 1
+    return count
+
+
 def next_number(connection: sqlite3.Connection, conversation: str) -> int:
     rows: list[tuple[int]] = connection.execute(_HEAD.format(head="head + 1"), (conversation, 1)).fetchall()
     return rows[0][0]

@@ -10,8 +10,8 @@ import pytest
 
 from infra.database import Database
 from infra.state.sqlite.engine import open_sqlite_state
-from schemas.conversation import Facts
-from schemas.messages import Address
+from schemas.conversation import Facts, Turn
+from schemas.messages import Address, Author
 from schemas.ports import Bus, ContactUpdate, State
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.recorded_history import TENANT, RecordedConversation, open_log, record_conversation
@@ -157,3 +157,39 @@ async def test_no_byte_of_what_was_erased_is_left_in_the_file(tmp_path: Path) ->
     stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert b"somebody else says 299" in stored
     assert b"canary-4711" not in stored
+
+
+async def test_lines_in_somebody_elses_conversation_are_emptied_and_their_turns_deleted(state: State, bus: Bus) -> None:
+    life = await record(state, bus, "ada")
+    kept, gone, *_ = before = await state.transcript.read(life.conversation)
+    for id_ in ("kept", "gone"):
+        await state.turns.add(life.conversation, Turn(id=id_, handled=[], route="local", at=NOW))
+    found = await state.contact_erasure.redact(life.conversation, [gone.id, "unknown"], ["gone", "unknown"])
+    assert dict(found) == {"redacted_messages": 1, "turns": 1}
+    after = await state.transcript.read(life.conversation)
+    assert [each.seq for each in after] == [each.seq for each in before]
+    assert (after[1].text, after[1].state, after[1].attachments, after[1].author.kind) == (
+        "",
+        "deleted",
+        [],
+        gone.author.kind,
+    )
+    assert [each for each in after if each.id != gone.id] == [each for each in before if each.id != gone.id]
+    assert [each.id for each in await state.turns.list_newest(life.conversation)] == ["kept"]
+    assert kept.text
+
+
+async def test_emptying_a_line_again_counts_nothing_and_a_redelivery_does_not_bring_it_back(
+    state: State, bus: Bus
+) -> None:
+    life = await record(state, bus, "ada")
+    first = (await state.transcript.read(life.conversation))[0]
+    named = first.model_copy(update={"author": Author(kind="contact", name="Ada"), "id": "named"})
+    await state.transcript.add(life.conversation, named)
+    for expected in (1, 0):
+        found = await state.contact_erasure.redact(life.conversation, ["named"], [])
+        assert found["redacted_messages"] == expected
+    await state.transcript.add(life.conversation, named)
+    line = await state.transcript.find(life.conversation, "named")
+    assert line is not None
+    assert (line.text, line.author.name) == ("", "")

@@ -13,10 +13,11 @@ import pytest
 
 from gateway.contacts.erasure import ContactErasureService
 from schemas import ids, topics
-from schemas.conversation import Contact, DeadLetter
+from schemas.actions import ActionMemory, EntityMentions
+from schemas.conversation import Contact, DeadLetter, Facts, Turn
 from schemas.envelope import envelope
 from schemas.errors import NotFound
-from schemas.messages import Author, InboundMessage, TranscriptMessage
+from schemas.messages import Author, InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Record
 from schemas.privacy.key_service import CACHE_LIFETIME
 from tests.unit.gateway.conftest import Instance
@@ -229,3 +230,87 @@ async def test_an_unknown_contact_or_erasure_is_not_found(instance: Instance) ->
         assert (answer.status, answer.code) == (404, "not_found")
     with pytest.raises(NotFound):
         await ContactErasureService(instance.services).get("other", "none")
+
+
+async def write_in_room(instance: Instance, contact: Contact, room: str, text: str) -> TranscriptMessage:
+    """The contact writes in a conversation that somebody else began, and is answered. Returns the line."""
+    services, now, id_ = instance.services, instance.clock(), f"m-{contact.id}"
+    said = InboundMessage(id=id_, external_id="x", place="room", contact_id=contact.id, text=text, sent_at=now)
+    event = envelope(
+        topics.MESSAGE_RECEIVED,
+        said,
+        id=f"e-{contact.id}",
+        time=now,
+        source="test",
+        tenant="shop",
+        channel="web",
+        conversation=room,
+    )
+    await services.bus.append([event])
+    file = await services.blobs.put("shop", "leaf.txt", "text/plain", text.encode(), conversation=room)
+    author = Author(kind="contact", name=contact.name)
+    line = TranscriptMessage(id=id_, author=author, text=text, created_at=now, attachments=[file])
+    await services.state.transcript.add(room, line)
+    reply = OutboundMessage(
+        id=f"r-{contact.id}",
+        author=Author(kind="agent", name="Ivy"),
+        text=f"about {text}",
+        place="room",
+        contact_id=contact.id,
+        created_at=now,
+        expires_at=now + timedelta(days=1),
+    )
+    turn = Turn(id=f"t-{contact.id}", handled=[id_], route="local", replies=[reply], at=now)
+    await services.state.turns.add(room, turn)
+    await services.state.transcript.add(room, TranscriptMessage.of_outbound(reply, "sent"))
+    record = Record("parley.inbound.web", 0, len(text), room, 0, dict(event.headers()), event.data)
+    await services.state.parking.park(topics.worker_group("web"), room, [record], until=now + timedelta(days=1))
+    return line
+
+
+async def test_what_somebody_wrote_in_anothers_conversation_is_emptied_and_the_rest_stays(instance: Instance) -> None:
+    ada, adam = await meet(instance, "Ada", "v-1"), await meet(instance, "Adam", "v-2")
+    state, room = instance.services.state, ids.conversation_id("shop", "web", "main", "v-2")
+    gone, kept = await write_in_room(instance, ada, room, CANARY), await write_in_room(instance, adam, room, "hello")
+    erasure = await begin_erasure(instance, ada)
+    await finish(instance)
+    lines = {line.id: line for line in await state.transcript.read(room)}
+    assert [(lines[id_].text, lines[id_].author.name) for id_ in (gone.id, f"r-{ada.id}")] == [("", ""), ("", "Ivy")]
+    assert (lines[gone.id].state, lines[gone.id].attachments) == ("deleted", [])
+    assert (lines[kept.id].text, lines[f"r-{adam.id}"].text) == ("hello", "about hello")
+    assert [turn.id for turn in await state.turns.list_newest(room)] == [f"t-{adam.id}"]
+    parked = await state.parking.read(topics.worker_group("web"), room, limit=9)
+    assert [adam.id.encode() in (record.value or b"") for record in parked] == [True]
+    with pytest.raises(NotFound):
+        await instance.services.blobs.get("shop", gone.attachments[0].id)
+    stores = (await read(instance, erasure))["stores"]
+    assert (stores["redacted_messages"], stores["turns"], stores["files"]) == (2, 1, 1)
+
+
+async def test_what_a_room_remembers_of_somebodys_actions_goes_too(instance: Instance) -> None:
+    ada, adam = await meet(instance, "Ada", "v-1"), await meet(instance, "Adam", "v-2")
+    state, room, now = instance.services.state, ids.conversation_id("shop", "web", "main", "v-2"), instance.clock()
+    await write_in_room(instance, ada, room, CANARY)
+    mentions = [
+        EntityMentions(parameter="order", contact_id=each.id, values=[f"of {each.name}"], at=now)
+        for each in (ada, adam)
+    ]
+    known = await state.conversations.get(room)
+    assert known is not None
+    begun = await state.conversations.begin(room, known.origin, [], now=now)
+    await state.conversations.commit(
+        room,
+        token=begun.token,
+        version=begun.conversation.version,
+        epoch=begun.conversation.epoch,
+        facts=Facts(actions=ActionMemory(mentions=mentions)),
+        handled=[],
+        outbox=[],
+        now=now,
+    )
+    await begin_erasure(instance, ada)
+    await finish(instance)
+    after = await state.conversations.get(room)
+    assert after is not None
+    assert after.facts.actions is not None
+    assert [each.contact_id for each in after.facts.actions.mentions] == [adam.id]

@@ -120,6 +120,11 @@ def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:
     return known, f"{message.state} {known} {len(text)}\n".encode() + text + _rest(message)
 
 
+def pack_redacted(message: TranscriptMessage) -> bytes:
+    """A line without text, and without the fingerprint of the text that it had."""
+    return f"{message.state} - 0\n".encode() + _rest(message)
+
+
 def _rest(message: TranscriptMessage) -> bytes:
     """The other fields. A revision comes first, where transcript_edit.lua finds it."""
     rest = message.__pydantic_serializer__.to_json(message, exclude=_SEPARATE_FIELDS)
