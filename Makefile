@@ -144,6 +144,12 @@ soak: install-dev ## An hour of load with a retention of five minutes, on both e
 	@status=0; for engine in embedded scaled; do \
 		$(BIN)/python -m tests.soak --engine $$engine $(SOAK) || status=1; done; exit $$status
 
+.PHONY: canaries
+canaries: install-dev ## Plant 5,000 words, erase half of 500 people under load and kills, and search every byte (CANARIES="--people 50 --erased 25")
+	@$(BIN)/python -m infra.deploy.servers fetch
+	@status=0; for engine in embedded scaled; do \
+		$(BIN)/python -m tests.canaries --engine $$engine $(CANARIES) || status=1; done; exit $$status
+
 .PHONY: fuzz
 fuzz: install-dev ## Send a million mutated requests to a running edge (FUZZ="--count 10000 --seed 1")
 	@exec $(BIN)/python -m tests.fuzz $(FUZZ)

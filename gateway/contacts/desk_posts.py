@@ -7,6 +7,7 @@ then on, and the second names them."""
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from connectors.desk.posts.post_erasure import closing_id, removal_id
@@ -33,21 +34,28 @@ class DeskPosts:
         self._clock = services.clock
         self._records = records
 
-    async def remove(self, erasure: Erasure) -> dict[str, int] | None:
-        """Go on with the removal. Returns how many posts were removed, and how many are left; None while it is under
-        way."""
-        kind = self._services.config.desks.get(erasure.tenant, "")
+    async def remove(self, erasures: Sequence[Erasure]) -> dict[str, dict[str, int]]:
+        """Go on with the removals of one tenant. Returns those that are done, by erasure: how many posts were removed,
+        and how many are left."""
+        kind = self._services.config.desks.get(erasures[0].tenant, "")
         if not kind:
-            return {}
-        progress = erasure.desk
-        if progress is None:
-            return await self._close(erasure, kind)
-        is_late = self._clock() >= progress.asked_at + LONGEST_WAIT
-        if progress.posts is None:
-            if not is_late and not await self._is_closed(progress):
-                return None
-            return await self._request_removal(erasure, kind, progress)
-        return await self._count(progress.posts, is_late=is_late)
+            return {each.id: {} for each in erasures}
+        done: dict[str, dict[str, int]] = {}
+        closed: list[Erasure] = []
+        for erasure in erasures:
+            progress, found = erasure.desk, None
+            if progress is None:
+                found = await self._close(erasure, kind)
+            elif progress.posts is not None:
+                found = await self._count(progress.posts, is_late=self._is_late(progress))
+            elif self._is_late(progress) or await self._is_closed(progress):
+                closed.append(erasure)
+            if found is not None:
+                done[erasure.id] = found
+        return done | (await self._request_removals(closed, kind) if closed else {})
+
+    def _is_late(self, progress: DeskProgress) -> bool:
+        return self._clock() >= progress.asked_at + LONGEST_WAIT
 
     async def _close(self, erasure: Erasure, kind: str) -> dict[str, int] | None:
         known = [each for each in erasure.conversations if await self._state.conversations.get(each) is not None]
@@ -66,10 +74,23 @@ class DeskPosts:
                 return False
         return True
 
-    async def _request_removal(self, erasure: Erasure, kind: str, progress: DeskProgress) -> dict[str, int] | None:
-        found = await self._find_posts(erasure, kind, progress)
+    async def _request_removals(self, erasures: Sequence[Erasure], kind: str) -> dict[str, dict[str, int]]:
+        """Tell the desk which posts to remove. Returns the erasures without any, as ``remove`` does."""
+        found = await self._find_posts(erasures, kind)
+        done: dict[str, dict[str, int]] = {}
+        for erasure in erasures:
+            if not await self._request_removal(erasure, kind, found):
+                done[erasure.id] = {"desk_posts": 0}
+        return done
+
+    async def _request_removal(self, erasure: Erasure, kind: str, found: Mapping[str, list[str]]) -> bool:
+        """Return whether there is anything to remove."""
+        progress = erasure.desk
+        if progress is None:
+            return False
         events, posts = list[Envelope](), defaultdict[str, dict[str, int]](dict)
-        for conversation, places in found.items():
+        for conversation in progress.conversations:
+            places = found.get(conversation, [])
             for start in range(0, len(places), _POSTS_AT_ONCE):
                 part = places[start : start + _POSTS_AT_ONCE]
                 event_id = ids.derived_id(erasure.id, f"desk:{conversation}", start)
@@ -79,13 +100,14 @@ class DeskPosts:
         if events:
             await self._services.bus.append(events)
         await self._save(erasure, progress.model_copy(update={"posts": dict(posts)}))
-        return None if events else {"desk_posts": 0}
+        return bool(events)
 
-    async def _find_posts(self, erasure: Erasure, kind: str, progress: DeskProgress) -> dict[str, list[str]]:
+    async def _find_posts(self, erasures: Sequence[Erasure], kind: str) -> dict[str, list[str]]:
         """Find the vendor's ids of all posts about these conversations on the log."""
-        rules = build_desk_rules(self._services, kind)[erasure.tenant]
+        rules = build_desk_rules(self._services, kind)[erasures[0].tenant]
         channels = rules.places | {rules.times.escalate_to}
-        own, found = frozenset(progress.conversations), defaultdict[str, dict[str, None]](dict)
+        own = frozenset(one for each in erasures if each.desk is not None for one in each.desk.conversations)
+        found = defaultdict[str, dict[str, None]](dict)
         async for record in await self._services.bus.read(topics.EVENTS, keys=own.__contains__):
             event = Envelope.from_wire(record.headers, record.value)
             if event.type != topics.DELIVERY_RECORDED or event.channel != kind or event.account != rules.account:

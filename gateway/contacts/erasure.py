@@ -7,7 +7,7 @@ so an erasure that was interrupted goes on where a process finds it."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -34,6 +34,8 @@ SWEEP_EVERY = 5.0
 LONGEST_WAIT = timedelta(hours=1)
 """The time after which an erasure begins although its last message could not be sent to the contact."""
 SOURCE = "parley/erasure"
+_AT_ONCE = 100
+"""Erasures of a tenant that are finished together."""
 _PAGE = 200
 _MOST_PARKED = 100_000
 """Parked records of one conversation and consumer group."""
@@ -83,23 +85,46 @@ class ContactErasureService:
             await self._services.sleep(SWEEP_EVERY)
 
     async def sweep(self) -> None:
-        """Go on with the erasures that are under way."""
+        """Go on with the erasures that are under way. Each look at the log serves all that need it."""
         for tenant in self._services.config.tenants:
-            for erasure in await self.records.list_all(tenant):
-                if erasure.state == "running":
-                    await self._advance(erasure)
+            running = [each for each in await self.records.list_all(tenant) if each.state == "running"]
+            begun = [each for each in running if each.keys_erased_at is not None]
+            await self._begin([each for each in running if each.keys_erased_at is None])
+            await self._finish([each for each in begun if self._is_forgotten(each)][:_AT_ONCE])
 
-    async def _advance(self, erasure: Erasure) -> None:
-        if erasure.keys_erased_at is None:
-            if not await self._is_announced(erasure):
-                return
-            removed = await self._desk_posts.remove(erasure)
-            if removed is None:
-                return
-            rooms = await self._rooms.find(erasure)
-            erasure = await self._erase_keys(erasure, removed, rooms)
-        if erasure.keys_erased_at is None or self._clock() < erasure.keys_erased_at + CACHE_LIFETIME:
+    def _is_forgotten(self, erasure: Erasure) -> bool:
+        """Return whether no process can remember the keys any more."""
+        return erasure.keys_erased_at is not None and self._clock() >= erasure.keys_erased_at + CACHE_LIFETIME
+
+    async def _begin(self, erasures: Sequence[Erasure]) -> None:
+        """Do what has to be done while events about the contacts can be read, then erase their keys."""
+        announced = [each for each in erasures if await self._is_announced(each)]
+        if not announced:
             return
+        removed = await self._desk_posts.remove(announced)
+        ready = [each for each in announced if each.id in removed]
+        rooms = await self._rooms.find(ready) if ready else {}
+        for each in ready:
+            await self._erase_keys(each, removed[each.id], rooms[each.id])
+
+    async def _finish(self, erasures: Sequence[Erasure]) -> None:
+        """Delete what the state store and the file store hold."""
+        if not erasures:
+            return
+        for erasure in erasures:
+            await self._erase_state(erasure)
+        await self._state.contact_erasure.remove_copies()
+        await self._services.bus.append([event for each in erasures for event in self._build_tombstones(each)])
+        left = await self._count_readable(erasures)
+        for erasure in erasures:
+
+            def finish(known: Erasure, count: int = left[erasure.id]) -> Erasure:
+                return self.records.finish(known.count({"log_records_from_before_encryption": count}))
+
+            await self.records.update(erasure.tenant, erasure.id, finish)
+            log.info("contact_erased", tenant=erasure.tenant, erasure=erasure.id)
+
+    async def _erase_state(self, erasure: Erasure) -> None:
         for conversation in erasure.conversations:
             await self._count(erasure, await self._erase_conversation(erasure.tenant, conversation))
         for conversation in erasure.rooms:
@@ -108,15 +133,6 @@ class ContactErasureService:
         await self._count(erasure, {"dead_letters": await self._remove_letters(erasure)})
         for contact in erasure.contact_ids:
             await self._count(erasure, dict(await self._state.contact_erasure.erase_contact(erasure.tenant, contact)))
-        await self._state.contact_erasure.remove_copies()
-        await self._services.bus.append(list(self._build_tombstones(erasure)))
-        left = await self._count_readable(erasure)
-
-        def finish(known: Erasure) -> Erasure:
-            return self.records.finish(known.count({"log_records_from_before_encryption": left}))
-
-        await self.records.update(erasure.tenant, erasure.id, finish)
-        log.info("contact_erased", tenant=erasure.tenant, erasure=erasure.id)
 
     async def _is_announced(self, erasure: Erasure) -> bool:
         """Return whether the contact who asked for the erasure was sent the last message, or has waited long enough."""
@@ -197,16 +213,17 @@ class ContactErasureService:
         for contact in erasure.contact_ids:
             yield build(topics.CONTACT_SNAPSHOT, id=str(uuid4()), subject=f"contact:{contact}")
 
-    async def _count_readable(self, erasure: Erasure) -> int:
+    async def _count_readable(self, erasures: Sequence[Erasure]) -> dict[str, int]:
         """Count what can still be read on the log: records of releases that did not encrypt. The topics' retention
         removes them."""
-        bus, own, count = self._services.bus, set(erasure.conversations), 0
-        if erasure.keys_erased_at is None:
-            return 0
+        bus, count = self._services.bus, dict.fromkeys((each.id for each in erasures), 0)
+        own = {conversation: each for each in erasures for conversation in each.conversations}
         for topic in sorted((await bus.describe_topics()).keys() - {topics.KNOWLEDGE, topics.AUDIT, topics.KEYS}):
             async for record in await bus.read(topic, keys=own.__contains__):
-                is_earlier = Envelope.from_wire(record.headers, None).time <= erasure.keys_erased_at
-                count += record.value is not None and is_earlier
+                erasure = own[record.key]
+                at = Envelope.from_wire(record.headers, None).time
+                is_earlier = erasure.keys_erased_at is not None and at <= erasure.keys_erased_at
+                count[erasure.id] += record.value is not None and is_earlier
         return count
 
     async def _count(self, erasure: Erasure, found: dict[str, int]) -> None:

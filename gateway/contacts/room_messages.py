@@ -5,8 +5,7 @@ contact's key is erased, while it can be read."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.contacts.erasure_records import Erasure
@@ -46,26 +45,28 @@ class RoomMessages:
         self._state = services.state
         self._delete_files = delete_files
 
-    async def find(self, erasure: Erasure) -> dict[str, list[str]]:
-        """Find what the contact wrote in conversations that they did not begin, by conversation."""
-        own, contacts = frozenset(erasure.conversations), frozenset(erasure.contact_ids)
-        needles, found = [each.encode() for each in contacts], defaultdict[str, dict[str, None]](dict)
+    async def find(self, erasures: Sequence[Erasure]) -> dict[str, dict[str, list[str]]]:
+        """Find what the contacts wrote in conversations that they did not begin: by erasure and conversation, the ids
+        of the messages."""
+        by_contact = {contact: each for each in erasures for contact in each.contact_ids}
+        found: dict[str, dict[str, list[str]]] = {each.id: {} for each in erasures}
         existing = await self._services.bus.describe_topics()
-        for channel in await self._list_channels(erasure):
-            if (topic := topics.inbound(channel)) not in existing:
-                continue
-            async for record in await self._services.bus.read(topic, keys=lambda key: key not in own):
-                value = record.value or b""
-                if record.headers.get("ce_type") != topics.MESSAGE_RECEIVED or not any(n in value for n in needles):
-                    continue
-                payload = decode_payload(value)
-                if read_speaker(payload) in contacts:
-                    found[record.key][str(payload.get("id", ""))] = None
-        return {conversation: list(messages) for conversation, messages in found.items()}
+        for channel in await self._list_channels(erasures):
+            if (topic := topics.inbound(channel)) in existing:
+                async for record in await self._services.bus.read(topic):
+                    if record.headers.get("ce_type") != topics.MESSAGE_RECEIVED:
+                        continue
+                    payload = decode_payload(record.value)
+                    erasure = by_contact.get(read_speaker(payload))
+                    if erasure is not None and record.key not in erasure.conversations:
+                        messages = found[erasure.id].setdefault(record.key, [])
+                        if (message := str(payload.get("id", ""))) not in messages:
+                            messages.append(message)
+        return found
 
-    async def _list_channels(self, erasure: Erasure) -> list[str]:
-        """The channels on which the contact is known: nobody writes in a room of another one."""
-        known = [await self._state.contacts.get(erasure.tenant, each) for each in erasure.contact_ids]
+    async def _list_channels(self, erasures: Sequence[Erasure]) -> list[str]:
+        """The channels on which the contacts are known: nobody writes in a room of another one."""
+        known = [await self._state.contacts.get(each.tenant, id_) for each in erasures for id_ in each.contact_ids]
         addresses = [address for each in known if each is not None for address in (*each.addresses, *each.left)]
         return sorted({address.channel for address in addresses})
 

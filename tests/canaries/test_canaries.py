@@ -1,0 +1,23 @@
+"""A small run of the canaries on each engine: no byte of the erased is left, and all of the others is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.canaries.run import CanaryRun, Options, open_installation
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.mark.parametrize("engine", ["embedded", pytest.param("scaled", marks=pytest.mark.scaled)])
+async def test_no_byte_of_erased_people_is_left_and_the_others_are_all_there(engine: str, tmp_path: Path) -> None:
+    options = Options(engine, people=10, erased=5, kill_every=15, seed=1, deadline=240)
+    async with open_installation(engine, tmp_path, options.seed) as there:
+        report = await CanaryRun(there, options, print).run()
+    assert report.is_good, report
+    assert report.kills
+    assert report.stores["desk_posts"] >= 3
+    # Otherwise the search might find nothing because it searches nothing.
+    assert all(searched["of_the_others"] >= 20 for searched in report.searched.values())
