@@ -66,6 +66,9 @@ def _search_file(path: Path, found: Findings) -> int:
 
 def find_canaries(data: bytes) -> Iterator[str]:
     """All canaries in the data."""
+    # Most of what servers write is preallocated, and empty: this is quicker than the expressions.
+    if not any(needle in data for needle in (PREFIX, *_SHIFTS)):
+        return
     for plain in _PLAIN.findall(data):
         yield plain.decode()
     for match in _ENCODED.finditer(data):
