@@ -39,7 +39,7 @@ _BUILT_IN = {
 
 
 @lru_cache
-def _plugins(group: str) -> dict[str, EntryPoint]:
+def find_plugins(group: str) -> dict[str, EntryPoint]:
     """An installed plug-in replaces a built-in one with the same name. Kept, because looking for installed ones reads
     the metadata of every package."""
     installed = {entry.name: entry for entry in entry_points(group=group)}
@@ -59,7 +59,7 @@ def _instantiate(entry: EntryPoint) -> Any:
 
 @lru_cache(maxsize=1)
 def formats() -> dict[str, Format]:
-    return {name: _instantiate(entry) for name, entry in _plugins(FORMATS).items()}
+    return {name: _instantiate(entry) for name, entry in find_plugins(FORMATS).items()}
 
 
 def file_endings() -> list[str]:
@@ -87,7 +87,7 @@ def source_of(location: str) -> Source:
 
 
 def _suggest(location: str) -> str:
-    known = list(_plugins(SOURCES))
+    known = list(find_plugins(SOURCES))
     if similar := get_close_matches(location.partition(":")[0].lower(), known, n=1):
         return f"did you mean a location of the source {similar[0]!r}? docs/documents.md shows how they are written"
     return f"name a file, a folder or an address, or install its source: there are {', '.join(known)}"
@@ -104,6 +104,6 @@ def controls_access(location: str) -> bool:
 
 
 def _sources() -> Iterator[Source]:
-    for entry in _plugins(SOURCES).values():
+    for entry in find_plugins(SOURCES).values():
         source: Source = _instantiate(entry)
         yield source

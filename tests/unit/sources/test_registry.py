@@ -45,7 +45,7 @@ def test_installed_sources_are_looked_for_once_however_many_locations_there_are(
         return entry_points(group=group)
 
     monkeypatch.setattr(registry, "entry_points", count_lookups)
-    registry._plugins.cache_clear()
+    registry.find_plugins.cache_clear()
     for number in range(100):
         source_of(f"shop-{number}/documents")
     assert lookups == 1
