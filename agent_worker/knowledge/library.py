@@ -200,7 +200,7 @@ class Library:
         index = self._indexes.get(tenant)
         if index is None:
             index = TenantIndex(self._folders.find(tenant), self._encoder())
-        self._open_indexes.use(index)
+        self._open_indexes.use(index, changes=True)
         put, drop, done, started = [], [], 0, time.monotonic()
         for name, pending in batch:
             try:
@@ -359,15 +359,16 @@ class Library:
         while True:
             async with self._progress:
                 await self._progress.wait_for(partial(self._has_progress, tenant, head, count))
-                count, settled = self._count_documents(tenant), self._queue.is_searchable(tenant, head)
+                count, settled = self.count_documents(tenant), self._queue.is_searchable(tenant, head)
             yield count
             if settled:
                 return
 
     def _has_progress(self, tenant: str, head: Mapping[int, int], count: int) -> bool:
-        return self._queue.is_searchable(tenant, head) or self._count_documents(tenant) != count
+        return self._queue.is_searchable(tenant, head) or self.count_documents(tenant) != count
 
-    def _count_documents(self, tenant: str) -> int:
+    def count_documents(self, tenant: str) -> int:
+        """The number of the tenant's searchable documents."""
         index = self._indexes.get(tenant)
         return len(index.versions) if index is not None else 0
 

@@ -18,8 +18,8 @@ from gateway.commands.common.printing import note, program_name, progress
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from agent_worker.knowledge.library import Library
     from gateway.config.settings import Config
+    from gateway.wiring.process_services import ProcessServices
     from gateway.wiring.secret_reload import SecretReload
     from schemas.ports import Knowledge
 
@@ -124,6 +124,7 @@ async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> 
     from gateway.commands.common.instance import publish_address
     from gateway.config import loader as configuration
     from gateway.doctor import preflight
+    from gateway.documents.startup_import import StartupImport
     from gateway.wiring import compose
     from gateway.wiring.listening import check_port
     from gateway.wiring.models.discovery import choose_models
@@ -134,45 +135,23 @@ async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> 
         note(line)
     for address in config.addresses:
         check_port(*address)
-    # Reading documents may take minutes, so whatever prevents the start is reported first.
     await asyncio.to_thread(preflight.require_imports, config)
     await asyncio.to_thread(train_changed_models, config, note)
-    sample = await _sync_documents(config)
-    async with publish_address(config):
-        await compose.serve_dev(
-            config, on_ready=lambda: typer.echo(banner(config, config_option, sample)), reload=reload
-        )
+    sample = ""
 
+    async def choose_sample(services: ProcessServices) -> None:
+        nonlocal sample
+        if services.knowledge is not None:
+            sample = await find_sample_question(services.knowledge, next(iter(config.tenants)))
 
-async def _sync_documents(config: Config) -> str:
-    """Publish the tenants' documents before anything is served, so that the first question already finds them.
-
-    Returns a question that the first tenant's documents answer, or an empty text."""
-    from agent_worker.knowledge.library import Library
-    from gateway.documents.crawl_state import CrawlStateStore
-    from gateway.documents.document_sources import path_sources
-    from gateway.documents.document_store import DocumentHashCache, LocalDocumentStore
-    from gateway.documents.sync import sync_documents
-    from gateway.wiring import compose
-
-    tenants = [name for name, tenant in config.tenants.items() if tenant.knowledge.paths]
-    async with compose.open_embedded(config) as services:
-        for tenant in tenants:
-            store = DocumentHashCache(
-                LocalDocumentStore(services, tenant), config.data_path / f"published-{tenant}.json"
-            )
-            crawl_states = CrawlStateStore(config.data_path / f"read-{tenant}.json")
-            with progress(f"documents of {tenant}", None) as step:
-                # Only `parley knowledge sync` removes documents and reads websites.
-                report = await sync_documents(
-                    store, path_sources(config, tenant), remove=False, crawl_states=crawl_states, step=step
-                )
-            store.save()
-            if isinstance(services.knowledge, Library):
-                await _wait_for_index(services.knowledge, tenant, len(report.added) + len(report.changed))
-            for file, problem in report.failed.items():
-                note(f"skipped {file}: {problem}")
-        return await find_sample_question(services.knowledge, next(iter(config.tenants))) if services.knowledge else ""
+    documents = StartupImport(config, progress=progress, note=note, on_done=choose_sample)
+    await compose.serve_dev(
+        config,
+        documents=documents,
+        address=publish_address(config),
+        on_ready=lambda: typer.echo(banner(config, config_option, sample)),
+        reload=reload,
+    )
 
 
 async def find_sample_question(knowledge: Knowledge, tenant: str) -> str:
@@ -189,18 +168,6 @@ async def find_sample_question(knowledge: Knowledge, tenant: str) -> str:
         if found.answerable and found.passages[0].document == document and found.confidence > confidence:
             best, confidence = question, found.confidence
     return best
-
-
-async def _wait_for_index(library: Library, tenant: str, new: int) -> None:
-    """Wait until the new documents can be found, and show the progress. With a sentence encoder this takes seconds."""
-    if new:
-        note(f"reading {new} new {'document' if new == 1 else 'documents'} of {tenant}; this happens once")
-    with progress(f"reading documents of {tenant}", new) as step:
-        previous = None
-        async for count in library.watch_indexing(tenant):
-            for _ in range(0 if previous is None else count - previous):
-                step("")
-            previous = count
 
 
 def banner(config: Config, config_option: str, sample: str) -> str:

@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +29,7 @@ from connectors.channel_services import ChannelServices
 from connectors.registry import explain_missing_library, open_channel
 from gateway.config.settings import Config
 from gateway.contacts import erasure
+from gateway.documents.startup_import import StartupImport
 from gateway.documents.sync_service import SyncService
 from gateway.http import health
 from gateway.http.app import build_admin_app, build_app, run_server, serve_forever
@@ -71,20 +72,18 @@ from gateway.wiring.vendor_files import VendorFiles
 from gateway.wiring.vendor_streams import start_backfills, start_streams
 from infra import flight_recorder, open_files, process_tuning
 from infra.blobs import open_blobs
-from infra.database.lock import ProcessLock
+from infra.database.lock import claim_folder
 from infra.flight_recorder import FlightRecorder
 from infra.metrics import PrometheusMetrics
 from infra.state.recovery import StateRecovery
 from infra.tracing import member_name, record_traces
 from schemas.audit.records import INSTALLATION
 from schemas.audit.trail import AuditTrail
-from schemas.errors import DatabaseLocked, SetupError, Unavailable
+from schemas.errors import Unavailable
 from schemas.ports import Blobs, Channel
 
 log = structlog.get_logger("parley.compose")
 Role = Literal["edge", "connectors", "worker"]
-MAX_PROCESSES = 256
-"""Maximum number of processes on one ``data_dir``."""
 STOP_TIMEOUT = 40.0
 """Seconds for all parts to end after a stop. Lanes drain for at most 25 s, requests for 10 s."""
 
@@ -95,10 +94,11 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def open_services(
-    config: Config, *, searches: bool = True
+    config: Config, *, searches: bool = True, documents: StartupImport | None = None
 ) -> AsyncIterator[tuple[ProcessServices, StateRecovery]]:
     """All services over the configured engine, and the recovery of the state store. No records are consumed yet.
-    Without ``searches`` the tenants' documents are left out."""
+    Without ``searches`` the tenants' documents are left out. The process is not ready before ``documents`` are
+    imported."""
     data_dir = Path(config.data_dir)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, data_dir))
@@ -127,7 +127,7 @@ async def open_services(
             knowledge=library,
             # Until the first check the state counts as lost, because it must not be used if it is.
             is_state_lost=lambda: not recovery.available.is_set(),
-            check_readiness=_readiness(engine, library, recovery),
+            check_readiness=_readiness(engine, library, recovery, documents),
             watch=engine.watch,
         )
         yield services, recovery
@@ -180,11 +180,13 @@ def _open_channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Ch
     return {name: open_channel(name, services) for name in channels_of(config)}
 
 
-def _readiness(engine: Engine, library: Library | None, recovery: StateRecovery) -> Readiness:
+def _readiness(
+    engine: Engine, library: Library | None, recovery: StateRecovery, documents: StartupImport | None
+) -> Readiness:
     probes = {"bus": engine.bus.check_ready, "state": engine.state.check_ready}
     if library is not None:
         probes["knowledge"] = library.wait_until_ready
-    return Readiness(probes, recovery)
+    return Readiness(probes, recovery, pending=documents.describe_pending if documents is not None else str)
 
 
 @asynccontextmanager
@@ -200,13 +202,32 @@ async def open_embedded(config: Config) -> AsyncIterator[ProcessServices]:
 
 
 async def serve_dev(
-    config: Config, *, on_ready: Callable[[], object] | None = None, reload: SecretReload | None = None
+    config: Config,
+    *,
+    documents: StartupImport | None = None,
+    address: AbstractAsyncContextManager[None] | None = None,
+    on_ready: Callable[[], object] | None = None,
+    reload: SecretReload | None = None,
 ) -> None:
-    """Run everything in one process until SIGTERM or SIGINT. ``reload`` renews the secrets after SIGHUP."""
-    async with run_process(config, "dev", reload=reload) as (services, supervisor):
+    """Run everything in one process until SIGTERM or SIGINT. ``documents`` are imported beside it; ``on_ready`` is
+    called once they are and the process listens. ``address`` is entered as soon as no other process can have the file;
+    ``reload`` renews the secrets after SIGHUP."""
+    listening = asyncio.Event()
+    process = run_process(config, "dev", documents=documents, reload=reload)
+    async with process as (services, supervisor), address or nullcontext():
+
+        async def import_documents() -> None:
+            if documents is not None:
+                await documents.run(services)
+            await listening.wait()
+            if on_ready is not None:
+                on_ready()
+            await supervisor.stopping.wait()
+
+        supervisor.run("import of documents", lambda: supervisor.run_until_stop(import_documents()))
         start_worker(services, supervisor, channels_of(config))
         _start_connectors(services, supervisor, channels_of(config))
-        await serve_edge(config, services, supervisor, on_ready)
+        await serve_edge(config, services, supervisor, listening.set)
 
 
 async def serve_role(
@@ -239,7 +260,12 @@ def _build_health_apps(services: ProcessServices) -> list[web.Application]:
 
 @asynccontextmanager
 async def run_process(
-    config: Config, role: str, *, searches: bool = True, reload: SecretReload | None = None
+    config: Config,
+    role: str,
+    *,
+    searches: bool = True,
+    documents: StartupImport | None = None,
+    reload: SecretReload | None = None,
 ) -> AsyncIterator[tuple[ProcessServices, Supervisor]]:
     process_tuning.limit_heaps()
     process_tuning.shorten_switch_interval()
@@ -247,7 +273,7 @@ async def run_process(
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     traces = record_traces(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
-    async with traces, open_services(config, searches=searches) as (services, recovery):
+    async with traces, open_services(config, searches=searches, documents=documents) as (services, recovery):
         if not config.embedded:
             await check_topics(services.bus, config)
         recovery.start()
@@ -360,24 +386,6 @@ async def serve_edge(
 
     supervisor.run("http", http)
     await supervisor.wait()
-
-
-@contextmanager
-def claim_folder(parent: Path) -> Iterator[Path]:
-    """The first of the folders ``parent/0``, ``parent/1`` … that no running process uses, so that a restarted process
-    finds its index again. Raises SetupError if all are in use."""
-    parent.mkdir(parents=True, exist_ok=True)
-    for number in range(MAX_PROCESSES):
-        try:
-            lock = ProcessLock(parent / f"{number}.lock")
-        except DatabaseLocked:
-            continue
-        try:
-            yield parent / str(number)
-        finally:
-            lock.release()
-        return
-    raise SetupError(f"{MAX_PROCESSES} processes share {parent}", fix="set another `data_dir` for some of them")
 
 
 @asynccontextmanager

@@ -103,12 +103,18 @@ Probe = Callable[[], Awaitable[None]]
 
 class Readiness:
     """The readiness of a process. Results are reused for a moment, because each probe writes to the log and the state
-    store."""
+    store. ``pending``: documents that are not searchable yet, or an empty text."""
 
     def __init__(
-        self, probes: Mapping[str, Probe], recovery: StateRecovery, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        probes: Mapping[str, Probe],
+        recovery: StateRecovery,
+        *,
+        pending: Callable[[], str] = str,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._probes = dict(probes)
+        self._pending = pending
         self._recovery = recovery
         self._monotonic = monotonic
         self._result: asyncio.Task[dict[str, str]] | None = None
@@ -124,6 +130,8 @@ class Readiness:
             problems["state"] = (
                 "being rebuilt" if self._recovery.lost.is_set() else problems.get("state", "being checked")
             )
+        if documents := self._pending():
+            problems.setdefault("knowledge", documents)
         return problems
 
     def _is_old(self, problems: Mapping[str, str]) -> bool:

@@ -1,12 +1,17 @@
-"""The exclusive lock on the database: one process, for as long as it lives."""
+"""Exclusive locks of a process, for as long as it lives: on the database, and on a folder of its own."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from schemas.errors import DatabaseLocked
+from schemas.errors import DatabaseLocked, SetupError
+
+MAX_PROCESSES = 256
+"""Maximum number of processes on one ``data_dir``."""
 
 
 class ProcessLock:
@@ -30,3 +35,21 @@ class ProcessLock:
 
     def release(self) -> None:
         os.close(self._descriptor)
+
+
+@contextmanager
+def claim_folder(parent: Path) -> Iterator[Path]:
+    """The first of the folders ``parent/0``, ``parent/1`` … that no running process uses, so that a restarted process
+    finds its index again. Raises SetupError if all are in use."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in range(MAX_PROCESSES):
+        try:
+            lock = ProcessLock(parent / f"{number}.lock")
+        except DatabaseLocked:
+            continue
+        try:
+            yield parent / str(number)
+        finally:
+            lock.release()
+        return
+    raise SetupError(f"{MAX_PROCESSES} processes share {parent}", fix="set another `data_dir` for some of them")

@@ -197,6 +197,9 @@ class PassageStore:
         """Close the connections that are not in use; the next use opens one again."""
         while self._readers:
             self._readers.pop().close()
+        self.close_writer()
+
+    def close_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -176,6 +176,17 @@ class TenantIndex:
             finally:
                 self._changing.release()
 
+    def close_writers(self) -> None:
+        """Close what only changes need, unless one is in progress. The next change opens it again."""
+        if self._changing.acquire(blocking=False):
+            try:
+                with self._opening:
+                    if self._words is not None:
+                        self._words.close()
+                self._store.close_writer()
+            finally:
+                self._changing.release()
+
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def documents(self) -> list[Document]:

@@ -15,25 +15,37 @@ from agent_worker.knowledge.index.tenant_index import TenantIndex
 
 MAX_OPEN = 16
 """Indexes that hold threads and descriptors, so that both do not grow with the tenants."""
+MAX_CHANGING = 2
+"""Indexes that are ready for changes, each with six more threads."""
 _PREFIX = "t-"
 _TRIAL_PREFIX = "trial-"
 
 
 class OpenIndexes:
-    """Closes the index that was not used for longest. Thread-safe; blocking, so callers run it in a thread."""
+    """Closes the index that was not used for longest, and what changes of the index that was not changed for longest
+    need. Thread-safe; blocking, so callers run it in a thread."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[TenantIndex, None] = OrderedDict()
+        self._changing: OrderedDict[TenantIndex, None] = OrderedDict()
         self._lock = Lock()
 
-    def use(self, index: TenantIndex) -> None:
-        """Call it before each use."""
+    def use(self, index: TenantIndex, *, changes: bool = False) -> None:
+        """Call it before each use. ``changes``: the use may change the index."""
         with self._lock:
-            self._open[index] = None
-            self._open.move_to_end(index)
-            unused = self._open.popitem(last=False)[0] if len(self._open) > MAX_OPEN else None
+            unused = _move_to_end(self._open, index, MAX_OPEN)
+            unchanged = _move_to_end(self._changing, index, MAX_CHANGING) if changes else None
         if unused is not None:
             unused.close()
+        if unchanged is not None:
+            unchanged.close_writers()
+
+
+def _move_to_end(indexes: OrderedDict[TenantIndex, None], index: TenantIndex, most: int) -> TenantIndex | None:
+    """Returns the first one, taken out, if there are more than ``most``."""
+    indexes[index] = None
+    indexes.move_to_end(index)
+    return indexes.popitem(last=False)[0] if len(indexes) > most else None
 
 
 class IndexFolders:

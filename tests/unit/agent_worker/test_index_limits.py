@@ -103,6 +103,36 @@ def test_an_index_in_use_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [hit.version for hit in found] == [1]
 
 
+def test_only_few_indexes_stay_ready_for_changes_and_the_others_still_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After edits in many tenants the threads that merge segments end, and a further edit starts them again."""
+    monkeypatch.setattr(tenant_indexes, "MAX_CHANGING", 1)
+    opened, indexes = OpenIndexes(), [TenantIndex(tmp_path / f"{number}", None) for number in range(4)]
+    closed, threads = list[TenantIndex](), _held()[0]
+    close_writers = TenantIndex.close_writers
+
+    def close_and_note(index: TenantIndex) -> None:
+        closed.append(index)
+        close_writers(index)
+
+    monkeypatch.setattr(TenantIndex, "close_writers", close_and_note)
+    for version in (1, 2):
+        for index in indexes:
+            opened.use(index, changes=True)
+            put(index, version, "public")
+    assert closed == [*indexes, *indexes[:3]]
+    for index in indexes:
+        opened.use(index)
+        assert [hit.version for hit in rank(index, "What is the margin on orchids?", NOW).hits] == [2]
+    assert len(closed) == 7, "a search needs no writer"
+    deadline = time.monotonic() + 20
+    # Each open index has a thread, and the one that was changed last has six more.
+    while _held()[0] - threads > len(indexes) + 6:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_opening_an_index_that_has_not_changed_writes_nothing(tmp_path: Path) -> None:
     """At a start all tenants' indexes are opened."""
     index = TenantIndex(tmp_path / "index", None)
