@@ -34,6 +34,7 @@ ROWS = (
     "edits",
     "retrieval",
     "passages",
+    "many_tenants",
     "sockets",
     "whatsapp",
     "connectors",
