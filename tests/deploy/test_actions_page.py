@@ -79,8 +79,8 @@ def test_the_preview_of_the_page_belongs_to_its_action(tmp_path: Path) -> None:
 
 
 def test_the_function_and_the_endpoint_of_the_page_are_offered(rules: ActionRules) -> None:
-    assert list(rules.actions) == ["refund", "cancel_order"]
-    refund, cancel = rules.actions.values()
+    assert list(rules.actions) == ["refund", "cancel_order", "erase_own_data"]
+    refund, cancel, _ = rules.actions.values()
     assert (refund.confirm, cancel.confirm, refund.per_contact_per_day) == (True, True, 2)
     assert cancel.look_up is not None
     assert rules.settings == {"shop": "https://shop.example.com"}
