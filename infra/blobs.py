@@ -194,7 +194,13 @@ class StoredBlobs:
             raise Unavailable(
                 "an attachment cannot be decrypted", fix="set secret_key to the one that it was stored with"
             )
-        return await self._sealer.load_key(tenant, description.id, description.contact, description.generation)
+        return await self._sealer.load_key(
+            tenant,
+            description.id,
+            description.contact,
+            description.generation,
+            stored_at=_time_of(description.id),
+        )
 
     async def claim(self, tenant: str, attachment: str) -> None:
         if not await self._exists(_waiting_key(tenant, attachment)):

@@ -105,7 +105,7 @@ class ContactErasureService:
         ready = [each for each in announced if each.id in removed]
         rooms = await self._rooms.find(ready) if ready else {}
         for each in ready:
-            await self._erase_keys(each, removed[each.id], rooms[each.id])
+            await self._erase_keys(each, removed[each.id], rooms[each.id], await self._list_files(each))
 
     async def _finish(self, erasures: Sequence[Erasure]) -> None:
         """Delete what the state store and the file store hold."""
@@ -126,7 +126,8 @@ class ContactErasureService:
 
     async def _erase_state(self, erasure: Erasure) -> None:
         for conversation in erasure.conversations:
-            await self._count(erasure, await self._erase_conversation(erasure.tenant, conversation))
+            await self._count(erasure, await self._erase_conversation(conversation))
+        await self._count(erasure, {"files": await self._delete_files(erasure)})
         for conversation in erasure.rooms:
             await self._count(erasure, {"parked": await self._unpark_own(erasure, conversation)})
         await self._count(erasure, await self._rooms.redact(erasure))
@@ -145,9 +146,11 @@ class ContactErasureService:
                 return all(outcome is not None and outcome.state != "unknown" for outcome in found)
         return False
 
-    async def _erase_keys(self, erasure: Erasure, removed: dict[str, int], rooms: dict[str, list[str]]) -> Erasure:
-        """Erase the keys. ``removed``: what was removed while events about the contact could be read; ``rooms``: what
-        is to be emptied and could not be found later."""
+    async def _erase_keys(
+        self, erasure: Erasure, removed: dict[str, int], rooms: dict[str, list[str]], files: tuple[str, ...]
+    ) -> Erasure:
+        """Erase the keys. ``removed``: what was removed while events about the contact could be read; ``rooms`` and
+        ``files``: what is to be emptied and deleted, and could not be found later."""
         keys = self._find_keys()
         for contact in erasure.contact_ids:
             await keys.erase(erasure.tenant, contact)
@@ -156,13 +159,13 @@ class ContactErasureService:
         def note(known: Erasure) -> Erasure:
             if known.keys_erased_at is not None:
                 return known
-            return known.model_copy(update={"keys_erased_at": now, "rooms": rooms}).count({"keys": count, **removed})
+            noted = known.model_copy(update={"keys_erased_at": now, "rooms": rooms, "files": files})
+            return noted.count({"keys": count, **removed})
 
         return await self.records.update(erasure.tenant, erasure.id, note)
 
-    async def _erase_conversation(self, tenant: str, conversation: str) -> dict[str, int]:
+    async def _erase_conversation(self, conversation: str) -> dict[str, int]:
         found = Counter[str]()
-        found["files"] = await self._delete_files(tenant, conversation)
         for group in self._list_groups():
             while parked := await self._state.parking.read(group, conversation, limit=_PAGE):
                 await self._state.parking.unpark(group, conversation, parked)
@@ -181,12 +184,18 @@ class ContactErasureService:
                 count += len(own)
         return count
 
-    async def _delete_files(self, tenant: str, conversation: str) -> int:
-        count, after = 0, 0
-        while lines := await self._state.transcript.read(conversation, after=after, limit=_PAGE):
-            after = lines[-1].seq
-            count += await self._delete_files_of(tenant, lines)
-        return count
+    async def _list_files(self, erasure: Erasure) -> tuple[str, ...]:
+        """The files in the conversations, which nobody can list once the keys are erased."""
+        found: dict[str, None] = {}
+        for conversation in erasure.conversations:
+            after = 0
+            while lines := await self._state.transcript.read(conversation, after=after, limit=_PAGE):
+                after = lines[-1].seq
+                found |= dict.fromkeys(each.id for line in lines for each in line.attachments if not each.missing)
+        return tuple(found)
+
+    async def _delete_files(self, erasure: Erasure) -> int:
+        return sum([await self._services.blobs.delete(erasure.tenant, id_) > 0 for id_ in erasure.files])
 
     async def _delete_files_of(self, tenant: str, lines: list[TranscriptMessage]) -> int:
         count = 0

@@ -20,7 +20,7 @@ from schemas.ports import Clock, Leases
 
 KEPT = 500
 """The newest erasures of a tenant that are kept, besides those that are under way."""
-_UNPROVEN = {"contact_ids", "conversations", "rooms", "request", "desk", "proof"}
+_UNPROVEN = {"contact_ids", "conversations", "rooms", "files", "request", "desk", "proof"}
 """The fields that a proof leaves out."""
 _LEASE_SECONDS = 10.0
 _ATTEMPTS = 100
@@ -57,6 +57,7 @@ class Erasure(WireModel):
     contact_ids: tuple[str, ...] = ()
     conversations: tuple[str, ...] = ()
     rooms: dict[str, list[str]] = {}
+    files: tuple[str, ...] = ()
     request: ErasureRequest | None = None
     desk: DeskProgress | None = None
     keys_erased_at: datetime | None = None
@@ -117,6 +118,7 @@ class ErasureRecords:
                 "contact_ids": (),
                 "conversations": (),
                 "rooms": {},
+                "files": (),
                 "request": None,
                 "desk": None,
             }

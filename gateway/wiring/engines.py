@@ -20,6 +20,7 @@ from schemas import topics
 from schemas.errors import BusUnavailable, SetupError, TopicMismatch
 from schemas.ports import Bus, RetentionPeriods, State
 from schemas.privacy.key_service import ContactKeyService
+from schemas.privacy.sealed_bodies import BodySealer
 from schemas.privacy.sealed_files import FileSealer
 from schemas.topics import TopicSpec, topic_specs
 
@@ -131,7 +132,8 @@ async def _open_embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine
 
 
 def _build_sealer(config: Config, bus: Bus, state: State) -> EventSealer | None:
-    """The sealer of events under the keys of contacts; None where no secret could wrap keys."""
+    """The sealer of events under the keys of contacts, which also seal the state from now on; None where no secret
+    could wrap keys."""
     if not config.secret_key.keys:
         return None
     secrets = SigningKeys(config.secret_key, "contact-keys")
@@ -141,6 +143,8 @@ def _build_sealer(config: Config, bus: Bus, state: State) -> EventSealer | None:
         derive_secrets=lambda: secrets.valid_keys,
         clock=lambda: datetime.now(UTC),
     )
+    if state.seal_with is not None:
+        state.seal_with(BodySealer(keys, is_sealing=config.encrypt_state))
     return EventSealer(keys, state.conversations.get, is_sealing=config.encrypt_log)
 
 

@@ -52,9 +52,19 @@ def is_damage(error: BaseException) -> bool:
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(error).startswith("Could not decode")
 
 
+class Connection(sqlite3.Connection):
+    """A connection that knows what its users need for the rows: ``row_sealer`` is theirs."""
+
+    read_only = False
+    row_sealer: object = None
+
+
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection without implicit transactions, usable from any one thread at a time."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=512, factory=Connection
+    )
+    connection.read_only = read_only
     try:
         # The Checkpointer does the checkpoints: never in the middle of a commit.
         connection.execute("PRAGMA wal_autocheckpoint=0")

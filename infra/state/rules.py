@@ -20,6 +20,7 @@ from schemas.access import AccessToken
 from schemas.conversation import (
     HANDLED_HORIZON_DAYS,
     Conversation,
+    DeadLetter,
     DeliveryOutcome,
     Facts,
     Holder,
@@ -35,6 +36,7 @@ from schemas.handoff.events import conversation_event
 from schemas.handoff.rules import PEOPLE
 from schemas.messages import Attachment, Author, MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import SendVerdict
+from schemas.privacy.sealed_bodies import parse_sealed
 
 OWNERS: tuple[Owner, ...] = get_args(Owner)
 SOURCE = "parley/state"
@@ -197,6 +199,12 @@ def redact(message: TranscriptMessage) -> TranscriptMessage:
 
 def is_redacted(message: TranscriptMessage) -> bool:
     return message == redact(message)
+
+
+def forget_letter(stored: str | bytes) -> DeadLetter:
+    """What is left of a sealed dead letter whose contact was erased."""
+    sealed = parse_sealed(stored)
+    return DeadLetter.model_validate({**(sealed.readable if sealed else {}), "reason": ""})
 
 
 ERASED = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
@@ -24,6 +24,9 @@ from schemas.ports.retention import Retention
 from schemas.ports.side_effects import Deliveries, Journal
 from schemas.ports.transcript import Transcript, Turns
 from schemas.privacy.contact_keys import ContactKey
+
+if TYPE_CHECKING:
+    from schemas.privacy.sealed_bodies import BodySealer
 
 
 class Rebuild(Protocol):
@@ -95,3 +98,6 @@ class State:
     close: Callable[[], Awaitable[None]]
     retention: Retention | None = None
     """None: the store keeps everything."""
+    seal_with: Callable[[BodySealer], None] | None = None
+    """Seals bodies from now on, and opens sealed ones. To be called before the first use, once the keys of contacts,
+    which the store holds too, can be read. None: the store keeps them plain."""

@@ -84,7 +84,7 @@ class ContactKeyService:
         if stored is None or stored.stage == "made":
             return None
         # One that is being removed is not remembered, so that nothing is sealed with it.
-        return self._remember(stored) if stored.retired_at is None else self.unwrap(stored)
+        return self.remember(stored) if stored.retired_at is None else self.unwrap(stored)
 
     async def get_or_create(self, tenant: str, contact: str, *, said_at: datetime | None = None) -> UnwrappedKey:
         """The newest key of a contact, made now if there is none. Once it is erased it stays so, unless something was
@@ -105,7 +105,7 @@ class ContactKeyService:
             stored = await self._publish(stored.model_copy(update={"stage": "kept"}))
         while stored.retired_at is not None:
             stored = await self._keys.put(stored.retire(None))
-        return self._remember(stored)
+        return self.remember(stored)
 
     async def erase(self, tenant: str, contact: str) -> ContactKey:
         """Erase the key of a contact in all processes, within ``CACHE_LIFETIME``. Also erases in advance for a contact
@@ -260,7 +260,9 @@ class ContactKeyService:
         """Unwrap a stored key. Raises Unavailable if no secret does."""
         return UnwrappedKey(key.generation, None if key.stage == "erased" else AESGCM(self._unwrap(key)))
 
-    def _remember(self, key: ContactKey) -> UnwrappedKey:
+    def remember(self, key: ContactKey) -> UnwrappedKey:
+        """Unwrap a key as the state store has it for good, and hold it for ``CACHE_LIFETIME``. Raises Unavailable if no
+        secret does."""
         unwrapped, place = self.unwrap(key), (key.tenant, key.contact_id)
         self._cache[place] = self._clock() + CACHE_LIFETIME, unwrapped
         self._cache.move_to_end(place)

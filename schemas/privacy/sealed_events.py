@@ -122,7 +122,7 @@ def open_record(record: Record, key: UnwrappedKey | None) -> Record:
 
 
 def forget_record(record: Record) -> Record:
-    """A sealed record without its value."""
+    """A record without its value, as it is read once its contact is erased."""
     return _rewrite(record, ERASED, None)
 
 
@@ -133,7 +133,8 @@ def is_erased(record: Record) -> bool:
 
 def _rewrite(record: Record, content_type: str, value: bytes | None) -> Record:
     headers = dict(record.headers)
-    del headers[_CONTACT], headers[_GENERATION]
+    for name in (_CONTACT, _GENERATION):  # a record that was parked has neither
+        headers.pop(name, None)
     headers[_TYPE] = content_type
     return Record(
         record.topic,

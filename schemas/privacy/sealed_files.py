@@ -7,6 +7,7 @@ import base64
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from cryptography.exceptions import InvalidTag
 
@@ -104,9 +105,12 @@ class FileSealer:
         said_at = self._clock() if uploader and is_upload else None
         return FileKey(tenant, contact, file, await self._keys.get_or_create(tenant, contact, said_at=said_at))
 
-    async def load_key(self, tenant: str, file: str, contact: str, generation: int) -> FileKey:
-        """The key of a stored file. Raises NotFound once it is erased, and what ``ContactKeyService.get`` does."""
+    async def load_key(self, tenant: str, file: str, contact: str, generation: int, *, stored_at: datetime) -> FileKey:
+        """The key of a stored file. Raises NotFound once it is erased or removed, and what ``ContactKeyService.get``
+        does."""
         key = await self._keys.get(tenant, contact, least=generation)
+        if key is None and self._keys.may_be_removed(stored_at):
+            raise NotFound("there is no such attachment")
         if key is None or key.generation < generation:
             raise _open_error()
         if key.is_erased or key.generation > generation:

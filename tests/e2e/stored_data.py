@@ -24,7 +24,7 @@ async def read_stored_data(parley: Installation) -> AsyncIterator[tuple[str, byt
     if parley.scaled:
         async for where, what in _topics(config.bus.removeprefix("kafka://"), config.topic_prefix):
             yield where, what
-        async for where, what in _keys(config.state):
+        async for where, what in read_keys(config.state):
             yield where, what
 
 
@@ -43,7 +43,7 @@ async def _topics(servers: str, prefix: str) -> AsyncIterator[tuple[str, bytes]]
         await bus.close()
 
 
-async def _keys(url: str) -> AsyncIterator[tuple[str, bytes]]:
+async def read_keys(url: str) -> AsyncIterator[tuple[str, bytes]]:
     """Of the whole server: no key is left out because its name was not thought of."""
     async with redis.asyncio.Redis.from_url(url) as client:
         async for key in client.scan_iter(count=1000):

@@ -48,7 +48,11 @@ class RedisConversations:
         messages: Sequence[TranscriptMessage] = (),
         recent: int = 0,
     ) -> BegunConversation:
-        token, known, outbox, fields, reused, lines = await self._shards.run_for(
+        values = self._shards.values
+        values.remember(conversation, origin)
+        packed = [(message.id, *codec.pack_line(message)) for message in messages]
+        added = [(id_, known, await values.seal_line(conversation, line)) for id_, known, line in packed]
+        token, known, outbox, fields, reused, stored = await self._shards.run_for(
             conversation,
             "begin_conversation",
             _BEGIN,
@@ -56,8 +60,10 @@ class RedisConversations:
             max(0, recent),
             len(event_ids),
             *map(rules.pack_id, event_ids),
-            *[part for message in messages for part in (message.id, *codec.pack_line(message))],
+            *[part for line in added for part in line],
         )
+        fields, outbox = await listing.open_fields(self._shards, fields), await values.open_all(outbox, after=b"\n")
+        lines = await values.open_lines(stored)
         state = codec.conversation_of(conversation, fields)
         assert state is not None  # noqa: S101 (the script has just made it)
         return BegunConversation(
@@ -83,6 +89,9 @@ class RedisConversations:
         now: datetime,
         publication: Publication | None = None,
     ) -> CommitResult:
+        values = self._shards.values
+        body = await values.seal(conversation, as_json(facts))
+        entries = await values.seal_all(conversation, [codec.pack_envelope(event) for event in outbox], after=b"\n")
         verdict, *left = await self._shards.run_for(
             conversation,
             "commit_conversation",
@@ -92,7 +101,7 @@ class RedisConversations:
             token,
             version,
             epoch,
-            as_json(facts),
+            body,
             rules.commit_key(token, version, handled),
             rules.to_micros(rules.handled_floor(now)),
             codec.KEEP,
@@ -100,18 +109,19 @@ class RedisConversations:
             rules.first_approval_expiry(facts) or "",
             len(handled),
             *map(rules.pack_id, handled),
-            *[part for event in outbox for part in (event.id, codec.pack_envelope(event))],
+            *[part for event, entry in zip(outbox, entries, strict=True) for part in (event.id, entry)],
         )
         if verdict != b"committed":
             return CommitResult("stale")
         fields, known, pending, numbers, promised = left
         # Without a list it is surely this commit that was made, and not an earlier one with the same key.
-        events = outbox if pending is None else codec.unpack_outbox(pending)
+        events = outbox if pending is None else codec.unpack_outbox(await values.open_all(pending, after=b"\n"))
+        fields = await listing.open_fields(self._shards, fields)
         return CommitResult("committed", codec.packed_snapshot(conversation, fields, known, events, numbers, promised))
 
     async def read_outbox(self, conversation: str) -> list[Envelope]:
         (entries,) = await self._shards.run_for(conversation, "read_outbox", ("x:",))
-        return codec.unpack_outbox(entries)
+        return codec.unpack_outbox(await self._shards.values.open_all(entries, after=b"\n"))
 
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
         if event_ids or turns:
@@ -156,6 +166,9 @@ class RedisConversations:
             raise NotFound("no such conversation")
         epoch = expected_epoch + 1
         event = rules.build_owner_changed(held, to, holder, epoch=epoch, request_id=request_id)
+        values = self._shards.values
+        entry = await values.seal(conversation, codec.pack_envelope(event), after=b"\n")
+        written = await values.seal(conversation, holder.model_dump_json())
         answer = await self._shards.run_for(
             conversation,
             "change_owner",
@@ -166,11 +179,11 @@ class RedisConversations:
             expected_epoch,
             request_id,
             event.id,
-            codec.pack_envelope(event),
+            entry,
             # The result for an epoch of -1 tells whether this owner raises the floor.
             int(rules.agent_floor_after(to, epoch, -1) == epoch),
             codec.KEEP,
-            holder.model_dump_json(),
+            written,
         )
         if len(answer) == 1:
             raise NotFound("no such conversation")
@@ -179,11 +192,15 @@ class RedisConversations:
 
     async def get(self, conversation: str) -> Conversation | None:
         (fields,) = await self._shards.run_for(conversation, "get_conversation", ("c:",))
-        return codec.conversation_of(conversation, fields)
+        return codec.conversation_of(conversation, await listing.open_fields(self._shards, fields))
 
     async def snapshot(self, conversation: str) -> Snapshot | None:
         fields, handled, outbox, numbers, promised = await self._shards.run_for(
             conversation, "read_snapshot", _SNAPSHOT, rules.RECENT_SEQS
+        )
+        fields, outbox = (
+            await listing.open_fields(self._shards, fields),
+            await self._shards.values.open_all(outbox, after=b"\n"),
         )
         return codec.snapshot_of(conversation, fields, handled, codec.unpack_outbox(outbox), numbers, promised)
 

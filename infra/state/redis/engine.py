@@ -37,6 +37,7 @@ from infra.state.registry import StateEngine, StateLocation
 from infra.state.usage import StateUsage
 from schemas.errors import StateUnavailable
 from schemas.ports import State
+from schemas.privacy.sealed_bodies import BodySealer
 
 
 async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisSettings = OPEN) -> State:
@@ -52,6 +53,9 @@ def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> St
     shards = Shards(client, prefix)
     rebuild = RedisRebuild(shards)
     search = RedisContactSearch(shards)
+
+    def seal_with(sealer: BodySealer) -> None:
+        shards.values.sealer = rebuild.values.sealer = sealer
 
     async def close() -> None:
         await signals.close()
@@ -80,6 +84,7 @@ def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> St
         check_ready=rebuild.check_ready,
         close=close,
         retention=RedisRetention(shards, search),
+        seal_with=seal_with,
     )
 
 

@@ -25,7 +25,9 @@ class RedisParking:
     async def park(self, group: str, conversation: str, records: Sequence[Record], *, until: datetime) -> None:
         if not records:
             return
-        rows = [part for record in records for part in row_of(record)]
+        packed = [codec.pack_record(record) for record in records]
+        sealed = await self._shards.values.seal_all(conversation, packed, after=b"\n")
+        rows = [part for record, row in zip(records, sealed, strict=True) for part in (*place_of(record), row)]
         await self._run("park_records", group, conversation, conversation, entry_of(records[0], until), *rows)
 
     async def read(self, group: str, conversation: str, *, limit: int) -> list[Record]:
@@ -33,7 +35,8 @@ class RedisParking:
             return []
         shard = shard_of(conversation)
         (found,) = await self._shards.run(shard, "read_parked", keys_for(self._shards, group, conversation)[:2], limit)
-        return [codec.unpack_record(packed) for packed in found]
+        opened = await self._shards.values.open_all(found, after=b"\n")
+        return [codec.unpack_record(packed, plain) for packed, plain in zip(found, opened, strict=True)]
 
     async def unpark(self, group: str, conversation: str, records: Sequence[Record]) -> int:
         (left,) = await self._run("unpark_records", group, conversation, conversation, *map(codec.position_of, records))
@@ -72,9 +75,9 @@ def entry_of(record: Record, until: datetime) -> str:
     return f"{rules.to_micros(until)}|{record.partition}|{record.topic}"
 
 
-def row_of(record: Record) -> tuple[str, int, bytes]:
-    """Position, offset and the record itself."""
-    return codec.position_of(record), record.offset, codec.pack_record(record)
+def place_of(record: Record) -> tuple[str, int]:
+    """Position and offset."""
+    return codec.position_of(record), record.offset
 
 
 class RedisDeadLetters:
@@ -86,13 +89,16 @@ class RedisDeadLetters:
     async def add(self, letter: DeadLetter) -> None:
         shard, letters, replays, order = letter_keys(self._shards, letter.tenant)
         at = rules.to_micros(letter.last_at)
-        body = letter.model_dump_json()
+        readable = letter.model_dump(mode="json", exclude={"reason", "headers", "value"})
+        body = await self._shards.values.seal(
+            letter.conversation_id, letter.model_dump_json(), readable=readable.items()
+        )
         await self._shards.run(shard, "letter_add", [letters, order, replays], letter.id, body, at, letter.replays)
 
     async def get(self, tenant: str, letter: str) -> DeadLetter | None:
         shard, letters, replays, _ = letter_keys(self._shards, tenant)
         body, count = await self._shards.run(shard, "letter_get", [letters, replays], letter)
-        return None if body is None else _letter(body, count)
+        return None if body is None else await self._parse(body, count)
 
     async def count_replay(self, tenant: str, letter: str) -> int:
         shard, letters, replays, _ = letter_keys(self._shards, tenant)
@@ -106,10 +112,16 @@ class RedisDeadLetters:
         size = max(1, limit)
         shard, *keys = letter_keys(self._shards, tenant)
         (flat,) = await self._shards.run(shard, "letter_list", keys, at, id_, size + 1)
-        letters = [_letter(flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
+        letters = [await self._parse(flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
         items = letters[:size]
         more = len(letters) > size
         return items, rules.cursor(rules.to_micros(items[-1].last_at), items[-1].id) if more else ""
+
+    async def _parse(self, stored: bytes, replays: bytes | None) -> DeadLetter:
+        """Of a letter about somebody who was erased only what was not encrypted is left."""
+        body = await self._shards.values.open(stored)
+        letter = rules.forget_letter(stored) if body is None else DeadLetter.model_validate_json(body)
+        return letter.model_copy(update={"replays": int(replays or 0)})
 
     async def remove(self, tenant: str, letter: str) -> None:
         shard, letters, replays, order = letter_keys(self._shards, tenant)
@@ -121,10 +133,6 @@ def letter_keys(shards: Shards, tenant: str) -> tuple[int, str, str, str]:
     shard = shard_of(f"dead_letters:{tenant}")
     letters, replays, order = (shards.key(shard, kind, quote_part(tenant)) for kind in ("b", "br", "bz"))
     return shard, letters, replays, order
-
-
-def _letter(body: bytes, replays: bytes | None) -> DeadLetter:
-    return DeadLetter.model_validate_json(body).model_copy(update={"replays": int(replays or 0)})
 
 
 class RedisStrikes:

@@ -13,7 +13,7 @@ import orjson
 
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import retention_rules, rules
-from infra.state.redis.client import codec
+from infra.state.redis.client import codec, listing
 from infra.state.redis.client.shards import Shards, quote_part
 from infra.state.redis.contact_search import (
     RedisContactSearch,
@@ -84,7 +84,8 @@ class RedisRetention:
             return False
         if turn is not None and int(turn) < rules.to_micros(now - periods.turns):
             return True
-        return any(each.created_at < now - periods.transcripts for each in codec.unpack_lines(lines))
+        opened = await self._shards.values.open_lines(lines)
+        return any(each.created_at < now - periods.transcripts for each in codec.unpack_lines(opened))
 
     async def sweep_tenant(
         self, tenant: str, periods: RetentionPeriods, *, letters_before: datetime, now: datetime, after: str = ""
@@ -191,10 +192,11 @@ class _ConversationCleaner:
 
     async def _step(self) -> tuple[int, bool]:
         fields, token, is_awaited, flat = await self._call("retention_read", _READ, LINES_AT_ONCE)
+        fields = await listing.open_fields(self.shards, fields)
         conversation = codec.conversation_of(self.id, fields)
         if conversation is None or is_awaited or retention_rules.is_awaited(conversation, self.now):
             return 0, True
-        lines = codec.unpack_lines(flat)
+        lines = codec.unpack_lines(await self.shards.values.open_lines(flat))
         expired = retention_rules.expired_lines(lines, self.periods, self.now)
         is_inactive = retention_rules.is_inactive(conversation, self.periods, self.now)
         origin = conversation.origin

@@ -105,6 +105,9 @@ class RedisDeliveries:
         bound: VendorMessage | None = None,
         line: TranscriptMessage | None = None,
     ) -> RecordedLine:
+        shown = () if line is None else _pack_shown(line)
+        if shown and shown[2]:
+            shown = (*shown[:2], await self._shards.values.seal_line(conversation, shown[2]))
         if bound is not None:
             key = (bound.tenant, bound.channel, bound.account, bound.external_id)
             await self.bind(*key, conversation, bound.message_id)
@@ -117,7 +120,7 @@ class RedisDeliveries:
             pack_delivery(outcome),
             rules.to_micros(outcome.at),
             codec.KEEP,
-            *(() if line is None else _pack_shown(line)),
+            *shown,
         )
         return RecordedLine(int(seq), bool(is_new))
 
@@ -163,32 +166,34 @@ class RedisJournal:
     async def claim(
         self, conversation: str, intended: ActionIntended, *, token: int, epoch: int, now: datetime
     ) -> ActionClaim:
+        body = await self._shards.values.seal(conversation, intended.model_dump_json())
         verdict, *known = await self._shards.run_for(
             conversation,
             "journal_claim",
             ("c:", "j:", "jo:", "jt:", "ji"),
-            *(conversation, intended.key, uuid4().hex, intended.model_dump_json()),
+            *(conversation, intended.key, uuid4().hex, body),
             *(rules.to_micros(intended.at), rules.to_micros(intended.due), token, epoch),
             *(rules.to_micros(now - journal_rules.HORIZON), codec.KEEP),
         )
         if verdict == b"known":
-            return ActionClaim("known", _entry(known[0], known[1]))
+            return ActionClaim("known", await self._parse(known[0], known[1]))
         return ActionClaim("go" if verdict == b"go" else "stale")
 
     async def withdraw(self, conversation: str, key: str) -> None:
         await self._shards.run_for(conversation, "journal_withdraw", ("j:", "jo:", "jt:", "ji"), conversation, key)
 
     async def record(self, conversation: str, settled: ActionSettled) -> None:
+        outcome = await self._shards.values.seal(conversation, pack_action(settled), after=b" ")
         await self._shards.run_for(
             conversation,
             "journal_record",
             ("j:", "jo:", "ji"),
-            *(conversation, settled.key, pack_action(settled), int(settled.resolved), codec.KEEP),
+            *(conversation, settled.key, outcome, int(settled.resolved), codec.KEEP),
         )
 
     async def entry(self, conversation: str, key: str) -> JournalEntry | None:
         intended, settled = await self._shards.run_for(conversation, "journal_entry", ("j:", "jo:"), key)
-        return None if intended is None else _entry(intended, settled)
+        return None if intended is None else await self._parse(intended, settled)
 
     async def find_by_authority(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
         return [entry for entry in await self._all(conversation) if entry.intended.authority in authorities]
@@ -199,8 +204,14 @@ class RedisJournal:
     async def _all(self, conversation: str) -> list[JournalEntry]:
         flat, outcomes = await self._shards.run_for(conversation, "journal_entries", ("j:", "jo:"))
         settled: Mapping[bytes, bytes] = dict(codec.pairs(outcomes))
-        entries = [_entry(intended, settled.get(key)) for key, intended in codec.pairs(flat)]
+        parsed = [await self._parse(intended, settled.get(key)) for key, intended in codec.pairs(flat)]
+        entries = [entry for entry in parsed if entry is not None]
         return sorted(entries, key=lambda entry: (entry.intended.at, entry.intended.key))
+
+    async def _parse(self, intended: bytes, settled: bytes | None) -> JournalEntry | None:
+        """None for an action of somebody who was erased."""
+        body, outcome = await self._shards.values.open_all([intended, settled], after=b" ")
+        return None if body is None else _entry(body, outcome)
 
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
         found = await listing.read_due(self._shards, "ji", rules.to_micros(before), limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from infra.state import rules
 from infra.state.redis.client import codec
@@ -24,6 +24,7 @@ class RedisTranscript:
 
     async def add(self, conversation: str, message: TranscriptMessage) -> int:
         known, line = codec.pack_line(message)
+        line = await self._shards.values.seal_line(conversation, line)
         (number,) = await self._shards.run_for(
             conversation, "transcript_add", ("c:", "t:", "n:", "p:"), message.id, known, line
         )
@@ -38,39 +39,58 @@ class RedisTranscript:
             )
 
     async def edit(self, conversation: str, message_id: str, text: str, *, revision: int = 0) -> bool:
-        (found,) = await self._shards.run_for(conversation, "transcript_edit", ("t:",), message_id, text, revision)
-        return bool(found)
+        def change(before: TranscriptMessage) -> TranscriptMessage | None:
+            if revision and revision < before.revision:
+                return None
+            return before.model_copy(update={"text": text, "revision": revision or before.revision})
+
+        return await self._change(conversation, message_id, change, is_erased=not text) is not None
 
     async def attach(
         self, conversation: str, message_id: str, attachments: Sequence[Attachment]
     ) -> TranscriptMessage | None:
+        return await self._change(conversation, message_id, lambda before: rules.attach_files(before, attachments))
+
+    async def _change(
+        self,
+        conversation: str,
+        message_id: str,
+        change: Callable[[TranscriptMessage], TranscriptMessage | None],
+        *,
+        is_erased: bool = False,
+    ) -> TranscriptMessage | None:
+        """Change a line in one step, whoever else does. None if there is none, or ``change`` returns None."""
+        values = self._shards.values
         for _ in range(ATTEMPTS):
-            line, seq = await self._shards.run_for(conversation, "transcript_find", ("t:", "n:"), message_id)
+            stored, seq = await self._shards.run_for(conversation, "transcript_find", ("t:", "n:"), message_id)
+            line = await values.open_line(stored)
             if line is None:
                 return None
             before = codec.unpack_line(line, int(seq))
-            after = rules.attach_files(before, attachments)
-            if after == before or await self._swap(conversation, message_id, line, codec.repack_line(line, after)):
+            after = change(before)
+            if after is None or (after == before and not is_erased):
+                return after
+            new = await values.seal_line(conversation, codec.repack_line(line, after, is_erased=is_erased))
+            # Not done when the line is no longer as it was read.
+            (done,) = await self._shards.run_for(conversation, "transcript_swap", ("t:",), message_id, stored, new)
+            if done:
                 return after
         raise StateUnavailable("a message changes faster than it can be written")
 
-    async def _swap(self, conversation: str, message_id: str, old: bytes, new: bytes) -> bool:
-        """False when the line is no longer ``old``."""
-        (done,) = await self._shards.run_for(conversation, "transcript_swap", ("t:",), message_id, old, new)
-        return bool(done)
-
     async def redact(self, conversation: str, message_id: str) -> bool:
         """Empty a line. Returns whether it was not empty before."""
-        for _ in range(ATTEMPTS):
-            line, seq = await self._shards.run_for(conversation, "transcript_find", ("t:", "n:"), message_id)
-            if line is None or rules.is_redacted(before := codec.unpack_line(line, int(seq))):
-                return False
-            if await self._swap(conversation, message_id, line, codec.pack_redacted(rules.redact(before))):
-                return True
-        raise StateUnavailable("a message changes faster than it can be written")
+        was_empty = True
+
+        def change(before: TranscriptMessage) -> TranscriptMessage | None:
+            nonlocal was_empty
+            was_empty = rules.is_redacted(before)
+            return None if was_empty else rules.redact(before)
+
+        return await self._change(conversation, message_id, change, is_erased=True) is not None and not was_empty
 
     async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None:
         line, seq = await self._shards.run_for(conversation, "transcript_find", ("t:", "n:"), message_id)
+        line = await self._shards.values.open_line(line)
         return None if line is None else codec.unpack_line(line, int(seq))
 
     async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]:
@@ -87,7 +107,7 @@ class RedisTranscript:
         if limit <= 0:
             return []
         (found,) = await self._shards.run_for(conversation, "transcript_read", ("t:", "n:"), side, number, limit)
-        return codec.unpack_lines(found)
+        return codec.unpack_lines(await self._shards.values.open_lines(found))
 
 
 class RedisTurns:
@@ -97,9 +117,11 @@ class RedisTurns:
         self._shards = shards
 
     async def add(self, conversation: str, turn: Turn) -> None:
-        body, at = turn.model_dump_json(), rules.to_micros(turn.at)
+        body = await self._shards.values.seal(conversation, turn.model_dump_json())
+        at = rules.to_micros(turn.at)
         await self._shards.run_for(conversation, "turn_add", ("tu:", "tz:"), turn.id, body, at, rules.TURNS_KEPT)
 
     async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
         (found,) = await self._shards.run_for(conversation, "turn_list", ("tu:", "tz:"), max(1, limit))
-        return [Turn.model_validate_json(body) for body in found]
+        bodies = await self._shards.values.open_all(found)
+        return [Turn.model_validate_json(body) for body in bodies if body is not None]

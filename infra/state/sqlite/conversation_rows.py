@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from infra.state import rules
+from infra.state.sqlite.sealed_rows import open_body, open_data, seal, seal_data, seal_for
 from schemas.conversation import Conversation, Facts, Holder, Origin
 from schemas.envelope import Envelope
+from schemas.privacy.sealed_bodies import BodyOwner
 
 COLUMNS = (
     "id, tenant, channel, account, place, contact_id, owner, epoch, agent_floor, version, created_at, updated_at,"
@@ -36,10 +38,11 @@ class Row:
     last_commit: str
 
 
-def parse(row: Sequence[Any]) -> Row:
-    """``row`` has COLUMNS."""
+def parse(connection: sqlite3.Connection, row: Sequence[Any]) -> Row:
+    """``row`` has COLUMNS. Of a conversation whose contact was erased only what is not encrypted is left."""
     id_, tenant, channel, account, place, contact, owner, epoch, floor, version, created, updated, facts, *rest = row
     token, last_commit, head, holder = rest
+    facts, holder = open_body(connection, facts) or "{}", holder and open_body(connection, holder)
     conversation = Conversation(
         id=id_,
         origin=Origin(tenant=tenant, channel=channel, account=account, place=place, contact_id=contact),
@@ -59,7 +62,7 @@ def parse(row: Sequence[Any]) -> Row:
 def load(connection: sqlite3.Connection, conversation: str) -> Row | None:
     query = f"SELECT {COLUMNS} FROM state_conversations WHERE id = ?"  # noqa: S608 (a constant)
     row = connection.execute(query, (conversation,)).fetchone()
-    return parse(row) if row else None
+    return parse(connection, row) if row else None
 
 
 def create(connection: sqlite3.Connection, conversation: Conversation, *, replace: bool = False) -> None:
@@ -80,17 +83,24 @@ def create(connection: sqlite3.Connection, conversation: Conversation, *, replac
             conversation.version,
             rules.to_micros(conversation.created_at),
             rules.to_micros(conversation.updated_at),
-            conversation.facts.model_dump_json(),
+            _seal_facts(connection, conversation),
         ),
     )
     if replace and conversation.holder is not None:
         save_holder(connection, conversation.id, conversation.holder)
 
 
+def _seal_facts(connection: sqlite3.Connection, conversation: Conversation) -> str:
+    body = conversation.facts.model_dump_json()
+    if conversation.facts == Facts():  # nothing about anybody, as of every new conversation
+        return body
+    return seal_for(connection, BodyOwner(conversation.origin.tenant, conversation.origin.contact_id), body)
+
+
 def save_holder(connection: sqlite3.Connection, conversation: str, holder: Holder) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO state_holders (conversation, holder) VALUES (?, ?)",
-        (conversation, holder.model_dump_json()),
+        (conversation, seal(connection, conversation, holder.model_dump_json())),
     )
 
 
@@ -142,7 +152,10 @@ def add_to_outbox(connection: sqlite3.Connection, conversation: str, envelopes: 
     """Append; an id that is there already keeps its place."""
     connection.executemany(
         "INSERT OR IGNORE INTO state_outbox (conversation, id, headers, data, at) VALUES (?, ?, ?, ?, ?)",
-        [(conversation, event.id, json.dumps(event.headers()), event.data, at) for event in envelopes],
+        [
+            (conversation, event.id, json.dumps(event.headers()), seal_data(connection, conversation, event.data), at)
+            for event in envelopes
+        ],
     )
 
 
@@ -150,7 +163,8 @@ def read_outbox(connection: sqlite3.Connection, conversation: str) -> list[Envel
     rows = connection.execute(
         "SELECT headers, data FROM state_outbox WHERE conversation = ? ORDER BY position", (conversation,)
     )
-    return [Envelope.from_wire(json.loads(headers), data) for headers, data in rows]
+    opened = ((headers, stored, stored and open_data(connection, stored)) for headers, stored in rows)
+    return [Envelope.from_wire(json.loads(headers), data) for headers, stored, data in opened if data or not stored]
 
 
 def remove_from_outbox(connection: sqlite3.Connection, conversation: str, event_ids: Sequence[str]) -> None:

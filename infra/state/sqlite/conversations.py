@@ -12,6 +12,7 @@ from typing import Any, Literal
 from infra.state import rules
 from infra.state.sqlite import conversation_rows, transcript
 from infra.state.sqlite import conversation_rows as outbox
+from infra.state.sqlite.sealed_rows import seal
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
@@ -41,6 +42,8 @@ class SqliteConversations:
         new = _new(conversation, origin, now)
 
         def work(connection: sqlite3.Connection) -> BegunConversation:
+            if messages:  # they are sealed with the key of whoever began the conversation
+                conversation_rows.create(connection, new)
             reused = transcript.add_all(connection, conversation, messages)
             begun = _begin(connection, new, event_ids)
             asked = recent if begun.conversation.owner == "agent" else 0
@@ -155,7 +158,7 @@ def _begin(connection: sqlite3.Connection, new: Conversation, event_ids: Sequenc
     if not rows:
         conversation_rows.create(connection, new)
         rows = _raise_token(connection, new.id)
-    row = conversation_rows.parse(rows[0])
+    row = conversation_rows.parse(connection, rows[0])
     handled = conversation_rows.handled_among(connection, new.id, event_ids)
     return BegunConversation(row.conversation, row.token, handled, outbox.read_outbox(connection, new.id))
 
@@ -211,7 +214,8 @@ def _listing(
         " ORDER BY updated_at DESC, id DESC LIMIT ?"
     )
     conversations = [
-        conversation_rows.parse(row).conversation for row in connection.execute(query, (*values, *bound, limit + 1))
+        conversation_rows.parse(connection, row).conversation
+        for row in connection.execute(query, (*values, *bound, limit + 1))
     ]
     items = conversations[:limit]
     more = len(conversations) > limit
@@ -262,7 +266,12 @@ class TurnCommit:
         connection.execute(
             "UPDATE state_conversations SET version = version + 1, facts = ?, last_commit = ?,"
             " updated_at = MAX(updated_at, ?) WHERE id = ?",
-            (self.facts.model_dump_json(), self.key, rules.to_micros(self.now), self.conversation),
+            (
+                seal(connection, self.conversation, self.facts.model_dump_json()),
+                self.key,
+                rules.to_micros(self.now),
+                self.conversation,
+            ),
         )
         conversation_rows.save_expiry(connection, self.conversation, self.facts)
         conversation_rows.write_handled(connection, self.conversation, self.handled, self.now)

@@ -41,6 +41,7 @@ from schemas.errors import SetupError, StateUnavailable
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record, State
 from schemas.privacy.contact_keys import ContactKey
+from schemas.privacy.sealed_bodies import BodySealer
 
 T = TypeVar("T")
 
@@ -82,6 +83,9 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
     async def close() -> None:
         signals.close()
 
+    def seal_with(sealer: BodySealer) -> None:
+        store.sealer = sealer
+
     return State(
         conversations=conversations.SqliteConversations(store),
         contacts=contacts.SqliteContacts(store),
@@ -105,6 +109,7 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
         check_ready=check_ready,
         close=close,
         retention=retention.SqliteRetention(store),
+        seal_with=seal_with,
     )
 
 

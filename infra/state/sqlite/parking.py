@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from infra.state import rules
+from infra.state.sqlite.sealed_rows import open_body, open_data, seal, seal_data
 from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store
 from schemas.conversation import DeadLetter
 from schemas.errors import NotFound
 from schemas.ports import Record, Strike, TopicPartition
+from schemas.privacy.sealed_events import forget_record
 
 _FIELDS = 'topic, partition, "offset", key, timestamp_ms, headers, value'
 
@@ -41,7 +43,7 @@ class SqliteParking:
         )
 
         def work(connection: sqlite3.Connection) -> list[Record]:
-            return [_record(*row) for row in connection.execute(query, (group, conversation, limit))]
+            return [_record(connection, *row) for row in connection.execute(query, (group, conversation, limit))]
 
         return await self._store.read(conversation, work)
 
@@ -95,11 +97,11 @@ def _insert(connection: sqlite3.Connection, group: str, conversation: str, recor
     connection.executemany(
         f"INSERT OR IGNORE INTO state_parked (consumer_group, conversation, {_FIELDS})"  # noqa: S608
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(group, conversation, *_row(record)) for record in records],
+        [(group, conversation, *_row(connection, conversation, record)) for record in records],
     )
 
 
-def _row(record: Record) -> tuple[object, ...]:
+def _row(connection: sqlite3.Connection, conversation: str, record: Record) -> tuple[object, ...]:
     headers = json.dumps(dict(record.headers))
     return (
         record.topic,
@@ -108,14 +110,23 @@ def _row(record: Record) -> tuple[object, ...]:
         record.key,
         record.timestamp_ms,
         headers,
-        record.value,
+        seal_data(connection, conversation, record.value),
     )
 
 
 def _record(
-    topic: str, partition: int, offset: int, key: str, timestamp_ms: int, headers: str, value: bytes | None
+    connection: sqlite3.Connection,
+    topic: str,
+    partition: int,
+    offset: int,
+    key: str,
+    timestamp_ms: int,
+    headers: str,
+    stored: bytes | None,
 ) -> Record:
-    return Record(topic, partition, offset, key, timestamp_ms, json.loads(headers), value)
+    value = open_data(connection, stored) if stored else stored
+    record = Record(topic, partition, offset, key, timestamp_ms, json.loads(headers), value)
+    return forget_record(record) if stored and value is None else record
 
 
 def _count_parked(connection: sqlite3.Connection, group: str, conversation: str) -> int:
@@ -131,22 +142,24 @@ class SqliteDeadLetters:
         self._store = store
 
     async def add(self, letter: DeadLetter) -> None:
-        row = (letter.tenant, letter.id, rules.to_micros(letter.last_at), letter.replays, letter.model_dump_json())
-        await self._store.write(
-            UNSHARDED,
-            lambda connection: connection.execute(
+        row = (letter.tenant, letter.id, rules.to_micros(letter.last_at), letter.replays)
+        readable = letter.model_dump(mode="json", exclude={"reason", "headers", "value"})
+
+        def work(connection: sqlite3.Connection) -> None:
+            body = seal(connection, letter.conversation_id, letter.model_dump_json(), readable.items())
+            connection.execute(
                 "INSERT OR IGNORE INTO state_dead_letters (tenant, id, last_at, replays, body) VALUES (?, ?, ?, ?, ?)",
-                row,
-            ),
-            durable=True,
-        )
+                (*row, body),
+            )
+
+        await self._store.write(UNSHARDED, work, durable=True)
 
     async def get(self, tenant: str, letter: str) -> DeadLetter | None:
         query = "SELECT body, replays FROM state_dead_letters WHERE tenant = ? AND id = ?"
 
         def work(connection: sqlite3.Connection) -> DeadLetter | None:
             row = connection.execute(query, (tenant, letter)).fetchone()
-            return _parse(*row) if row else None
+            return _parse(connection, *row) if row else None
 
         return await self._store.read(UNSHARDED, work)
 
@@ -176,7 +189,7 @@ class SqliteDeadLetters:
         size = max(1, limit)
 
         def work(connection: sqlite3.Connection) -> list[DeadLetter]:
-            return [_parse(*row) for row in connection.execute(query, (tenant, at, id_, size + 1))]
+            return [_parse(connection, *row) for row in connection.execute(query, (tenant, at, id_, size + 1))]
 
         letters = await self._store.read(UNSHARDED, work)
         items = letters[:size]
@@ -184,8 +197,11 @@ class SqliteDeadLetters:
         return items, rules.cursor(rules.to_micros(items[-1].last_at), items[-1].id) if more else ""
 
 
-def _parse(body: str, replays: int) -> DeadLetter:
-    return DeadLetter.model_validate_json(body).model_copy(update={"replays": replays})
+def _parse(connection: sqlite3.Connection, stored: str, replays: int) -> DeadLetter:
+    """Of a letter about somebody who was erased only what was not encrypted is left."""
+    body = open_body(connection, stored)
+    letter = rules.forget_letter(stored) if body is None else DeadLetter.model_validate_json(body)
+    return letter.model_copy(update={"replays": replays})
 
 
 class SqliteStrikes:

@@ -11,7 +11,7 @@ from functools import partial
 from infra.state import contact_merging, retention_rules, rules
 from infra.state.sqlite import contact_search, conversation_rows
 from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store
-from infra.state.sqlite.transcript import parse_line
+from infra.state.sqlite.transcript import parse_lines
 from schemas.conversation import Contact, Conversation
 from schemas.messages import TranscriptMessage
 from schemas.ports import Removal, RemovalStep, RetentionPeriods
@@ -249,7 +249,7 @@ def _read_first_lines(connection: sqlite3.Connection, conversation: str) -> list
     query = (
         "SELECT seq, body, state FROM state_transcript WHERE conversation = ? AND body IS NOT NULL ORDER BY seq LIMIT ?"
     )
-    return [parse_line(*row) for row in connection.execute(query, (conversation, LINES_AT_ONCE))]
+    return parse_lines(connection, connection.execute(query, (conversation, LINES_AT_ONCE)))
 
 
 def _add_removals(connection: sqlite3.Connection, removals: Iterable[Removal]) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from infra.state import journal_rules, rules
 from infra.state.sqlite import transcript
+from infra.state.sqlite.sealed_rows import open_body, seal
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
 from schemas.conversation import DeliveryOutcome
@@ -230,7 +231,8 @@ class SqliteJournal:
     async def _all(self, conversation: str) -> list[JournalEntry]:
         def work(connection: sqlite3.Connection) -> list[JournalEntry]:
             query = "SELECT intended, settled FROM state_actions WHERE conversation = ? ORDER BY at, key"
-            return [_parse_action(*row) for row in connection.execute(query, (conversation,))]
+            found = [_parse_action(connection, *row) for row in connection.execute(query, (conversation,))]
+            return [entry for entry in found if entry is not None]
 
         return await self._store.read(conversation, work)
 
@@ -276,14 +278,14 @@ def counting_place(tenant: str, contact: str) -> str:
 def load_action(connection: sqlite3.Connection, conversation: str, key: str) -> JournalEntry | None:
     query = "SELECT intended, settled FROM state_actions WHERE conversation = ? AND key = ?"
     row = connection.execute(query, (conversation, key)).fetchone()
-    return None if row is None else _parse_action(*row)
+    return None if row is None else _parse_action(connection, *row)
 
 
 def intend_action(connection: sqlite3.Connection, conversation: str, intended: ActionIntended) -> None:
     row = (conversation, intended.key, rules.to_micros(intended.at), rules.to_micros(intended.due))
     connection.execute(
         "INSERT OR IGNORE INTO state_actions (conversation, key, at, due, intended) VALUES (?, ?, ?, ?, ?)",
-        (*row, intended.model_dump_json()),
+        (*row, seal(connection, conversation, intended.model_dump_json())),
     )
 
 
@@ -294,7 +296,8 @@ def settle_action(connection: sqlite3.Connection, conversation: str, settled: Ac
     if not journal_rules.stays_due(known.settled, settled):
         _update(connection, "due = ?", None, conversation, settled.key)
     if journal_rules.replaces_outcome(known.settled, settled):
-        _update(connection, "settled = ?", settled.model_dump_json(), conversation, settled.key)
+        body = seal(connection, conversation, settled.model_dump_json())
+        _update(connection, "settled = ?", body, conversation, settled.key)
 
 
 def count_action(connection: sqlite3.Connection, tenant: str, contact: str, action: str, day: str, key: str) -> None:
@@ -305,10 +308,14 @@ def count_action(connection: sqlite3.Connection, tenant: str, contact: str, acti
     )
 
 
-def _parse_action(intended: str, settled: str | None) -> JournalEntry:
+def _parse_action(connection: sqlite3.Connection, intended: str, settled: str | None) -> JournalEntry | None:
+    """None for an action of somebody who was erased."""
+    body, outcome = open_body(connection, intended), settled and open_body(connection, settled)
+    if body is None:
+        return None
     return JournalEntry(
-        intended=ActionIntended.model_validate_json(intended),
-        settled=ActionSettled.model_validate_json(settled) if settled else None,
+        intended=ActionIntended.model_validate_json(body),
+        settled=ActionSettled.model_validate_json(outcome) if outcome else None,
     )
 
 

@@ -5,15 +5,29 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from infra.bus.partitioner import shard_of
 from infra.database import Database
+from infra.database.file import Connection
 from schemas.envelope import Envelope
 from schemas.errors import StateLost, StateUnavailable, Unavailable
+from schemas.privacy.sealed_bodies import BodyOwner, BodySealer
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+
+
+class MissingKey(Exception):
+    """Raised by work that needs the key of a contact who has none, or whose key is being removed. It is undone, and
+    done again with the key."""
+
+    def __init__(self, owner: BodyOwner) -> None:
+        super().__init__(owner)
+        self.owner = owner
+
 
 PATIENCE_S = 5.0
 """A disk that hangs longer is reported as a failure; what was written after all still becomes visible on the log."""
@@ -38,6 +52,10 @@ class Store:
     Most transitions are not ``durable``: the log of the file is written in order, so a durable commit carries every
     earlier write, and a power cut only removes the newest writes, which were not confirmed to anybody outside."""
 
+    sealer: BodySealer | None = None
+    """Set once the keys of contacts can be read, which are in the same file. Until then, and without one, bodies stay
+    plain."""
+
     def __init__(self, database: Database, log: SharedLog | None = None) -> None:
         self._database = database
         self.log = log
@@ -45,17 +63,33 @@ class Store:
     async def write(self, key: str | None, work: Work[T], *, durable: bool = False) -> T:
         """Run ``work`` in one transaction. ``key`` decides the shard that must not be lost; ALL_SHARDS, UNSHARDED."""
         try:
-            return await self._database.write(lambda connection: _run_checked(connection, key, work), durable=durable)
+            sealer = self.sealer
+            while True:
+                try:
+                    return await self._database.write(
+                        partial(self._run, key=key, work=work, sealer=sealer), durable=durable
+                    )
+                except MissingKey as error:
+                    sealer = await self._create_key(error)
         except Unavailable as error:
             raise _as_state_failure(error) from error
 
     async def write_and_append(self, log: SharedLog, key: str | None, work: Work[tuple[T, Sequence[Envelope]]]) -> T:
         """Run ``work`` as a durable ``write``, and append the events that it returns in the same transaction."""
 
+        sealer = self.sealer
+
         def append(connection: sqlite3.Connection) -> tuple[T, Callable[[], None]]:
-            result, envelopes = _run_checked(connection, key, work)
+            result, envelopes = self._run(connection, key, work, sealer)
             return result, log.insert(connection, envelopes)
 
+        while True:
+            try:
+                return await self._submit(append)
+            except MissingKey as error:
+                sealer = await self._create_key(error)
+
+    async def _submit(self, append: Work[tuple[T, Callable[[], None]]]) -> T:
         try:
             # The events must be shown once they are written, even if the caller no longer waits.
             written = self._database.submit(append, durable=True, patient=True)
@@ -70,9 +104,30 @@ class Store:
     async def read(self, key: str | None, work: Work[T]) -> T:
         """Run ``work`` on what is committed; ``key`` as in ``write``."""
         try:
-            return await self._database.read(lambda connection: _run_checked(connection, key, work))
+            return await self._database.read(partial(self._run, key=key, work=work, sealer=self.sealer))
         except Unavailable as error:
             raise _as_state_failure(error) from error
+
+    @staticmethod
+    def _run(connection: sqlite3.Connection, key: str | None, work: Work[T], sealer: BodySealer | None) -> T:
+        if isinstance(connection, Connection):
+            connection.row_sealer = sealer
+        lost = lost_shards(connection) if key is not None else frozenset()
+        if lost and (not key or shard_of(key) in lost):
+            raise StateLost("state is being rebuilt", shards=lost)
+        return work(connection)
+
+    async def _create_key(self, error: MissingKey) -> BodySealer | None:
+        """Make the key, and return the sealer that goes on. While the keys are rebuilt none can be made: then what
+        belongs to a contact without one stays plain."""
+        sealer = self.sealer
+        if sealer is None:
+            return None
+        try:
+            await sealer.keys.get_or_create(*error.owner)
+        except StateLost:
+            return replace(sealer, is_sealing=False)
+        return sealer
 
     async def truncate_log(self) -> None:
         """Move the write-ahead log into the file and empty it. Raises StateUnavailable while a reader needs it."""
@@ -90,13 +145,6 @@ def _show_appended(written: asyncio.Future[tuple[Any, Callable[[], None]]]) -> N
 
 def lost_shards(connection: sqlite3.Connection) -> frozenset[int]:
     return frozenset(shard for (shard,) in connection.execute("SELECT shard FROM state_lost"))
-
-
-def _run_checked(connection: sqlite3.Connection, key: str | None, work: Work[T]) -> T:
-    lost = lost_shards(connection) if key is not None else frozenset()
-    if lost and (not key or shard_of(key) in lost):
-        raise StateLost("state is being rebuilt", shards=lost)
-    return work(connection)
 
 
 def _as_state_failure(error: Unavailable) -> Unavailable:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from infra.state import rules
+from infra.state.sqlite.sealed_rows import open_body, seal
 from infra.state.sqlite.store import UNSHARDED, Store
 from schemas.conversation import Turn
 from schemas.errors import IdReused
@@ -72,21 +73,37 @@ def _select(
         f"SELECT seq, body, state FROM state_transcript WHERE conversation = ? AND {condition}"  # noqa: S608
         f" AND body IS NOT NULL ORDER BY seq {order} LIMIT ?"
     )
-    return [parse_line(*row) for row in connection.execute(query, (conversation, value, limit))]
+    return parse_lines(connection, connection.execute(query, (conversation, value, limit)))
 
 
-def parse_line(seq: int, body: str, state: MessageState) -> TranscriptMessage:
-    """A line as its row says."""
+def parse_lines(
+    connection: sqlite3.Connection, rows: Iterable[tuple[int, str, MessageState]]
+) -> list[TranscriptMessage]:
+    """The lines of ``(seq, body, state)``, without those of somebody who was erased."""
+    opened = [(seq, open_body(connection, body), state) for seq, body, state in rows]
+    return [_parse_line(seq, body, state) for seq, body, state in opened if body is not None]
+
+
+def _parse_line(seq: int, body: str | bytes, state: MessageState) -> TranscriptMessage:
     return TranscriptMessage.model_validate_json(body).model_copy(update={"seq": seq, "state": state})
 
 
-def _row(connection: sqlite3.Connection, conversation: str, message: str) -> tuple[int, str | None, MessageState, str]:
+def _row(
+    connection: sqlite3.Connection, conversation: str, message: str
+) -> tuple[int, str | bytes | None, MessageState, str]:
     """``(seq, body, state, fingerprint)``, seq 0 when the id is unknown."""
     query = "SELECT seq, body, state, fingerprint FROM state_transcript WHERE conversation = ? AND id = ?"
-    found: tuple[int, str | None, MessageState, str] | None = connection.execute(
-        query, (conversation, message)
-    ).fetchone()
-    return found or (0, None, "received", "")
+    row = connection.execute(query, (conversation, message)).fetchone()
+    if row is None:
+        return 0, None, "received", ""
+    seq, body, state, fingerprint = row
+    return seq, body and open_body(connection, body), state, fingerprint
+
+
+def _pack_line(connection: sqlite3.Connection, conversation: str, line: TranscriptMessage) -> str:
+    # Retention reads the time of each conversation's first line, without a key.
+    body = line.model_dump_json(exclude={"seq", "state"})
+    return seal(connection, conversation, body, [("created_at", line.created_at)])
 
 
 def _add(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> int:
@@ -129,7 +146,7 @@ def write(connection: sqlite3.Connection, conversation: str, message: Transcript
             conversation,
             number,
             message.id,
-            message.model_dump_json(exclude={"seq", "state"}),
+            _pack_line(connection, conversation, message),
             message.state,
             rules.fingerprint(message),
         ),
@@ -182,7 +199,7 @@ def _edit(connection: sqlite3.Connection, conversation: str, message: str, text:
     connection.execute(
         "UPDATE state_transcript SET body = ?, fingerprint = ? WHERE conversation = ? AND seq = ?",
         (
-            edited.model_dump_json(exclude={"seq", "state"}),
+            _pack_line(connection, conversation, edited),
             fingerprint if text else rules.ERASED,
             conversation,
             seq,
@@ -197,10 +214,10 @@ def _attach(
     seq, body, state, _ = _row(connection, conversation, message)
     if body is None:
         return None
-    after = rules.attach_files(parse_line(seq, body, state), attachments)
+    after = rules.attach_files(_parse_line(seq, body, state), attachments)
     connection.execute(
         "UPDATE state_transcript SET body = ? WHERE conversation = ? AND seq = ?",
-        (after.model_dump_json(exclude={"seq", "state"}), conversation, seq),
+        (_pack_line(connection, conversation, after), conversation, seq),
     )
     return after
 
@@ -210,12 +227,12 @@ def redact(connection: sqlite3.Connection, conversation: str, messages: Iterable
     count = 0
     for message in messages:
         seq, body, state, _ = _row(connection, conversation, message)
-        if body is None or rules.is_redacted(line := parse_line(seq, body, state)):
+        if body is None or rules.is_redacted(line := _parse_line(seq, body, state)):
             continue
         connection.execute(
             "UPDATE state_transcript SET body = ?, state = ?, fingerprint = ? WHERE conversation = ? AND seq = ?",
             (
-                rules.redact(line).model_dump_json(exclude={"seq", "state"}),
+                _pack_line(connection, conversation, rules.redact(line)),
                 "deleted",
                 rules.ERASED,
                 conversation,
@@ -269,7 +286,8 @@ class SqliteTurns:
 
         def work(connection: sqlite3.Connection) -> list[Turn]:
             rows = connection.execute(query, (conversation, max(1, limit))).fetchall()
-            return [Turn.model_validate_json(body) for (body,) in reversed(rows)]
+            bodies = [open_body(connection, body) for (body,) in reversed(rows)]
+            return [Turn.model_validate_json(body) for body in bodies if body is not None]
 
         return await self._store.read(UNSHARDED, work)
 
@@ -278,6 +296,7 @@ def add_turn(connection: sqlite3.Connection, conversation: str, turn: Turn) -> N
     """Add a turn inside the transaction of its conversation."""
     known = "SELECT 1 FROM state_turns WHERE conversation = ? AND id = ?"
     if connection.execute(known, (conversation, turn.id)).fetchone() is None:
-        row = (conversation, rules.to_micros(turn.at), turn.id, turn.model_dump_json())
+        body = seal(connection, conversation, turn.model_dump_json())
+        row = (conversation, rules.to_micros(turn.at), turn.id, body)
         connection.execute("INSERT INTO state_turns (conversation, at, id, body) VALUES (?, ?, ?, ?)", row)
         connection.execute(_TRIM_TURNS, (conversation, rules.TURNS_KEPT))

@@ -8,10 +8,15 @@ import pytest
 
 from infra.state.registry import EMBEDDED, list_engines
 from schemas.ports import State
-from tests.contracts.state.engines import OpenState, find_opener
+from tests.contracts.state.engines import SEALED, OpenState, find_opener
 
 _NAMES = [
-    pytest.param(entry.name, marks=() if entry.name == EMBEDDED else pytest.mark.scaled, id=entry.name)
+    pytest.param(
+        start + entry.name,
+        marks=() if entry.name == EMBEDDED else pytest.mark.scaled,
+        id=f"{start}{entry.name}".replace(" ", "-"),
+    )
+    for start in ("", SEALED)
     for entry in list_engines()
 ]
 

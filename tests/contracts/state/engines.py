@@ -8,26 +8,67 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.state.registry import EMBEDDED, StateLocation, load_engine
 from schemas.ports import State
+from schemas.privacy.key_service import ContactKeyService
+from schemas.privacy.sealed_bodies import BodySealer
+from schemas.topics import topic_specs
 
 ALL_SHARDS = frozenset(range(256))
+SEALED = "sealed "
 OpenState = Callable[[], AbstractAsyncContextManager[State]]
 
 
 def find_opener(engine: str, request: pytest.FixtureRequest) -> OpenState:
-    """How a test opens an empty store of this engine, as often as it likes."""
-    if engine == EMBEDDED:
-        folder: Path = request.getfixturevalue("tmp_path")
-        return lambda: embedded_state(folder / uuid4().hex / "parley.db")
-    url = _find_server(engine, request)
-    return lambda: server_state(url)
+    """How a test opens an empty store of this engine, as often as it likes. ``sealed NAME`` is an engine that encrypts
+    what it stores."""
+    name, folder = engine.removeprefix(SEALED), request.getfixturevalue("tmp_path")
+    if name == EMBEDDED:
+
+        def open_state() -> AbstractAsyncContextManager[State]:
+            return embedded_state(folder / uuid4().hex / "parley.db")
+
+    else:
+        url = _find_server(name, request)
+
+        def open_state() -> AbstractAsyncContextManager[State]:
+            return server_state(url)
+
+    return open_state if name == engine else lambda: sealed_state(open_state(), folder / uuid4().hex / "keys.db")
+
+
+@asynccontextmanager
+async def sealed_state(opened: AbstractAsyncContextManager[State], log: Path) -> AsyncIterator[State]:
+    """The state, encrypted under keys whose log is in a file of its own."""
+    async with opened as state, open_keys(state, log) as keys:
+        assert state.seal_with is not None
+        state.seal_with(BodySealer(keys))
+        yield state
+
+
+@asynccontextmanager
+async def open_keys(state: State, log: Path) -> AsyncIterator[ContactKeyService]:
+    """The keys of contacts of this state, whose log is in a file of its own."""
+    database = Database.open(log)
+    bus = SqliteBus(database)
+    await bus.start()
+    await bus.create_topics(topic_specs(["web"], partitions=2, small=2))
+    try:
+        secrets = [b"1" * 32]
+        yield ContactKeyService(
+            bus=bus, keys=state.contact_keys, derive_secrets=lambda: secrets, clock=lambda: datetime.now(UTC)
+        )
+    finally:
+        await bus.close()
+        await database.close()
 
 
 def _find_server(engine: str, request: pytest.FixtureRequest) -> str:

@@ -1,6 +1,7 @@
 -- Stands before the scripts that add lines to the transcript or read the last ones.
 -- A line is stored as "state fingerprint length\n" .. text .. the other fields as JSON, so that scripts can change
--- state and text without decoding JSON. Of those fields a revision, where there is one, comes first.
+-- its state without decoding JSON. Of an encrypted line the length is 0, and what follows is the sealed body of
+-- "length\n" .. text .. the other fields.
 
 -- nil when there is no such message, 'same', or 'reused' when it is there with other content.
 local function known_as(lines, id, fingerprint)

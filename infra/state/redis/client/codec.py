@@ -14,6 +14,7 @@ from schemas.conversation import Conversation, Facts, Holder, Origin, PackedSnap
 from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
+from schemas.privacy.sealed_events import forget_record
 
 _LINES = TypeAdapter(list[TranscriptMessage])
 _SEPARATE_FIELDS = {"seq", "state", "text", "revision"}
@@ -34,9 +35,10 @@ def unpack_envelope(packed: bytes) -> Envelope:
     return Envelope.from_wire(orjson.loads(headers), data or None)
 
 
-def unpack_outbox(entries: Iterable[bytes]) -> list[Envelope]:
-    """Entries are ``time:n:envelope``; ``n`` gives the order of commits."""
-    numbered = sorted(((int(n), packed) for _, n, packed in (entry.split(b":", 2) for entry in entries)))
+def unpack_outbox(entries: Iterable[bytes | None]) -> list[Envelope]:
+    """Entries are ``time:n:envelope``; ``n`` gives the order of commits. None is one of somebody who was erased."""
+    split = (entry.split(b":", 2) for entry in entries if entry is not None)
+    numbered = sorted(((int(n), packed) for _, n, packed in split))
     return [unpack_envelope(packed) for _, packed in numbered]
 
 
@@ -120,22 +122,18 @@ def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:
     return known, f"{message.state} {known} {len(text)}\n".encode() + text + _rest(message)
 
 
-def pack_redacted(message: TranscriptMessage) -> bytes:
-    """A line without text, and without the fingerprint of the text that it had."""
-    return f"{message.state} - 0\n".encode() + _rest(message)
-
-
 def _rest(message: TranscriptMessage) -> bytes:
-    """The other fields. A revision comes first, where transcript_edit.lua finds it."""
+    """The other fields."""
     rest = message.__pydantic_serializer__.to_json(message, exclude=_SEPARATE_FIELDS)
     return b'{"revision":%d,%b' % (message.revision, rest[1:]) if message.revision else rest
 
 
-def repack_line(line: bytes, message: TranscriptMessage) -> bytes:
-    """``message`` as the line that replaces ``line``, from which it takes text and state. The fingerprint stays that of
-    the message as it was first added."""
-    head = line.partition(b"\n")[0] + b"\n"
-    return head + message.text.encode() + _rest(message)
+def repack_line(line: bytes, message: TranscriptMessage, *, is_erased: bool = False) -> bytes:
+    """``message`` as the line that replaces ``line``. The fingerprint stays that of the message as it was first added,
+    unless it is erased: then any repeat of its id is accepted."""
+    known = "-" if is_erased else line.partition(b"\n")[0].split(b" ")[1].decode()
+    text = message.text.encode()
+    return f"{message.state} {known} {len(text)}\n".encode() + text + _rest(message)
 
 
 def unpack_line(line: bytes, seq: int) -> TranscriptMessage:
@@ -168,11 +166,13 @@ def pack_record(record: Record) -> bytes:
     return orjson.dumps([*where, record.value is not None]) + b"\n" + (record.value or b"")
 
 
-def unpack_record(packed: bytes) -> Record:
-    head, _, value = packed.partition(b"\n")
+def unpack_record(packed: bytes, opened: bytes | None) -> Record:
+    """A parked record; ``opened`` is None if its contact was erased."""
+    head, _, value = (opened or packed).partition(b"\n")
     *where, has_value = orjson.loads(head)
     topic, partition, offset, key, timestamp_ms, headers = where
-    return Record(topic, partition, offset, key, timestamp_ms, headers, value if has_value else None)
+    record = Record(topic, partition, offset, key, timestamp_ms, headers, value if has_value else None)
+    return forget_record(record) if opened is None else record
 
 
 def position_of(record: Record) -> str:

@@ -51,7 +51,13 @@ async def read_due(shards: Shards, index: str, before: int, limit: int) -> list[
 
 async def load(shards: Shards, ids: Sequence[str]) -> list[Conversation | None]:
     answers = await asyncio.gather(*(shards.run_for(id_, "get_conversation", ("c:",)) for id_ in ids))
-    return [codec.conversation_of(id_, fields) for id_, (fields,) in zip(ids, answers, strict=True)]
+    opened = await asyncio.gather(*(open_fields(shards, fields) for (fields,) in answers))
+    return [codec.conversation_of(id_, fields) for id_, fields in zip(ids, opened, strict=True)]
+
+
+async def open_fields(shards: Shards, fields: Sequence[bytes | None]) -> list[bytes | None]:
+    """The fields of a conversation, of which the last two, facts and holder, may be sealed."""
+    return [*fields[:-2], *await shards.values.open_all(fields[-2:])]
 
 
 async def _read_page(first, limit: int, *, descending: bool) -> list[list[Entry]]:  # type: ignore[no-untyped-def]

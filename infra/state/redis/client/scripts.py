@@ -39,7 +39,9 @@ _SETTLING = frozenset({"journal_record", "restore_settled"})
 _BUNDLED = frozenset(
     f"restore_{what}" for what in ("message", "delivery", "parked", "value", "intended", "settled", "count")
 )
-_ALSO_RESTORE = ("access_token_put", "contact_find", "contact_get", "contact_key_put", "contact_put")
+_ALSO_RESTORE = (
+    "access_token_put", "contact_find", "contact_get", "contact_key_put", "contact_put", "get_conversation"
+)  # fmt: skip
 """Scripts of normal operation that a rebuild uses too, under the name ``restore_…``."""
 
 

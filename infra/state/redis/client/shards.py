@@ -18,6 +18,7 @@ from infra.bus.partitioner import SHARDS, shard_of
 from infra.state.redis.client.call import Argument, Call, is_state_lost
 from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.scripts import scripts
+from infra.state.redis.client.sealed_values import SealedValues
 from schemas.errors import StateLost
 
 ALL = range(SHARDS)
@@ -60,6 +61,7 @@ class Shards:
         self.prefix = prefix
         self._scripts = scripts()
         self._known: dict[int, tuple[bytes, int]] = {}
+        self.values = SealedValues(self._load_origin)
 
     def key(self, shard: int, kind: str, *parts: str) -> str:
         """``prefix:{sNN}:kind:part:part``; NN is the shard in hexadecimal, and what Redis Cluster hashes."""
@@ -115,6 +117,11 @@ class Shards:
     async def run_unchecked(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
         """Run a script that checks no head, or on a shard that is being rebuilt."""
         return await self.client.run(self._scripts[script], keys, arguments)
+
+    async def _load_origin(self, conversation: str) -> bytes | None:
+        (fields,) = await self.run_for(conversation, "get_conversation", ("c:",))
+        origin: bytes | None = fields[0]
+        return origin
 
     def learn(self, shard: int, epoch: bytes, seq: int) -> None:
         known = self._known.get(shard)

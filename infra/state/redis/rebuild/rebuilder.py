@@ -16,6 +16,7 @@ from infra.state import contact_merging, rules
 from infra.state.redis import access, contact_keys, contact_search, conversations, coordination, parking, side_effects
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
+from infra.state.redis.client.sealed_values import SealedValues
 from infra.state.redis.client.shards import ALL, Shards, quote_part
 from infra.state.redis.rebuild.write_batches import WriteBatches
 from schemas.access import AccessToken
@@ -36,6 +37,7 @@ _SCAN = 2_000
 class RedisRebuild:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
+        self.values = SealedValues(self._load_origin, creates_keys=False)
         self._rebuilds: dict[int, str] = {}
         self._bundles = WriteBatches(self._run_restore)
         self._probed = 0
@@ -83,19 +85,23 @@ class RedisRebuild:
 
     async def restore(self, snapshot: Snapshot) -> None:
         state = snapshot.conversation
+        self.values.remember(state.id, state.origin)
+        facts = await self.values.seal(state.id, state.facts.model_dump_json())
+        holder = state.holder and await self.values.seal(state.id, state.holder.model_dump_json())
         tenant, channel = quote_part(state.origin.tenant), quote_part(state.origin.channel)
         fields: list[Argument] = [
             *("origin", state.origin.model_dump_json(), "owner", state.owner, "epoch", state.epoch),
             *("floor", state.agent_floor, "version", state.version, "head", state.head_seq),
             *("created", rules.to_micros(state.created_at), "updated", rules.to_micros(state.updated_at)),
-            *("facts", state.facts.model_dump_json(), "due", rules.first_approval_expiry(state.facts) or ""),
-            *(("holder", state.holder.model_dump_json()) if state.holder is not None else ()),
+            *("facts", facts, "due", rules.first_approval_expiry(state.facts) or ""),
+            *(("holder", holder) if holder else ()),
         ]
         handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.to_micros(one.at))]
         events = [rules.unpack_envelope(record) for record in snapshot.outbox]
-        outbox = [
-            part for event in events for part in (event.id, rules.to_micros(event.time), codec.pack_envelope(event))
-        ]
+        outbox: list[Argument] = []
+        for event in events:
+            entry = await self.values.seal(state.id, codec.pack_envelope(event), after=b"\n")
+            outbox += (event.id, rules.to_micros(event.time), entry)
         shard = shard_of(state.id)
         await self._run_restore(
             shard,
@@ -117,6 +123,7 @@ class RedisRebuild:
 
     async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
         _, line = codec.pack_line(message)
+        line = await self.values.seal_line(conversation, line)
         await self._add(conversation, "restore_message", ("c:", "t:", "n:", "p:"), message.id, line, message.seq)
 
     async def restore_delivery(
@@ -134,11 +141,13 @@ class RedisRebuild:
 
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
         keys = parking.keys_for(self._shards, group, conversation)
-        arguments = (conversation, parking.entry_of(record, until), *parking.row_of(record))
+        row = await self.values.seal(conversation, codec.pack_record(record), after=b"\n")
+        arguments = (conversation, parking.entry_of(record, until), *parking.place_of(record), row)
         await self._bundles.add(shard_of(conversation), "restore_parked", keys, *arguments)
 
     async def restore_intended(self, tenant: str, conversation: str, intended: ActionIntended) -> None:
-        entry = f"{uuid4().hex} {intended.model_dump_json()}"
+        body = await self.values.seal(conversation, intended.model_dump_json())
+        entry = uuid4().hex.encode() + b" " + body
         times = (rules.to_micros(intended.at), rules.to_micros(intended.due))
         await self._add(
             conversation,
@@ -152,7 +161,8 @@ class RedisRebuild:
         await self._bundles.add(shard, "restore_count", [counted], intended.key, side_effects.COUNTED)
 
     async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
-        outcome = (side_effects.pack_action(settled), int(settled.resolved), codec.KEEP)
+        packed = await self.values.seal(conversation, side_effects.pack_action(settled), after=b" ")
+        outcome = (packed, int(settled.resolved), codec.KEEP)
         await self._add(conversation, "restore_settled", ("jo:", "ji"), conversation, settled.key, *outcome)
 
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
@@ -220,6 +230,13 @@ class RedisRebuild:
     def _keys(self, shard: int, conversation: str, kinds: Iterable[str]) -> list[str]:
         start = self._shards.key(shard, "")
         return [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
+
+    async def _load_origin(self, conversation: str) -> bytes | None:
+        shard = shard_of(conversation)
+        keys = self._keys(shard, conversation, ("c:",))
+        (fields,) = await self._run_restore(shard, "restore_get_conversation", keys)
+        origin: bytes | None = fields[0]
+        return origin
 
     async def _run_restore(self, shard: int, script: str, keys: list[str], *arguments: Argument) -> Any:
         head = self._shards.head(shard)

@@ -1,0 +1,152 @@
+"""Sealing and opening of Redis values, under the keys of contacts. What scripts look at stays readable: what stands
+before the body, such as the state of a line or the time of an entry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from schemas.conversation import Origin
+from schemas.errors import StateUnavailable
+from schemas.privacy.key_service import UnwrappedKey
+from schemas.privacy.sealed_bodies import START, BodyOwner, BodySealer, parse_sealed, seal_body
+
+LoadOrigin = Callable[[str], Awaitable[bytes | None]]
+MAX_CONVERSATIONS = 50_000
+"""Conversations whose contact a process remembers: about 15 MB."""
+_SEALED_LINE = b" 0\n" + START
+
+
+class SealedValues:
+    """``load_origin`` reads the origin of a conversation as it is stored. Without ``creates_keys``, as during a
+    rebuild, what belongs to a contact without a key stays plain."""
+
+    sealer: BodySealer | None = None
+    """Set once the keys of contacts can be read. Until then, and without one, values stay plain."""
+
+    def __init__(self, load_origin: LoadOrigin, *, creates_keys: bool = True) -> None:
+        self._load_origin = load_origin
+        self._creates_keys = creates_keys
+        self._owners: OrderedDict[str, BodyOwner] = OrderedDict()
+
+    def remember(self, conversation: str, origin: Origin) -> None:
+        """Note who began a conversation."""
+        self._owners[conversation] = BodyOwner(origin.tenant, origin.contact_id)
+        self._owners.move_to_end(conversation)
+        if len(self._owners) > MAX_CONVERSATIONS:
+            self._owners.popitem(last=False)
+
+    async def seal(
+        self, conversation: str, value: str | bytes, *, after: bytes = b"", readable: Iterable[tuple[str, object]] = ()
+    ) -> bytes:
+        """Seal what follows the first ``after``; plain where nothing is sealed, or nobody knows who began the
+        conversation. Raises what ``ContactKeyService.get_or_create`` does."""
+        (sealed,) = await self.seal_all(conversation, [value], after=after, readable=readable)
+        return sealed
+
+    async def seal_all(
+        self,
+        conversation: str,
+        values: Sequence[str | bytes],
+        *,
+        after: bytes = b"",
+        readable: Iterable[tuple[str, object]] = (),
+    ) -> list[bytes]:
+        """Do as ``seal`` for several values with one key."""
+        plain = [value.encode() if isinstance(value, str) else value for value in values]
+        found = await self._find_key(conversation) if plain else None
+        if found is None:
+            return plain
+        split = [_split(value, after) for value in plain]
+        return [prefix + (seal_body(body, *found, readable) if body else b"") for prefix, body in split]
+
+    async def seal_line(self, conversation: str, line: bytes) -> bytes:
+        """Seal text and fields of a line of the transcript, as transcript_lines.lua describes it."""
+        found = await self._find_key(conversation)
+        if found is None:
+            return line
+        head, _, rest = line.partition(b"\n")
+        start, _, length = head.rpartition(b" ")
+        return b"%b 0\n%b" % (start, seal_body(length + b"\n" + rest, *found))
+
+    async def open(self, value: bytes | None, *, after: bytes = b"") -> bytes | None:
+        """The plain value; None if its contact was erased. Raises StateUnavailable without a secret key."""
+        return (await self.open_all([value], after=after))[0]
+
+    async def open_all(self, values: Sequence[bytes | None], *, after: bytes = b"") -> list[bytes | None]:
+        """Do as ``open`` for several values."""
+        split = [(b"", b"") if value is None else _split(value, after) for value in values]
+        sealed = [parse_sealed(body) for _, body in split]
+        if not any(sealed):
+            return list(values)
+        keys = await self._load_keys({(each.owner, each.generation) for each in sealed if each is not None})
+        bodies = [None if each is None else each.open(keys[each.owner]) for each in sealed]
+        return [
+            value if seal is None else None if body is None else prefix + body
+            for value, seal, body, (prefix, _) in zip(values, sealed, bodies, split, strict=True)
+        ]
+
+    async def open_lines(self, flat: Sequence[bytes]) -> list[bytes]:
+        """Triples of id, number and line, without the lines of somebody who was erased."""
+        stored = list(flat[2::3])
+        is_sealed = [_is_sealed_line(line) for line in stored]
+        if not any(is_sealed):
+            return list(flat)
+        asked = [line if sealed else None for line, sealed in zip(stored, is_sealed, strict=True)]
+        opened = [
+            line and _join_line(line) if sealed else plain
+            for line, sealed, plain in zip(await self.open_all(asked, after=b"\n"), is_sealed, stored, strict=True)
+        ]
+        triples = zip(flat[::3], flat[1::3], opened, strict=True)
+        return [part for id_, number, line in triples if line is not None for part in (id_, number, line)]
+
+    async def open_line(self, line: bytes | None) -> bytes | None:
+        """One line; None if there is none, or its contact was erased."""
+        opened = await self.open_lines([b"", b"", line]) if line is not None else []
+        return opened[2] if opened else None
+
+    async def _find_key(self, conversation: str) -> tuple[BodyOwner, UnwrappedKey] | None:
+        sealer = self.sealer
+        if sealer is None or not sealer.is_sealing:
+            return None
+        owner = self._owners.get(conversation)
+        if owner is None:
+            origin = await self._load_origin(conversation)
+            if origin is None:
+                return None
+            self.remember(conversation, Origin.model_validate_json(origin))
+            owner = self._owners[conversation]
+        if not owner.contact:
+            return None
+        key = await (sealer.keys.get_or_create(*owner) if self._creates_keys else sealer.keys.get(*owner))
+        return None if key is None else (owner, key)
+
+    async def _load_keys(self, wanted: set[tuple[BodyOwner, int]]) -> dict[BodyOwner, UnwrappedKey | None]:
+        sealer = self.sealer
+        if sealer is None:
+            raise StateUnavailable("a value is encrypted", fix="set secret_key to the one with which it was written")
+        least: dict[BodyOwner, int] = {}
+        for owner, generation in wanted:
+            least[owner] = max(generation, least.get(owner, 1))
+        found = await asyncio.gather(*(sealer.keys.get(*owner, least=most) for owner, most in least.items()))
+        return dict(zip(least, found, strict=True))
+
+
+def _split(value: bytes, after: bytes) -> tuple[bytes, bytes]:
+    if not after:
+        return b"", value
+    start = value.index(after) + len(after)
+    return value[:start], value[start:]
+
+
+def _is_sealed_line(line: bytes) -> bool:
+    # Only a line whose text is empty outside of the body: a contact may write what looks like a sealed body.
+    head = line.find(b"\n")
+    return line.startswith(_SEALED_LINE, head - 2)
+
+
+def _join_line(line: bytes) -> bytes:
+    """``state fingerprint 0``, the length of the text, and the rest, as the line that they were."""
+    head, length, rest = line.split(b"\n", 2)
+    return head.removesuffix(b"0") + length + b"\n" + rest

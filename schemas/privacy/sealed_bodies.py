@@ -1,0 +1,88 @@
+"""Sealing of what state stores keep: the body of a row is encrypted under the key of a contact, and what rows are found
+by stays readable. A sealed body is a JSON object, like the body in it. Pure, but for the keys."""
+
+from __future__ import annotations
+
+import os
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+import structlog
+from cryptography.exceptions import InvalidTag
+
+from schemas.privacy.key_service import NONCE_BYTES, ContactKeyService, UnwrappedKey
+
+log = structlog.get_logger("parley.keys")
+START = b'{"sealed":["'
+"""How a sealed body begins. No model that is stored has a first field of this name."""
+_START_TEXT = START.decode()
+_VERSION = b"\x01"
+_START = len(_VERSION) + NONCE_BYTES
+
+
+class BodyOwner(NamedTuple):
+    """The contact to whom a row belongs."""
+
+    tenant: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class BodySealer:
+    """The keys for the bodies of one process. Where not ``is_sealing``, bodies stay plain, and only what was sealed
+    before is opened."""
+
+    keys: ContactKeyService
+    is_sealing: bool = True
+
+
+@dataclass(slots=True)
+class SealedBody:
+    """A sealed body as it was read. ``readable`` are the fields that were left readable.
+
+    Treat it as immutable. It is not declared frozen because that makes creating one slower, and a turn reads twenty."""
+
+    owner: BodyOwner
+    generation: int
+    data: bytes
+    readable: Mapping[str, Any]
+
+    def open(self, key: UnwrappedKey | None) -> bytes | None:
+        """The body; None if its key is erased, or is not the one that sealed it."""
+        if key is None or key.cipher is None or key.generation != self.generation:
+            return None
+        place = _bind(self.owner, self.generation)
+        try:
+            return key.cipher.decrypt(self.data[len(_VERSION) : _START], self.data[_START:], place)
+        except (InvalidTag, ValueError):
+            log.error("body_not_opened", tenant=self.owner.tenant, contact=self.owner.contact)
+            return None
+
+
+def seal_body(body: bytes, owner: BodyOwner, key: UnwrappedKey, readable: Iterable[tuple[str, object]] = ()) -> bytes:
+    """Seal a body. Under an erased key nothing of it is kept."""
+    data = _VERSION
+    if key.cipher is not None:
+        nonce = os.urandom(NONCE_BYTES)
+        data += nonce + key.cipher.encrypt(nonce, body, _bind(owner, key.generation))
+    sealed = [owner.tenant, owner.contact, key.generation, b2a_base64(data, newline=False).decode()]
+    return orjson.dumps({"sealed": sealed, **dict(readable)})
+
+
+def parse_sealed(body: bytes | str) -> SealedBody | None:
+    """None for a plain body."""
+    if not (body.startswith(START) if isinstance(body, bytes) else body.startswith(_START_TEXT)):
+        return None
+    fields: dict[str, Any] = orjson.loads(body)
+    tenant, contact, generation, data = fields.pop("sealed")
+    return SealedBody(BodyOwner(tenant, contact), generation, a2b_base64(data), fields)
+
+
+@lru_cache(maxsize=4096)
+def _bind(owner: BodyOwner, generation: int) -> bytes:
+    """The associated data: a sealed body cannot be moved to another contact."""
+    return f"state|{len(owner.tenant)}|{len(owner.contact)}|{owner.tenant}|{owner.contact}|{generation}".encode()
