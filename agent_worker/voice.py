@@ -158,6 +158,15 @@ def translate_voice(voice: Voice, locale: str) -> Voice:
     return replace(voice, **unchanged) if unchanged else voice
 
 
+def translate_phrase(voice: Voice, name: str, locale: str) -> str:
+    """The phrase ``name`` of ``translate_voice``, at a hundredth of its cost."""
+    phrase: str = getattr(voice, name)
+    translation = find_translation(locale)
+    if translation is None or phrase != getattr(DEFAULT_VOICE, name):
+        return phrase
+    return str(translation.voice.get(name, phrase))
+
+
 def list_set_phrases(voice: Voice) -> frozenset[str]:
     """All set phrases of the voice."""
     return frozenset(text for each in fields(Voice) if isinstance(text := getattr(voice, each.name), str))

@@ -13,7 +13,7 @@ from agent_worker.actions.context import ActionContext
 from agent_worker.actions.failures import ActionFailed, ActionRefused
 from agent_worker.actions.spec import Action
 from agent_worker.translations import LANGUAGES
-from agent_worker.voice import Voice, translate_voice
+from agent_worker.voice import Voice, translate_phrase, translate_voice
 from gateway.config.privacy import PrivacySettings
 from gateway.contacts.directory import ContactDirectory
 from gateway.contacts.erasure import ContactErasureService
@@ -100,7 +100,7 @@ def build_erasure_action(settings: PrivacySettings, voice: Voice, erasures: Eras
     return Action(
         name=NAME,
         title=voice.erasure_title,
-        titles={language: translate_voice(voice, language).erasure_title for language in LANGUAGES},
+        titles={language: translate_phrase(voice, "erasure_title", language) for language in LANGUAGES},
         description="Delete everything that is stored about the contact.",
         model=ErasureArguments,
         answer=ErasureResult,

@@ -10,7 +10,14 @@ import pytest
 from agent_worker.handoff.reply_templates import non_text_draft, not_found_draft
 from agent_worker.nlu.language_names import name_language
 from agent_worker.translations import LANGUAGES, Translation, find_translation
-from agent_worker.voice import DEFAULT_VOICE, Voice, list_default_phrases, message_kind_name, translate_voice
+from agent_worker.voice import (
+    DEFAULT_VOICE,
+    Voice,
+    list_default_phrases,
+    message_kind_name,
+    translate_phrase,
+    translate_voice,
+)
 from gateway.config.voice import VoiceSettings
 
 NOT_SPOKEN = {"name", "locale", "instructions", "examples"}
@@ -191,3 +198,11 @@ def test_kinds_of_messages_are_named_in_the_contacts_language(locale: str, text:
 )
 def test_languages_are_named_in_the_readers_language(language: str, locale: str, name: str) -> None:
     assert name_language(language, locale) == name
+
+
+@pytest.mark.parametrize("locale", ["de-AT", "es", "en", "tlh", ""])
+@pytest.mark.parametrize("voice", [DEFAULT_VOICE, Voice(erasure_title="Forget me")])
+def test_a_single_phrase_is_that_of_the_translated_voice(voice: Voice, locale: str) -> None:
+    translated = translate_voice(voice, locale)
+    for name in ("erasure_title", "danger", "name"):
+        assert translate_phrase(voice, name, locale) == getattr(translated, name)
