@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands import (
+    backup,
     chat,
     configuration,
     contacts,
@@ -53,6 +54,7 @@ app.add_typer(turns.app, name="turns")
 app.add_typer(contacts.app, name="contact")
 app.add_typer(evals.app, name="eval")
 app.add_typer(finetune.app, name="finetune")
+app.add_typer(backup.app, name="backup")
 app.add_typer(state.state, name="state")
 app.add_typer(state.topics, name="topics")
 app.add_typer(schema.app, name="schema")

@@ -19,6 +19,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -258,6 +259,24 @@ class StoredBlobs:
         except (BaseError, OSError) as error:
             raise _read_error() from error
         return size
+
+    async def read_objects(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Everything that is stored, for a backup: the path and the bytes of each object. Raises Unavailable."""
+        try:
+            async for page in obstore.list(self._store):
+                for found in page:
+                    with suppress(NotFound):  # it was deleted since it was listed
+                        yield found["path"], await self._read(found["path"])
+        except (BaseError, OSError) as error:
+            raise _read_error() from error
+
+    async def write_object(self, path: str, data: bytes) -> None:
+        """Store an object that ``read_objects`` has returned. Raises Unavailable."""
+        await self._write(path, data)
+
+    def find_upload_time(self, attachment: str) -> datetime | None:
+        """When a file was uploaded, as its id says; None for the ids of earlier releases."""
+        return _time_of(attachment) if attachment.startswith("a") and _ID.fullmatch(attachment) else None
 
     async def _read_description(self, tenant: str, attachment: str) -> _Description:
         """The description as it is stored. Raises NotFound."""

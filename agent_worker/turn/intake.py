@@ -191,11 +191,13 @@ async def apply_events(
     *,
     already_added: bool,
     reactions: Mapping[str, InboundMessage],
+    restored_at: datetime | None = None,
 ) -> Intake:
     """Apply every event that is not handled yet, in order. Safe to repeat: the transcript knows its ids.
+    ``restored_at``: when the installation was restored from a backup; what is older was answered before that.
     ``already_added``: the events' lines joined the transcript with ``begun``. ``reactions``: reactions that answer a
     question, as messages, by event."""
-    collector = _IntakeCollector(transcript, begun, now)
+    collector = _IntakeCollector(transcript, begun, now, restored_at)
     for event in events:
         if not begun.handled.isdisjoint(event.ids):
             collector.skip(event)
@@ -223,11 +225,14 @@ async def apply_events(
 class _IntakeCollector:
     """Applies events one by one and collects what they leave to do."""
 
-    def __init__(self, transcript: Transcript, begun: BegunConversation, now: datetime) -> None:
+    def __init__(
+        self, transcript: Transcript, begun: BegunConversation, now: datetime, restored_at: datetime | None
+    ) -> None:
         self._transcript = transcript
         self._conversation = begun.conversation.id
         self._known = begun.handled
         self._now = now
+        self._restored_at = restored_at
         self.waiting: dict[str, InboundMessage] = {}
         self.from_people: list[InboundMessage] = []
         self.handled: list[str] = []
@@ -256,7 +261,8 @@ class _IntakeCollector:
         elif isinstance(payload, MessageDeleted):
             await self._delete(payload)
         elif isinstance(payload, ActionUpdate):
-            self.updates.append(payload)
+            if not self._is_from_before_restore(event):
+                self.updates.append(payload)
         elif isinstance(payload, Receipt) and payload.state == "failed":
             log.warning("reply_failed", message_id=payload.message_id, reason=payload.reason)
 
@@ -264,7 +270,8 @@ class _IntakeCollector:
         """Add a message of the contact to the waiting ones, unless it is too old or was overtaken."""
         if message is None:
             return
-        waits = self._now - event.sent_at <= HORIZON and not self.answered.is_overtaken(event)
+        is_recent = self._now - event.sent_at <= HORIZON and not self._is_from_before_restore(event)
+        waits = is_recent and not self.answered.is_overtaken(event)
         self.answered = self.answered.with_message(message, waits=waits)
         if not waits:
             return
@@ -290,6 +297,9 @@ class _IntakeCollector:
         """Forward a message of a person, unless the contact has seen it in the vendor's own app."""
         if message.shown:
             await self._transcript.add(self._conversation, TranscriptMessage.of_inbound(message))
+        elif self._is_from_before_restore(event):
+            await self._transcript.add(self._conversation, TranscriptMessage.of_inbound(message))
+            await self._transcript.mark(self._conversation, [message.id], "unknown")
         else:
             self.from_people.append(message)
         if message.author.kind == "person":
@@ -327,7 +337,12 @@ class _IntakeCollector:
         # With the same revision it is known from an earlier attempt at this turn.
         changed = edit.text != line.text or 0 < edit.revision == line.revision
         in_time = edit.edited_at - line.created_at <= EDIT_REOPENS
-        return changed and in_time and self._now - event.sent_at <= HORIZON
+        is_recent = self._now - event.sent_at <= HORIZON and not self._is_from_before_restore(event)
+        return changed and in_time and is_recent
+
+    def _is_from_before_restore(self, event: InboundEvent) -> bool:
+        """Whether the installation that was lost has probably handled the event. A replay is somebody's decision."""
+        return self._restored_at is not None and event.sent_at <= self._restored_at and not event.envelope.replay_of
 
     async def _delete(self, deleted: MessageDeleted) -> None:
         conversation, id = self._conversation, deleted.message_id

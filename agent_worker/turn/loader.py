@@ -22,6 +22,7 @@ from schemas.ids import turn_id
 from schemas.message_changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.messages import InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import BegunConversation, Clock, Metrics, Record, State
+from schemas.restore_time import RestoreTime
 from schemas.runtime import crash_points
 from schemas.transcript import Lines, select_sent
 
@@ -53,6 +54,7 @@ class TurnLoader:
         self._metrics = metrics
         self._clock = clock
         self._set_aside = set_aside
+        self._restore_time = RestoreTime(state.leases)
 
     async def load(self, fold: Fold) -> TurnInput | None:
         """Load the turn's input. None if nothing is left to do: everything was handled before, or set aside."""
@@ -66,7 +68,13 @@ class TurnLoader:
         begun, decisions = await self._begin(fold.batch.conversation, origin, events, lines, rules)
         reactions = await read_reactions(self._state.deliveries, events, begun.conversation)
         intake = await apply_events(
-            self._state.transcript, events, begun, self._clock(), already_added=bool(lines), reactions=reactions
+            self._state.transcript,
+            events,
+            begun,
+            self._clock(),
+            already_added=bool(lines),
+            reactions=reactions,
+            restored_at=await self._restore_time.load(),
         )
         repeats = fold.repeats + len([event for event in events if event.id not in intake.handled])
         if repeats and not fold.restarts:

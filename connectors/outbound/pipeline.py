@@ -127,7 +127,9 @@ class OutboundPipeline:
                 return current
             await current.remove()
         account = self._account_of(event.tenant, event.channel, event.account)
-        if self._live_context is None or account is None:
+        restored_at = await self._sender.restore_time.load()
+        is_older = restored_at is not None and event.time <= restored_at
+        if self._live_context is None or account is None or is_older:
             return None
         return build_live_reply(event, account, delivery_log, batch.revoking, self._live_context)
 

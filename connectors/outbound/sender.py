@@ -16,8 +16,11 @@ from connectors.outbound.policy import get_policy_lookup
 from connectors.outbound.reconciliation import REVOKED_PAUSE, EndedAttempt, Reconciler
 from schemas.errors import CredentialsRevoked, Parked, RetryLater, SendRefused, SendUnknown, Unavailable
 from schemas.ports import UPLOAD_SECONDS, Clock, Metrics, RateLimit, SendVerdict, State, Transport, VendorCall
+from schemas.restore_time import RestoreTime
 from schemas.runtime.crash_points import reach
 
+RESTORED = "restored"
+"""The reason of an outcome that is unknown because the installation was restored from a backup."""
 MAX_WAIT = 30.0
 """Seconds that a lane waits for a vendor; for longer waits the conversation is parked."""
 RETRY_SECONDS = 45.0
@@ -76,6 +79,7 @@ class PartSender:
         self._state = state
         self._metrics = metrics
         self._clock = clock
+        self.restore_time = RestoreTime(state.leases)
         self.reconciler = Reconciler(channel, accounts, state=state, clock=clock, reports=reports)
 
     async def send(self, part: MessagePart) -> Outcome:
@@ -93,7 +97,16 @@ class PartSender:
         verdict = await self._state.deliveries.begin_send(
             part.conversation, part.own_message, deadline=intent.seconds, now=intent.at
         )
+        if verdict == "go" and await self._is_from_before_restore(part):
+            return await part.record_outcome("unknown", reason=RESTORED)
         return await (self._resume(part) if verdict == "in_doubt" else self._act_on_verdict(part, verdict, intent))
+
+    async def _is_from_before_restore(self, part: MessagePart) -> bool:
+        """Whether the installation that was lost has probably sent the part. Where a repeat shows nothing twice, it is
+        sent again."""
+        restored_at = await self.restore_time.load()
+        is_older = restored_at is not None and part.envelope.time <= restored_at
+        return is_older and self.reconciler.get_doubt_rule(part) != "repeat"
 
     def _build_intent(self, part: MessagePart) -> Intent:
         seconds = self._policy_of(part.account).deadline + (UPLOAD_SECONDS if part.call.files else 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+CREATE_BACKUP, RESTORE_BACKUP = "backup.create", "backup.restore"
 ADMIN_ACTIONS: Mapping[tuple[str, str], str] = {
     ("GET", "/conversations/{id}"): "conversation.read",
     ("POST", "/conversations/{id}/owner"): "owner.change",
@@ -25,6 +26,7 @@ ADMIN_ACTIONS: Mapping[tuple[str, str], str] = {
     ("GET", "/finetune/examples"): "finetune.export",
     ("POST", "/deadletters/{id}/replay"): "deadletter.replay",
     ("GET", "/audit/export"): "audit.export",
+    ("POST", "/backups"): CREATE_BACKUP,
 }
 """By method and path below ``/v1/admin/{tenant}``. ``TokenService`` records what is done with tokens."""
 CONSOLE_ACTIONS: Mapping[tuple[str, str], str] = {

@@ -53,6 +53,7 @@ ADMIN_ROUTES: Mapping[tuple[str, str], Permission] = {
     ("GET", "/audit"): "admin",
     ("GET", "/audit/export"): "admin",
     ("GET", "/audit/verification"): "admin",
+    ("POST", "/backups"): "admin",
 }
 """By method and path below ``/v1/admin/{tenant}``."""
 

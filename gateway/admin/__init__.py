@@ -118,4 +118,5 @@ def _access_routes(services: ProcessServices) -> Iterable[_Route]:
         ("GET", "/audit", audit.list_records),
         ("GET", "/audit/export", audit.export),
         ("GET", "/audit/verification", audit.verify),
+        ("POST", "/backups", audit.announce_backup),
     )

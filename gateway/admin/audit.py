@@ -46,6 +46,10 @@ class AuditApi:
             problems += result.problems
         return json_response({"records": counted, "problems": problems})
 
+    async def announce_backup(self, _: web.Request) -> web.Response:
+        """Do nothing more: the guard has recorded that a backup is about to be made."""
+        return web.Response(status=204)
+
 
 async def stream_export(log: AuditLog, request: web.Request) -> web.StreamResponse:
     """Send all records as JSON lines, with their hashes."""

@@ -31,6 +31,12 @@ def fill_in_secrets(config: Config) -> Config:
     return config.model_copy(update=generated)
 
 
+def is_generated(config: Config, name: str) -> bool:
+    """Whether a secret is the one in the data folder, and not from the configuration."""
+    secret = getattr(config, name).get_secret_value()
+    return bool(secret) and _read(config.data_path / name) == secret
+
+
 def _read_or_create(file: Path) -> str:
     try:
         secret = _read(file) or _create(file)

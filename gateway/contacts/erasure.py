@@ -7,7 +7,7 @@ so an erasure that was interrupted goes on where a process finds it."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -84,9 +84,10 @@ class ContactErasureService:
                 await self.sweep()
             await self._services.sleep(SWEEP_EVERY)
 
-    async def sweep(self) -> None:
-        """Go on with the erasures that are under way. Each look at the log serves all that need it."""
-        for tenant in self._services.config.tenants:
+    async def sweep(self, tenants: Iterable[str] | None = None) -> None:
+        """Go on with the erasures that are under way, by default those of all configured tenants. Each look at the log
+        serves all that need it."""
+        for tenant in self._services.config.tenants if tenants is None else tenants:
             running = [each for each in await self.records.list_all(tenant) if each.state == "running"]
             begun = [each for each in running if each.keys_erased_at is not None]
             await self._begin([each for each in running if each.keys_erased_at is None])

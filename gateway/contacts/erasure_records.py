@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 from uuid import uuid4
 
 from pydantic import TypeAdapter
@@ -18,6 +18,7 @@ from schemas.key_ring import KeyRing
 from schemas.messages import WireModel
 from schemas.ports import Clock, Leases
 
+T = TypeVar("T")
 KEPT = 500
 """The newest erasures of a tenant that are kept, besides those that are under way."""
 _UNPROVEN = {"contact_ids", "conversations", "rooms", "files", "request", "desk", "proof"}
@@ -83,7 +84,7 @@ class ErasureRecords:
 
     async def list_all(self, tenant: str) -> list[Erasure]:
         """The erasures of a tenant, the oldest first."""
-        note = await self._leases.read_note(_name(tenant))
+        note = await self._leases.read_note(name_note(tenant))
         return _LIST.validate_json(note) if note else []
 
     async def add(self, erasure: Erasure) -> Erasure:
@@ -109,6 +110,16 @@ class ErasureRecords:
 
         return await self._change(tenant, update)
 
+    async def merge(self, tenant: str, erasures: Sequence[Erasure]) -> None:
+        """Add erasures of a backup that is newer than the state. What is under way on either side goes on."""
+
+        def merge(known: list[Erasure]) -> None:
+            running = [each for each in known if each.state == "running"]
+            merged = {each.id: each for each in (*known, *erasures, *running)}
+            known[:] = sorted(merged.values(), key=lambda each: each.requested_at)
+
+        await self._change(tenant, merge)
+
     def finish(self, erasure: Erasure) -> Erasure:
         """Return the record of an erasure that is done, with its proof: a JSON document and its signature."""
         done = erasure.model_copy(
@@ -131,8 +142,8 @@ class ErasureRecords:
         body, _, signature = proof.partition(".")
         return self._keys.verify(signature, body)
 
-    async def _change(self, tenant: str, change: Callable[[list[Erasure]], Erasure]) -> Erasure:
-        name, holder = _name(tenant), uuid4().hex
+    async def _change(self, tenant: str, change: Callable[[list[Erasure]], T]) -> T:
+        name, holder = name_note(tenant), uuid4().hex
         for _ in range(_ATTEMPTS):
             token = await self._leases.acquire(name, holder, ttl=_LEASE_SECONDS, now=self._clock())
             if token is not None:
@@ -147,7 +158,8 @@ class ErasureRecords:
         raise Unavailable("the record of an erasure is being changed by others")
 
 
-def _name(tenant: str) -> str:
+def name_note(tenant: str) -> str:
+    """The name under which the erasures of a tenant are kept."""
     return f"erasures:{tenant}"
 
 

@@ -66,7 +66,7 @@ async def run_checks(file: Path | None) -> list[Finding]:
         stores = await _check_servers(config)
     if any(finding.status == "fail" for finding in stores):
         return [*findings, *stores]  # the audit trail cannot be read
-    return [*findings, *stores, *await check_growth(config), await check_audit_trail(config)]
+    return [*findings, *stores, *await check_growth(config), *await check_audit_trail(config)]
 
 
 async def _check_servers(config: Config) -> list[Finding]:

@@ -25,7 +25,7 @@ from schemas.privacy.sealed_files import FileSealer
 from schemas.topics import TopicSpec, topic_specs
 
 if TYPE_CHECKING:
-    from infra.bus.kafka import KafkaAccess
+    from infra.bus.kafka import KafkaAccess, KafkaBus
     from infra.database import Database
     from infra.state.sqlite.store import SharedLog
 
@@ -185,12 +185,17 @@ def reveal_secrets(settings: Settings) -> dict[str, Any]:
     }
 
 
-@asynccontextmanager
-async def _open_scaled(config: Config) -> AsyncIterator[Engine]:
+def build_kafka_bus(config: Config) -> KafkaBus:
+    """The log as it is on the brokers, where what contacts said is encrypted."""
     from infra.bus.kafka import KafkaBus
 
     brokers = config.bus.removeprefix("kafka://")
-    bus = KafkaBus(brokers, prefix=config.topic_prefix, desks=config.desks, access=kafka_access(config))
+    return KafkaBus(brokers, prefix=config.topic_prefix, desks=config.desks, access=kafka_access(config))
+
+
+@asynccontextmanager
+async def _open_scaled(config: Config) -> AsyncIterator[Engine]:
+    bus = build_kafka_bus(config)
     state = await load_engine(config.state).open_state(state_location(config))
     await bus.start()
     sealer = _build_sealer(config, bus, state)

@@ -111,6 +111,11 @@ class SealedBus:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self.atomic = bus.atomic
 
+    @property
+    def log(self) -> Bus:
+        """The log below, where what contacts said is sealed."""
+        return self._bus
+
     async def check_ready(self) -> None:
         await self._bus.check_ready()
 

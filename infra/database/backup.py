@@ -22,7 +22,7 @@ def back_up(data_dir: Path, target: Path) -> int:
     name only when it is complete and on disk. Log and state in it are of one instant.
 
     Writers go on meanwhile. Raises SetupError."""
-    return write_copy(data_dir, target, _copy_database)
+    return write_copy(data_dir, target, copy_database)
 
 
 def write_copy(data_dir: Path, target: Path, copy: Callable[[Path, Path], None]) -> int:
@@ -49,7 +49,8 @@ def write_copy(data_dir: Path, target: Path, copy: Callable[[Path, Path], None])
     return (target / FILE).stat().st_size
 
 
-def _copy_database(source: Path, copy: Path) -> None:
+def copy_database(source: Path, copy: Path) -> None:
+    """Copy the database of a running or stopped instance to a new file, as of one instant."""
     reader = connect(source)
     try:
         # One read transaction: writers go on beside it, and the copy holds none of their writes in part.

@@ -20,6 +20,9 @@ Point = Literal[
     "connector.after_intent",
     "connector.after_send",
     "connector.after_record",
+    "backup.before_end",
+    "restore.extracted",
+    "restore.emptied",
 ]
 POINTS: tuple[str, ...] = get_args(Point)
 

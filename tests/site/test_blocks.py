@@ -38,6 +38,7 @@ from tests.harness.processes import ROOT
 from tests.site import (
     test_access_guide,
     test_adding_a_source,
+    test_backup_guide,
     test_channel_guides,
     test_contacts_guide,
     test_drive_guide,
@@ -57,6 +58,7 @@ from tests.site.blocks import Block, list_blocks, list_pages, parse_blocks
 
 FOLLOWERS: tuple[ModuleType, ...] = (
     test_access_guide,
+    test_backup_guide,
     test_tutorial,
     test_channel_guides,
     test_contacts_guide,

@@ -36,7 +36,11 @@ LENGTHS = {
 }
 """Seconds. Freeze stops a process with SIGSTOP."""
 # Actions are not part of this load, so two of the points are not passed.
-PASSED = [point for point in POINTS if point not in ("worker.after_intent", "worker.after_action")]
+PASSED = [
+    point
+    for point in POINTS
+    if point not in ("worker.after_intent", "worker.after_action") and not point.startswith(("backup.", "restore."))
+]
 OWNERS = {"edge": "edge", "worker": "worker", "connector": "connectors"}
 
 

@@ -89,4 +89,7 @@ ACCESS_ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "Verify that no record of the audit trail was changed or removed.",
         {200: models.AuditVerificationResponse},
     ),
+    describe_admin_endpoint(
+        "POST", "/backups", "Record in the audit trail that a backup is about to be made.", {204: ""}
+    ),
 )

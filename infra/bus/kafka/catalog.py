@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Source
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from infra.bus.kafka.access import KafkaAccess
 from infra.bus.kafka.consumers import stop
@@ -83,6 +83,22 @@ class Catalog:
             await self._wait_for_leaders(missing)
         await self._update_retention([spec for spec in specs if spec not in missing])
         return [spec.name for spec in missing]
+
+    async def delete(self, topics: Sequence[str]) -> None:
+        """Delete those of the topics that exist, and wait until they are gone."""
+        present = await self.describe()
+        names = [self.on_broker(topic) for topic in topics if topic in present]
+        if not names:
+            return
+        answer = await self._ask(lambda admin: admin.delete_topics(names))
+        for name, code in answer.topic_error_codes:
+            if code not in (0, UnknownTopicOrPartitionError.errno):
+                raise BusUnavailable(f"topic {name} was not deleted: {for_code(code).__name__}")
+        for _ in range(200):
+            if not (await self.describe()).keys() & set(topics):
+                return
+            await asyncio.sleep(self._profile.retry_backoff_ms / 1000)
+        raise BusUnavailable("deleted topics did not go in time")
 
     async def check_ready(self) -> None:
         """Raises BusUnavailable when no broker answers within the deadline."""

@@ -309,6 +309,15 @@ def raise_heads(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE bus_partitions SET head = MAX(head, ?) WHERE id = ?", (head, number))
 
 
+def delete_records(connection: sqlite3.Connection, topic: str) -> None:
+    """Delete all records of a topic (full name). Its offsets go on where they were."""
+    for (number,) in connection.execute("SELECT id FROM bus_partitions WHERE topic = ?", (topic,)).fetchall():
+        bounds = (number << _OFFSET_BITS, (number + 1) << _OFFSET_BITS)
+        connection.execute("DELETE FROM bus_records WHERE id >= ? AND id < ?", bounds)
+        connection.execute("DELETE FROM bus_newest WHERE partition = ?", (number,))
+        connection.execute("DELETE FROM bus_garbage WHERE record >= ? AND record < ?", bounds)
+
+
 def compact(connection: sqlite3.Connection, *, now_ms: int, limit: int) -> int:
     """Delete superseded records and tombstones whose grace is over, at most ``limit``. Returns how many were due."""
     due = connection.execute(

@@ -227,3 +227,18 @@ async def test_a_file_of_an_earlier_release_is_read_under_the_hash_of_its_conten
     assert (await blobs.describe("shop", old)).conversation == ""
     assert await blobs.total("shop") == 5
     assert await blobs.delete("shop", old) == 5
+
+
+async def test_what_a_backup_reads_restores_every_file_in_an_empty_store(blobs: StoredBlobs) -> None:
+    kept, waiting = await upload(blobs, claimed=True), await upload(blobs, "note.csv", b"a,b\n1,2\n")
+    saved = [each async for each in blobs.read_objects()]
+    assert {f"shop/{kept.id}", f"shop/{waiting.id}"} < {path for path, _ in saved}
+    for attachment in (kept, waiting):
+        await blobs.delete("shop", attachment.id)
+    assert [each async for each in blobs.read_objects()] == []
+    for path, content in saved:
+        await blobs.write_object(path, content)
+    assert await blobs.get("shop", kept.id) == (kept, PNG)
+    assert (await blobs.describe("shop", waiting.id)).conversation == "c1"
+    assert blobs.find_upload_time(kept.id) is not None
+    assert blobs.find_upload_time("0" * 64) is None

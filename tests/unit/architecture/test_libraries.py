@@ -16,7 +16,10 @@ PLACES: dict[str, tuple[str, ...]] = {
     "redis": ("infra/state/redis/*",),
     "hiredis": ("infra/state/redis/client/*",),
     "obstore": ("infra/blobs.py",),
-    "cryptography": ("schemas/privacy/{key_service,sealed_bodies,sealed_events,sealed_files}.py",),
+    "cryptography": (
+        "infra/backup/encryption.py",
+        "schemas/privacy/{key_service,sealed_bodies,sealed_events,sealed_files}.py",
+    ),
     # what is measured
     "opentelemetry": ("infra/tracing.py",),
     "prometheus_client": ("infra/metrics.py",),

@@ -33,6 +33,7 @@ from schemas.errors import (
 )
 from schemas.messages import Author, OutboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Account, DeliveryPolicy, RateLimit, RecordedLine, VendorMessage
+from schemas.restore_time import save_restore_time
 from tests.unit.connectors.conftest import ConnectorEnvironment, OneBatch, ScriptedChannel
 
 
@@ -125,6 +126,33 @@ async def test_an_old_message_is_not_sent_after_an_outage(world: ConnectorEnviro
     world.clock.now += timedelta(hours=25)
     await world.outbound(channel).handle(world.batch(message))
     assert (channel.sent, await world.facts()) == ([], [("r1", "expired")])
+
+
+async def test_what_was_waiting_in_a_backup_is_shown_to_people_and_not_sent_again(world: ConnectorEnvironment) -> None:
+    waiting = world.batch(world.message("r1"), world.message("r2"))
+    world.clock.now += timedelta(hours=1)
+    await save_restore_time(world.state.leases, world.clock())
+    world.clock.now += timedelta(seconds=1)
+    channel = ScriptedChannel()
+    outbound = world.outbound(channel)
+    for _ in range(2):
+        await outbound.handle(waiting)
+    assert channel.sent == []
+    known = await world.outcome("r1")
+    assert known is not None
+    assert (known.state, known.reason) == ("unknown", "restored")
+    await outbound.handle(world.batch(world.message("r3")))
+    assert channel.sent == ["r3"]
+
+
+async def test_what_was_waiting_in_a_backup_is_sent_where_a_repeat_shows_nothing_twice(
+    world: ConnectorEnvironment,
+) -> None:
+    waiting = world.batch(world.message("r1"))
+    await save_restore_time(world.state.leases, world.clock())
+    channel = ScriptedChannel(policy=DeliveryPolicy(reconciliation="repeat"))
+    await world.outbound(channel).handle(waiting)
+    assert channel.sent == ["r1"]
 
 
 async def test_a_notice_to_somebody_who_opted_out_is_not_sent_and_a_reply_is(

@@ -22,6 +22,7 @@ from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
 from schemas.message_changes import ContactChanged, ReactionChanged
 from schemas.messages import Author, ChoiceSelection, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
+from schemas.restore_time import save_restore_time
 from tests.unit.agent_worker.worker_environment import (
     CHANNEL,
     RETURNS,
@@ -370,6 +371,19 @@ async def test_old_messages_are_recorded_and_not_answered(world: WorkerEnvironme
     await world.handle(old)
     assert await world.replies() == []
     assert [line.text for line in await world.state.transcript.read(world.conversation)] == [HEAT]
+
+
+async def test_what_was_waiting_in_a_backup_is_recorded_and_not_answered(world: WorkerEnvironment) -> None:
+    """The installation that was lost has probably answered it. What is written after the restore is answered."""
+    waiting = world.said("m1", HEAT)
+    world.clock.advance(hours=2)
+    await save_restore_time(world.state.leases, world.clock())
+    await world.handle(waiting)
+    assert await world.replies() == []
+    assert [line.text for line in await world.state.transcript.read(world.conversation)] == [HEAT]
+    world.clock.advance(seconds=1)
+    await world.handle(world.said("m2", HEAT))
+    assert len(await world.replies()) == 1
 
 
 async def test_undecodable_record_is_set_aside_alone(world: WorkerEnvironment) -> None:

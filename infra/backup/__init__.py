@@ -1,0 +1,1 @@
+"""Encrypted backup files, and the copies of stores that go into them."""
