@@ -294,7 +294,13 @@ class CanaryRun:
         found: Findings = await asyncio.to_thread(search, self._there.folders)
         report.found[name] = found.of(canary for person in self._gone for canary in person.canaries)
         kept = found.of(canary for person in self._kept for canary in person.canaries)
-        report.searched[name] = {"files": found.files, "bytes": found.bytes, "of_the_others": len(kept)}
+        beside_names = set(kept) - {person.name for person in self._kept}
+        report.searched[name] = {
+            "files": found.files,
+            "bytes": found.bytes,
+            "of_the_others": len(kept),
+            "beside_their_names": len(beside_names),
+        }
         shown = "\n".join(f"{post.words} {post.text}" for post in self._there.help_desk.posts.values())
         report.at_desk += sum(canary in shown for person in self._gone for canary in person.canaries)
 
