@@ -14,15 +14,34 @@ from schemas.desk import DraftGenerated
 from schemas.envelope import Envelope, envelope
 from tests import desks
 from tests.canaries.byte_search import make_canary
+from tests.harness.chat_client import Contact
 from tests.scenarios.customers.customer import Customers
+from tests.scenarios.customers.web import WebCustomers, WebPage
 from tests.scenarios.scenario_installation import TENANT
 from tests.simulators.vendor import File
+from tests.simulators.vendor_clock import VendorClock
 
 PER_PERSON = 10
 QUESTION = "Do you add a heat pack in winter?"
 SOURCE = "canaries"
 UNKNOWN = "parley.canary.planted.v1"
 """A type of events that no release knows: whoever reads one writes a dead letter."""
+
+
+class ChatPage(WebPage):
+    """A chat at which nobody looks all the time: a hundred visitors who do keep a whole installation busy."""
+
+    async def visitor(self, person: str) -> Contact:
+        if person not in self.visitors:
+            found = Contact(self._base, self._http, person)
+            await found.open()
+            self.visitors[person] = found
+        return self.visitors[person]
+
+
+class WebVisitors(WebCustomers):
+    def __init__(self, clock: VendorClock) -> None:
+        self.vendor = ChatPage()
 
 
 @dataclass
