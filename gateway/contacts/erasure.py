@@ -34,7 +34,7 @@ SWEEP_EVERY = 5.0
 LONGEST_WAIT = timedelta(hours=1)
 """The time after which an erasure begins although its last message could not be sent to the contact."""
 SOURCE = "parley/erasure"
-_AT_ONCE = 100
+_AT_ONCE = 25
 """Erasures of a tenant that are finished together."""
 _PAGE = 200
 _MOST_PARKED = 100_000
@@ -113,7 +113,8 @@ class ContactErasureService:
         if not erasures:
             return
         for erasure in erasures:
-            await self._erase_state(erasure)
+            if not erasure.is_emptied:
+                await self._erase_state(erasure)
         await self._state.contact_erasure.remove_copies()
         await self._services.bus.append([event for each in erasures for event in self._build_tombstones(each)])
         left = await self._count_readable(erasures)
@@ -126,15 +127,22 @@ class ContactErasureService:
             log.info("contact_erased", tenant=erasure.tenant, erasure=erasure.id)
 
     async def _erase_state(self, erasure: Erasure) -> None:
+        """Delete what the state store holds, and note that it is done: a batch that a kill interrupts goes on with the
+        next erasure."""
         for conversation in erasure.conversations:
             await self._count(erasure, await self._erase_conversation(conversation))
         await self._count(erasure, {"files": await self._delete_files(erasure)})
         for conversation in erasure.rooms:
             await self._count(erasure, {"parked": await self._unpark_own(erasure, conversation)})
-        await self._count(erasure, await self._rooms.redact(erasure))
-        await self._count(erasure, {"dead_letters": await self._remove_letters(erasure)})
+        found = Counter(await self._rooms.redact(erasure))
+        found["dead_letters"] += await self._remove_letters(erasure)
         for contact in erasure.contact_ids:
-            await self._count(erasure, dict(await self._state.contact_erasure.erase_contact(erasure.tenant, contact)))
+            found.update(await self._state.contact_erasure.erase_contact(erasure.tenant, contact))
+
+        def note(known: Erasure) -> Erasure:
+            return known if known.is_emptied else known.model_copy(update={"is_emptied": True}).count(dict(found))
+
+        await self.records.update(erasure.tenant, erasure.id, note)
 
     async def _is_announced(self, erasure: Erasure) -> bool:
         """Return whether the contact who asked for the erasure was sent the last message, or has waited long enough."""

@@ -21,7 +21,7 @@ from schemas.ports import Clock, Leases
 T = TypeVar("T")
 KEPT = 500
 """The newest erasures of a tenant that are kept, besides those that are under way."""
-_UNPROVEN = {"contact_ids", "conversations", "rooms", "files", "request", "desk", "proof"}
+_UNPROVEN = {"contact_ids", "conversations", "rooms", "files", "request", "desk", "is_emptied", "proof"}
 """The fields that a proof leaves out."""
 _LEASE_SECONDS = 10.0
 _ATTEMPTS = 100
@@ -47,7 +47,8 @@ class DeskProgress(WireModel):
 
 class Erasure(WireModel):
     """One erasure. What it is about, apart from ``contact_id``, is left out once it is done. ``rooms``: messages of the
-    contact in conversations that somebody else began. ``stores``: how much was deleted, by kind."""
+    contact in conversations that somebody else began. ``is_emptied``: the state store
+    holds nothing of it any more. ``stores``: how much was deleted, by kind."""
 
     id: str
     tenant: str
@@ -62,6 +63,7 @@ class Erasure(WireModel):
     request: ErasureRequest | None = None
     desk: DeskProgress | None = None
     keys_erased_at: datetime | None = None
+    is_emptied: bool = False
     done_at: datetime | None = None
     stores: dict[str, int] = {}
     proof: str = ""
