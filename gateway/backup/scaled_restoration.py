@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gateway.backup.completion import RestoreReport, complete_restore
 from gateway.backup.contents import (
@@ -28,6 +27,7 @@ from gateway.wiring.process_services import ProcessServices
 from infra.backup.archive import read_archive
 from infra.backup.encryption import BackupSecret
 from infra.blobs import StoredBlobs, open_blobs
+from infra.bus.kafka.restoration import MARKER, TopicRestoration
 from infra.bus.partitioner import SHARDS
 from infra.state.rebuild import rebuild
 from infra.state.registry import load_engine
@@ -36,9 +36,6 @@ from schemas.ports import Record
 from schemas.privacy import sealed_events
 from schemas.runtime.crash_points import reach
 
-if TYPE_CHECKING:
-    from infra.bus.kafka.restoration import TopicRestoration
-
 _ALL = frozenset(range(SHARDS))
 
 
@@ -46,8 +43,6 @@ async def restore_scaled(
     config: Config, data: Path, keys: Path, secret: BackupSecret, pair: BackupPair, *, replaces: bool, resumes: bool
 ) -> RestoreReport:
     """Do as ``restore_backup`` with two files that were verified."""
-    from infra.bus.kafka.restoration import TopicRestoration
-
     manifest = read_data_manifest(data, secret)
     _check_topics(config, manifest)
     servers = config.bus.removeprefix("kafka://")
@@ -92,8 +87,6 @@ def _check_topics(config: Config, manifest: DataManifest) -> None:
 
 async def _check_empty(config: Config, log: TopicRestoration, *, replaces: bool) -> None:
     """Raise Conflict if a process runs, or if there is anything that the restore does not replace."""
-    from infra.bus.kafka.restoration import MARKER
-
     await log.check_idle(list_groups(channels_of(config)))
     used = await log.list_used(spec.name for spec in required_topics(config))
     if used == [MARKER]:

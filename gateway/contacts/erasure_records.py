@@ -47,8 +47,8 @@ class DeskProgress(WireModel):
 
 class Erasure(WireModel):
     """One erasure. What it is about, apart from ``contact_id``, is left out once it is done. ``rooms``: messages of the
-    contact in conversations that somebody else began. ``is_emptied``: the state store
-    holds nothing of it any more. ``stores``: how much was deleted, by kind."""
+    contact in conversations that somebody else began. ``is_emptied``: the state store holds nothing of it any more.
+    ``stores``: how much was deleted, by kind."""
 
     id: str
     tenant: str
