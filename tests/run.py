@@ -19,6 +19,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,11 @@ class Tally:
     passed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     skipped: dict[str, str] = field(default_factory=dict)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """By file, also those of fixtures."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid.partition("::")[0]] += report.duration
         if report.failed:
             self.fail(report.nodeid)
         elif report.skipped:
@@ -141,10 +145,16 @@ def run_tests(tally: Tally, arguments: list[str]) -> None:
 
 
 def write_report(tally: Tally, quick: bool, seconds: float) -> None:
-    """``reports/test.json``: what `make house` shows of the newest run."""
+    """``reports/test.json``: what `make house` shows of the newest run, and the files that took longest."""
     folder = ROOT / "reports"
     folder.mkdir(exist_ok=True)
-    run = {"command": "make test-quick" if quick else "make test", "seconds": seconds, "result": tally.closing_line()}
+    slowest = sorted(tally.seconds.items(), key=lambda item: -item[1])[:60]
+    run: dict[str, Any] = {
+        "command": "make test-quick" if quick else "make test",
+        "seconds": seconds,
+        "result": tally.closing_line(),
+        "slowest_files": {file: round(spent, 1) for file, spent in slowest},
+    }
     (folder / "test.json").write_text(json.dumps(run) + "\n", encoding="utf-8")
 
 
