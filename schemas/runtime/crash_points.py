@@ -25,6 +25,8 @@ Point = Literal[
     "restore.emptied",
 ]
 POINTS: tuple[str, ...] = get_args(Point)
+MESSAGE_POINTS = tuple(point for point in POINTS if point.startswith(("edge.", "worker.", "connector.")))
+"""Those on the way of a message."""
 
 _armed = ""
 _left = 0

@@ -8,17 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.runtime.crash_points import POINTS
+from schemas.runtime.crash_points import MESSAGE_POINTS
 from tests.faults.traffic import check_conversations, open_traffic
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
 
 # The two points around an action have their own test: test_actions.py.
-PRESENT = [
-    point
-    for point in POINTS
-    if point not in ("worker.after_intent", "worker.after_action") and not point.startswith(("backup.", "restore."))
-]
+PRESENT = [point for point in MESSAGE_POINTS if point not in ("worker.after_intent", "worker.after_action")]
 ROLE = {"edge": "edge", "worker": "worker", "connector": "connectors"}
 SEED = random.SystemRandom().randrange(2**32)
 

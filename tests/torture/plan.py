@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from schemas.runtime.crash_points import POINTS
+from schemas.runtime.crash_points import MESSAGE_POINTS
 
 Engine = Literal["embedded", "scaled"]
 ROLES: dict[Engine, dict[str, float]] = {
@@ -36,11 +36,7 @@ LENGTHS = {
 }
 """Seconds. Freeze stops a process with SIGSTOP."""
 # Actions are not part of this load, so two of the points are not passed.
-PASSED = [
-    point
-    for point in POINTS
-    if point not in ("worker.after_intent", "worker.after_action") and not point.startswith(("backup.", "restore."))
-]
+PASSED = [point for point in MESSAGE_POINTS if point not in ("worker.after_intent", "worker.after_action")]
 OWNERS = {"edge": "edge", "worker": "worker", "connector": "connectors"}
 
 

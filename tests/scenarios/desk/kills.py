@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.runtime.crash_points import POINTS
+from schemas.runtime.crash_points import MESSAGE_POINTS
 from tests.scenarios.customer_conversation import HEAT
 from tests.scenarios.desk.desk_conversations import case_of, in_doubt, ratings
 from tests.scenarios.desk.desk_scenario import Case
@@ -153,7 +153,7 @@ class DeskKills:
 
     async def _arm(self, role: str) -> None:
         """With the point at which the fewest have died."""
-        points = [each for each in POINTS if _is_of(each, role) and each not in WITHOUT]
+        points = [each for each in MESSAGE_POINTS if _is_of(each, role) and each not in WITHOUT]
         self._rng.shuffle(points)
         point = min(points, key=lambda each: self.kill_report.kills[each])
         passages = FEWER.get(point, PASSAGES[point.partition(".")[0]])
