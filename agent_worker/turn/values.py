@@ -10,6 +10,7 @@ from functools import cached_property
 from agent_worker.actions.execution.effects import Effects
 from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
 from agent_worker.handoff.handoff_period import HandoffContext
+from agent_worker.nlu.classification import topics_in
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.reading.suggestions import Selection, find_selection
 from agent_worker.router.decision import Route
@@ -70,10 +71,16 @@ class TurnInput:
     def must_answer(self) -> bool:
         return bool(self.intake.waiting) and self.conversation.owner == "agent"
 
-    @property
+    @cached_property
     def may_act(self) -> bool:
-        """True if there are actions to do or to settle."""
-        return bool(self.rules.actions.actions or self.intake.action_updates)
+        """True if there may be actions to do or to settle. The built-in ones count only where somebody asks for them,
+        so that turns of tenants without actions stay as short as they can be."""
+        actions = self.rules.actions.actions.values()
+        if self.intake.action_updates or self.conversation.facts.actions is not None:
+            return True
+        if any(not action.topic for action in actions):
+            return True
+        return bool(actions) and not topics_in(self.intake.text).keys().isdisjoint(each.topic for each in actions)
 
     @property
     def must_respond(self) -> bool:
