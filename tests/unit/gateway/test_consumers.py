@@ -28,7 +28,7 @@ async def test_the_connections_of_every_sender_are_closed_once_everything_has_en
         channels={"web": channel, "slack": channel},
         config=SimpleNamespace(tenants={}, desks={}),
         bus=None,
-        state=None,
+        state=SimpleNamespace(leases=None),
         metrics=None,
         clock=None,
         accounts=None,
