@@ -8,7 +8,7 @@ that update, so they may come twice, late or never.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -166,9 +166,7 @@ class DeskConsumer:
             log.info("desk_of_unknown_conversation", conversation_id=batch.conversation)
             return
         session = DeskSession(conversation, rules, account, delivery_log, batch.revoking)
-        for event, update in events.erasures:
-            await self._sync.erasure.perform(session, event, update)
-        if await self._sync.erasure.is_closed(conversation.id):
+        if await self._perform_erasures(session, events.erasures):
             return
         done = await self._perform_commands(session, batch, 0)
         has_commands = any(record.headers.get("ce_type") == topics.DESK_COMMAND for record in batch.records)
@@ -179,7 +177,16 @@ class DeskConsumer:
             await pause(gathering, batch.revoking)
         batch.take_more()
         await self._perform_commands(session, batch, done)
-        await self._sync.run(session, _BatchEvents.of(batch).drafts, batch)
+        latest = _BatchEvents.of(batch)
+        if not await self._perform_erasures(session, latest.erasures):
+            await self._sync.run(session, latest.drafts, batch)
+
+    async def _perform_erasures(self, session: DeskSession, erasures: Sequence[tuple[str, DeskUpdate]]) -> bool:
+        """Remove the posts about a contact who is being erased; repeating it is safe. Return whether nothing may be
+        posted about the conversation any more."""
+        for event, update in erasures:
+            await self._sync.erasure.perform(session, event, update)
+        return await self._sync.erasure.is_closed(session.conversation.id)
 
     async def _perform_commands(self, session: DeskSession, batch: Batch, done: int) -> int:
         """Execute the commands in the batch, in order. Return the number of handled records; more may arrive

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from agent_worker.router import decision
+from connectors.desk.posts.post_erasure import closing_id
 from connectors.slack.desk import block_kit as kit
+from schemas import topics
+from schemas.desk import DeskUpdate
 from schemas.messages import Citation
 from tests.simulators.slack.message_contents import labels, words
-from tests.unit.desk.conftest import DeskEnvironment
+from tests.unit.desk.conftest import DeskBatch, DeskEnvironment
 
 
 async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: DeskEnvironment) -> None:
@@ -67,6 +70,25 @@ async def test_without_a_handoff_nobody_at_the_desk_sees_anything(world: DeskEnv
     await world.say("Do you deliver to islands?")
     keeper = world.keeper()
     await world.look(keeper)
+    await keeper.close()
+    assert world.cards == []
+
+
+@pytest.mark.parametrize("is_later", [False, True])
+async def test_an_erasure_ends_the_posts_also_when_it_arrives_while_others_are_gathered(
+    world: DeskEnvironment, is_later: bool
+) -> None:
+    await world.say("Do you deliver to islands?")
+    await world.hand_off()
+    erased = world.record(topics.DESK_UPDATE, DeskUpdate(erased=True, at=world.clock()))
+    batch = DeskBatch(world.conversation, [world.touched(owner=True)], behind=[erased])
+    if not is_later:
+        batch.take_more()
+    keeper = world.keeper()
+    await keeper.handle(batch)
+    closed = await world.state.deliveries.outcome(world.conversation, closing_id(world.conversation))
+    assert closed is not None
+    await world.look(keeper, owner=True)
     await keeper.close()
     assert world.cards == []
 
