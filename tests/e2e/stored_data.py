@@ -43,10 +43,10 @@ async def _topics(servers: str, prefix: str) -> AsyncIterator[tuple[str, bytes]]
         await bus.close()
 
 
-async def read_keys(url: str) -> AsyncIterator[tuple[str, bytes]]:
-    """Of the whole server: no key is left out because its name was not thought of."""
+async def read_keys(url: str, pattern: str = "*") -> AsyncIterator[tuple[str, bytes]]:
+    """By default of the whole server: no key is left out because its name was not thought of."""
     async with redis.asyncio.Redis.from_url(url) as client:
-        async for key in client.scan_iter(count=1000):
+        async for key in client.scan_iter(pattern, count=10_000):
             yield repr(key), key + repr(await _value(client, key)).encode()
 
 

@@ -93,9 +93,9 @@ async def embedded_state(path: Path) -> AsyncIterator[State]:
 
 
 @asynccontextmanager
-async def server_state(url: str) -> AsyncIterator[State]:
+async def server_state(url: str, prefix: str = "") -> AsyncIterator[State]:
     """A state of its own on a shared server, by a prefix nobody else has."""
-    state = await load_engine(url).open_state(StateLocation(url, Path(), f"t{uuid4().hex[:12]}"))
+    state = await load_engine(url).open_state(StateLocation(url, Path(), prefix or f"t{uuid4().hex[:12]}"))
     try:
         await state.rebuild.prepare(ALL_SHARDS)
         await state.rebuild.finish(ALL_SHARDS)

@@ -17,7 +17,7 @@ from schemas.ports import Record, State
 from schemas.privacy import sealed_events
 from schemas.privacy.key_service import ContactKeyService
 from schemas.privacy.sealed_bodies import BodySealer
-from tests.contracts.state.engines import find_opener, open_keys
+from tests.contracts.state.engines import embedded_state, open_keys, server_state
 from tests.contracts.state.samples import (
     NOW,
     commit_turn,
@@ -44,21 +44,23 @@ class Store:
     keys: ContactKeyService
     folder: Path
     url: str
+    prefix: str
 
     async def read_all(self) -> bytes:
         if self.url:
-            return b"\n".join([what async for _, what in read_keys(self.url)])
+            return b"\n".join([what async for _, what in read_keys(self.url, f"{self.prefix}:*")])
         return b"".join(file.read_bytes() for file in files(self.folder) if file.name.startswith("parley.db"))
 
 
 @pytest.fixture(params=[EMBEDDED, pytest.param("redis", marks=pytest.mark.scaled)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    opened = find_opener(request.param, request)
     url = "" if request.param == EMBEDDED else str(request.getfixturevalue("redis_url"))
-    async with opened() as state, open_keys(state, tmp_path / "keys.db") as keys:
+    prefix = f"s{uuid4().hex[:12]}"
+    opened = server_state(url, prefix) if url else embedded_state(tmp_path / "parley.db")
+    async with opened as state, open_keys(state, tmp_path / "keys.db") as keys:
         assert state.seal_with is not None
         state.seal_with(BodySealer(keys))
-        yield Store(state, keys, tmp_path, url)
+        yield Store(state, keys, tmp_path, url, prefix)
 
 
 @dataclass
