@@ -28,8 +28,8 @@ from agent_worker.knowledge.ingest.publishing import HeadCache, document_key, re
 from agent_worker.knowledge.ranking.long_context import LongContext
 from agent_worker.knowledge.ranking.ranker import NOTHING, empty_result
 from agent_worker.knowledge.ranking.search import search_index
-from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, terms
-from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
+from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms
+from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder, warm_up
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
 from schemas.messages import Assurance
@@ -106,15 +106,8 @@ class Library:
         self._indexes.clear()
         self._reading.close()
 
-    def _warm_up(self) -> None:
-        """Load what the first document would otherwise wait for, some hundred milliseconds."""
-        encoder = self._encoder()
-        if encoder is not None:
-            encoder.encode_words(terms("warming up"))
-            encoder.encode_query(["warming up"])
-
     async def _follow(self) -> None:
-        await self._write_in_thread(self._warm_up)
+        await self._write_in_thread(lambda: warm_up(self._encoder()))
         self._tasks += [asyncio.create_task(self._index_changes(), name=f"knowledge-{n}") for n in range(_WRITERS)]
         while True:
             try:

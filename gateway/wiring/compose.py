@@ -56,7 +56,7 @@ from gateway.wiring.engines import (
     periods_of,
     refuse_embedded,
 )
-from gateway.wiring.gauges import Readiness
+from gateway.wiring.gauges import build_readiness
 from gateway.wiring.models.encoders import open_encoder
 from gateway.wiring.models.transcription import open_voice_notes
 from gateway.wiring.process_services import (
@@ -127,7 +127,7 @@ async def open_services(
             knowledge=library,
             # Until the first check the state counts as lost, because it must not be used if it is.
             is_state_lost=lambda: not recovery.available.is_set(),
-            check_readiness=_readiness(engine, library, recovery, documents),
+            check_readiness=build_readiness(engine, library, recovery, documents),
             watch=engine.watch,
         )
         yield services, recovery
@@ -178,15 +178,6 @@ def _open_channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Ch
         find_outcome=state.deliveries.outcome,
     )
     return {name: open_channel(name, services) for name in channels_of(config)}
-
-
-def _readiness(
-    engine: Engine, library: Library | None, recovery: StateRecovery, documents: StartupImport | None
-) -> Readiness:
-    probes = {"bus": engine.bus.check_ready, "state": engine.state.check_ready}
-    if library is not None:
-        probes["knowledge"] = library.wait_until_ready
-    return Readiness(probes, recovery, pending=documents.describe_pending if documents is not None else str)
 
 
 @asynccontextmanager

@@ -6,6 +6,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
+from agent_worker.knowledge.library import Library
+from gateway.documents.startup_import import StartupImport
+from gateway.wiring.engines import Engine
 from gateway.wiring.process_services import ProcessServices
 from infra.bus.lanes import Lanes
 from infra.state.recovery import StateRecovery
@@ -150,3 +153,13 @@ class Readiness:
         except ParleyError as error:
             return error.message
         return ""
+
+
+def build_readiness(
+    engine: Engine, library: Library | None, recovery: StateRecovery, documents: StartupImport | None
+) -> Readiness:
+    """The readiness of a process with these parts."""
+    probes = {"bus": engine.bus.check_ready, "state": engine.state.check_ready}
+    if library is not None:
+        probes["knowledge"] = library.wait_until_ready
+    return Readiness(probes, recovery, pending=documents.describe_pending if documents is not None else str)

@@ -15,6 +15,8 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from agent_worker.knowledge.text.analysis import terms
+
 Vectors = NDArray[np.float32]
 
 log = structlog.get_logger("parley.knowledge")
@@ -105,6 +107,13 @@ class WordVectors:
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self.encode(words)
+
+
+def warm_up(encoder: Encoder | None) -> None:
+    """Load what the first document would otherwise wait for, some hundred milliseconds."""
+    if encoder is not None:
+        encoder.encode_words(terms("warming up"))
+        encoder.encode_query(["warming up"])
 
 
 @lru_cache(maxsize=1)
