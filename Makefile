@@ -88,6 +88,10 @@ run: install ## Start everything in one process (CONFIG=examples/plantstore/parl
 test: install-dev ## Lint, then run every test, with Kafka and Redis
 	@exec $(BIN)/python tests/run.py $(TESTS)
 
+.PHONY: test-full
+test-full: install-dev ## The same tests with the sizes that we promise (a thousand documents, twenty kills, ...); takes hours
+	@TEST_SIZE=full exec $(BIN)/python tests/run.py $(TESTS)
+
 .PHONY: test-quick
 test-quick: install-dev ## Lint, then run the tests that need no servers
 	@exec $(BIN)/python tests/run.py --quick $(TESTS)
