@@ -193,6 +193,16 @@ lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer ve
 		--output-file requirements/image.txt
 	$(subst pyproject.toml,requirements/identity-provider.in,$(COMPILE)) --output-file requirements/identity-provider.txt
 
+.PHONY: advisories
+advisories: install-dev ## Check locked versions for known vulnerabilities (FROM=ADDRESS first takes a new snapshot)
+	@$(BIN)/python -m infra.deploy.advisories $(if $(FROM),refresh $(FROM),check)
+
+.PHONY: sbom
+sbom: install-dev ## Write the bill of materials of the image (CycloneDX) to reports/sbom.json
+	@mkdir -p reports
+	@$(BIN)/cyclonedx-py requirements requirements/image.txt --pyproject pyproject.toml --output-reproducible -o reports/sbom.json
+	@echo "reports/sbom.json"
+
 WIDGET := connectors/web/widget
 
 .PHONY: widget

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -88,3 +89,20 @@ def test_the_wheel_carries_everything_that_is_no_python(tmp_path: Path) -> None:
     files = files or [str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.lua")]
     assert len(files) > 40
     assert {name for name in files if "/widget/src/" not in name} - carried == set()
+
+
+def test_the_bill_of_materials_names_every_locked_version(tmp_path: Path) -> None:
+    (command,) = [line for line in _dry_run("sbom") if "cyclonedx-py" in line]
+    assert command.endswith(" -o reports/sbom.json")
+    words = [*command.removesuffix("reports/sbom.json").split(), str(tmp_path / "sbom.json")]
+    subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+    found = json.loads((tmp_path / "sbom.json").read_text())
+    versions = set(re.findall(r"(?m)^([a-z0-9][\w.-]*)==([^\s;\\]+)", LOCKED))
+    assert found["metadata"]["component"]["name"] == "parley-gateway"
+    assert {(each["name"], each["version"]) for each in found["components"]} == versions
+
+
+def _dry_run(target: str) -> list[str]:
+    """The commands that make would run."""
+    printed = subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return printed.splitlines()
