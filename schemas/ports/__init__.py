@@ -10,7 +10,6 @@ Rules for all ports
 - Ids are strings; a conversation id decides the shard (murmur2 mod 256) and the partition.
 """
 
-from schemas.ports.access import AccessTokens
 from schemas.ports.blobs import (
     Blobs,
     StoredFile,
@@ -63,24 +62,27 @@ from schemas.ports.channel import (
     WebhookParser,
     WebhookReceiver,
 )
-from schemas.ports.contact_erasure import ContactErasure
-from schemas.ports.contact_keys import ContactKeys
-from schemas.ports.contact_search import (
+from schemas.ports.contacts import (
     ContactConversation,
+    ContactErasure,
+    ContactKeys,
     ContactPage,
+    Contacts,
     ContactSearch,
+    ContactUpdate,
 )
 from schemas.ports.conversations import (
     BegunConversation,
     CommitResult,
-    Contacts,
-    ContactUpdate,
     Conversations,
     OwnershipResult,
     Page,
     Publication,
+    Transcript,
+    Turns,
 )
 from schemas.ports.coordination import (
+    AccessTokens,
     KnowledgeHeads,
     Leases,
     Limiter,
@@ -154,10 +156,6 @@ from schemas.ports.sources import (
 from schemas.ports.state import (
     Rebuild,
     State,
-)
-from schemas.ports.transcript import (
-    Transcript,
-    Turns,
 )
 
 __all__ = [

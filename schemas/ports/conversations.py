@@ -1,4 +1,4 @@
-"""Contacts and conversations: which person writes from where; begin, commit, outbox, owner, listing."""
+"""Conversations: begin, commit, outbox, owner, listing; the transcript that both sides see, and the turns behind it."""
 
 from __future__ import annotations
 
@@ -7,53 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from schemas.conversation import Contact, Conversation, Facts, Origin, Owner, PackedSnapshot, Snapshot, Turn
+from schemas.conversation import Conversation, Facts, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
-from schemas.messages import Address, TranscriptMessage
-
-
-@dataclass(frozen=True, slots=True)
-class ContactUpdate:
-    """The vendor's report about a contact at time ``at``. ``moved``: all addresses of the call belong to one contact,
-    and those in ``left`` no longer do. Nothing was reported where ``name`` is empty, or ``opted_out`` or
-    ``marketing_opted_out`` is None. ``locale`` comes with a name."""
-
-    at: datetime
-    moved: bool = False
-    left: Sequence[Address] = ()
-    name: str = ""
-    locale: str = ""
-    opted_out: bool | None = None
-    marketing_opted_out: bool | None = None
-
-
-class Contacts(Protocol):
-    async def resolve(
-        self,
-        tenant: str,
-        channel: str,
-        account: str,
-        place: str,
-        addresses: Sequence[Address],
-        *,
-        now: datetime,
-        change: ContactUpdate | None = None,
-    ) -> tuple[Contact, str]:
-        """Find or create, in one atomic step, the contact with these addresses and the conversation at its place:
-        ``(contact, conversation id)``. A later call with a new alias leads to the same conversation. An address's
-        assurance only rises.
-
-        The first address identifies the contact, the others are aliases. An alias of a contact who is also known by
-        other addresses has changed hands: it moves to this contact, and no longer leads to the earlier conversation.
-        When the contact ``moved``, all addresses are theirs, and the earlier contact of a new address is another
-        contact. A ``change`` older than the last one is ignored."""
-
-    async def preview(
-        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
-    ) -> tuple[Contact, str]:
-        """Return what ``resolve`` would, but write nothing: the contact may not exist yet."""
-
-    async def get(self, tenant: str, contact: str) -> Contact | None: ...
+from schemas.messages import Attachment, MessageState, TranscriptMessage
 
 
 @dataclass(slots=True)
@@ -190,3 +146,42 @@ class Conversations(Protocol):
 
     async def counts(self) -> dict[Owner, int]:
         """Number of conversations by kind of owner, over all tenants."""
+
+
+class Transcript(Protocol):
+    async def add(self, conversation: str, message: TranscriptMessage) -> int:
+        """Add a message and return its sequence number. Idempotent by ``message.id``. Raises IdReused when the same id
+        comes with another text, other attachments or another kind of author."""
+
+    async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
+        """Set the state of messages. States only rise (accepted < sent < delivered < read); ``failed``, ``dropped`` and
+        ``deleted`` are final. Unknown ids are ignored."""
+
+    async def edit(self, conversation: str, message_id: str, text: str, *, revision: int = 0) -> bool:
+        """Replace the text, or erase it with "". False when the message is unknown or already has a higher revision;
+        revision 0 means that the vendor does not count, and always applies."""
+
+    async def attach(
+        self, conversation: str, message_id: str, attachments: Sequence[Attachment]
+    ) -> TranscriptMessage | None:
+        """Set a message's attachments; an empty list removes them. Changes nothing when the message is deleted, or has
+        attachments that the list does not begin with. Returns the message as it is then, None when it is unknown."""
+
+    async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None: ...
+    async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]: ...
+    async def read_recent(self, conversation: str, *, limit: int = 20) -> list[TranscriptMessage]:
+        """The last ``limit`` messages, in ascending order."""
+
+    async def head(self, conversation: str) -> int:
+        """The highest sequence number; 0 when there is none."""
+
+
+class Turns(Protocol):
+    """The newest 200 turns of each conversation, for people to look up. The facts themselves are on ``parley.events``;
+    a store that has lost its turns is not rebuilt for them."""
+
+    async def add(self, conversation: str, turn: Turn) -> None:
+        """Idempotent by ``turn.id``: the first one stays."""
+
+    async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
+        """The newest ``limit`` turns, oldest first."""

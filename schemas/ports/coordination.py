@@ -1,10 +1,12 @@
-"""Coordination between processes: rate limits, leases, signals, knowledge heads, visitor tokens, metrics."""
+"""Coordination between processes: rate limits, leases, signals, knowledge heads, tokens, metrics."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Protocol
+
+from schemas.access import AccessToken
 
 
 class Limiter(Protocol):
@@ -66,6 +68,21 @@ class VisitorTokens(Protocol):
         """End the session, in all processes, once this returns."""
 
     async def is_revoked(self, conversation: str, session: str, *, now: datetime) -> bool: ...
+
+
+class AccessTokens(Protocol):
+    """API tokens, by tenant and id. All processes see a change as soon as the call returns."""
+
+    async def put(self, token: AccessToken) -> None:
+        """Store the token, or replace it. A token that is revoked stays as it is."""
+
+    async def get(self, tenant: str, id: str) -> AccessToken | None: ...
+
+    async def list_all(self, tenant: str) -> list[AccessToken]:
+        """List the tenant's tokens, the newest first."""
+
+    async def remove(self, tenant: str, id: str) -> None:
+        """Forget a token that nobody can use any more."""
 
 
 class Metrics(Protocol):

@@ -12,17 +12,13 @@ from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import SessionEnded
 from schemas.messages import TranscriptMessage
-from schemas.ports.access import AccessTokens
 from schemas.ports.bus import Record
-from schemas.ports.contact_erasure import ContactErasure
-from schemas.ports.contact_keys import ContactKeys
-from schemas.ports.contact_search import ContactSearch
-from schemas.ports.conversations import Contacts, Conversations
-from schemas.ports.coordination import KnowledgeHeads, Leases, Limiter, Signals, VisitorTokens
+from schemas.ports.contacts import ContactErasure, ContactKeys, Contacts, ContactSearch
+from schemas.ports.conversations import Conversations, Transcript, Turns
+from schemas.ports.coordination import AccessTokens, KnowledgeHeads, Leases, Limiter, Signals, VisitorTokens
 from schemas.ports.parking import DeadLetters, Parking, Strikes
 from schemas.ports.retention import Retention
 from schemas.ports.side_effects import Deliveries, Journal
-from schemas.ports.transcript import Transcript, Turns
 from schemas.privacy.contact_keys import ContactKey
 
 if TYPE_CHECKING:

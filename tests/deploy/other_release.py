@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from infra.bus.sealed_bus import SealedBus
-from infra.state.redis.conversations import RedisConversations
-from infra.state.redis.transcript import RedisTranscript
+from infra.state.redis.conversations import RedisConversations, RedisTranscript
 from schemas.conversation import Facts
 from schemas.envelope import Envelope
 from schemas.messages import TranscriptMessage

@@ -1,25 +1,23 @@
-"""Contacts and conversations on Redis: each transition is one script on one shard.
-
-All contacts of a tenant are on one shard: finding and merging them is one atomic step there."""
+"""Conversations on Redis: each transition is one script on one shard. Messages of the transcript and turns are entries
+of hashes, with an index of their order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import orjson
 
-from infra.state import contact_merging, rules
-from infra.state.redis import contact_search
+from infra.state import rules
 from infra.state.redis.client import codec, listing
 from infra.state.redis.client.call import Argument
 from infra.state.redis.client.shards import Shards
 from schemas import ids
-from schemas.conversation import Contact, Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
+from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope, as_json
-from schemas.errors import NotFound, StateUnavailable
-from schemas.messages import Address, TranscriptMessage
-from schemas.ports import BegunConversation, CommitResult, ContactUpdate, OwnershipResult, Page, Publication
+from schemas.errors import IdReused, NotFound, StateUnavailable
+from schemas.messages import Attachment, MessageState, TranscriptMessage
+from schemas.ports import BegunConversation, CommitResult, OwnershipResult, Page, Publication
 from schemas.transcript import Lines
 
 _CREATE = ("c:", "l", "k", "lc")
@@ -29,6 +27,11 @@ _COMMIT = ("c:", "h:", "x:", "u", "l", "n:", "p:", "ap")
 _PUBLISHED = ("x:", "u", "tu:", "tz:")
 _OWN = ("c:", "x:", "u", "l", "k", "o:")
 _SNAPSHOT = ("c:", "h:", "x:", "n:", "p:")
+ATTEMPTS = 50
+PRECEDING_STATES: dict[MessageState, str] = {
+    new: f" {' '.join(old for old in rules.STATE_RANK if rules.may_become(old, new))} " for new in rules.STATE_RANK
+}
+"""The states from which each state may be entered, as scripts look them up."""
 
 
 class RedisConversations:
@@ -233,79 +236,110 @@ def _new(conversation: str, origin: Origin, now: datetime) -> tuple[Argument, ..
     return conversation, rules.to_micros(now), orjson.dumps(dict(origin)), tenant, channel
 
 
-ATTEMPTS = 50
-
-
-def contact_keys(shards: Shards, tenant: str, addresses: Iterable[Address]) -> list[str]:
-    """The key prefix of the tenant's contacts, then the key of each address."""
-    shard = contact_search.contacts_shard(tenant)
-    places = [shards.key(shard, "a", tenant, address.channel, address.value) for address in addresses]
-    return [contact_search.contacts_key(shards, tenant), *places]
-
-
-def contact_put_arguments(
-    shards: Shards, contact: Contact, losers: Sequence[Contact], swallowed: Iterable[str], read: dict[str, bytes]
-) -> tuple[list[str], list[Argument]]:
-    """Keys and arguments of ``contact_put``. ``read``: the stored bodies by contact id."""
-    after: dict[str, str] = {loser.id: loser.model_dump_json() for loser in losers}
-    after |= dict.fromkeys(swallowed, f">{contact.id}")
-    rows: list[Argument] = [part for id_, body in read.items() for part in (id_, body, after.get(id_, ""))]
-    before = [Contact.model_validate_json(body) for id_, body in read.items() if body and id_ in {contact.id, *after}]
-    terms = contact_search.list_changes(before, [contact, *losers])
-    keys = contact_keys(shards, contact.tenant, [*contact.addresses, *contact.left])
-    keys.append(contact_search.index_key(shards, contact.tenant))
-    return keys, [len(contact.addresses), contact.id, contact.model_dump_json(), len(read), *rows, *terms]
-
-
-class RedisContacts:
+class RedisTranscript:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
 
-    async def resolve(
-        self,
-        tenant: str,
-        channel: str,
-        account: str,
-        place: str,
-        addresses: Sequence[Address],
-        *,
-        now: datetime,
-        change: ContactUpdate | None = None,
-    ) -> tuple[Contact, str]:
-        known = contact_merging.lookup_addresses(channel, place, addresses)
-        for _ in range(ATTEMPTS):
-            bodies = await self._find(tenant, known)
-            contacts = [Contact.model_validate_json(body) for body in bodies.values()]
-            resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now, change)
-            if not (resolution.changed or resolution.merged_ids) or await self._put(resolution, bodies):
-                return resolution.contact, resolution.conversation
-        raise StateUnavailable("a contact changes faster than it can be written")
-
-    async def preview(
-        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
-    ) -> tuple[Contact, str]:
-        known = contact_merging.lookup_addresses(channel, place, addresses)
-        bodies = await self._find(tenant, known)
-        contacts = [Contact.model_validate_json(body) for body in bodies.values()]
-        resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now)
-        return resolution.contact, resolution.conversation
-
-    async def get(self, tenant: str, contact: str) -> Contact | None:
-        shard, key = contact_search.contacts_shard(tenant), contact_search.contacts_key(self._shards, tenant)
-        (body,) = await self._shards.run(shard, "contact_get", [key], contact)
-        return None if body is None else Contact.model_validate_json(body)
-
-    async def _find(self, tenant: str, addresses: Sequence[Address]) -> dict[str, bytes]:
-        """Bodies as stored, by contact id."""
-        (flat,) = await self._shards.run(
-            contact_search.contacts_shard(tenant), "contact_find", contact_keys(self._shards, tenant, addresses)
+    async def add(self, conversation: str, message: TranscriptMessage) -> int:
+        known, line = codec.pack_line(message)
+        line = await self._shards.values.seal_line(conversation, line)
+        (number,) = await self._shards.run_for(
+            conversation, "transcript_add", ("c:", "t:", "n:", "p:"), message.id, known, line
         )
-        return {id_.decode(): body for id_, body in zip(flat[::2], flat[1::2], strict=True)}
+        if number == b"reused":
+            raise IdReused("the same message id was used with different content")
+        return int(number)
 
-    async def _put(self, resolution: contact_merging.ContactResolution, read: dict[str, bytes]) -> bool:
-        """False when somebody else was faster."""
-        losers = [each for each in resolution.changed if each.id != resolution.contact.id]
-        keys, arguments = contact_put_arguments(self._shards, resolution.contact, losers, resolution.merged_ids, read)
-        shard = contact_search.contacts_shard(resolution.contact.tenant)
-        (done,) = await self._shards.run(shard, "contact_put", keys, *arguments)
-        return bool(done)
+    async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
+        if message_ids:
+            await self._shards.run_for(
+                conversation, "transcript_mark", ("t:",), state, PRECEDING_STATES[state], *message_ids
+            )
+
+    async def edit(self, conversation: str, message_id: str, text: str, *, revision: int = 0) -> bool:
+        def change(before: TranscriptMessage) -> TranscriptMessage | None:
+            if revision and revision < before.revision:
+                return None
+            return before.model_copy(update={"text": text, "revision": revision or before.revision})
+
+        return await self._change(conversation, message_id, change, is_erased=not text) is not None
+
+    async def attach(
+        self, conversation: str, message_id: str, attachments: Sequence[Attachment]
+    ) -> TranscriptMessage | None:
+        return await self._change(conversation, message_id, lambda before: rules.attach_files(before, attachments))
+
+    async def _change(
+        self,
+        conversation: str,
+        message_id: str,
+        change: Callable[[TranscriptMessage], TranscriptMessage | None],
+        *,
+        is_erased: bool = False,
+    ) -> TranscriptMessage | None:
+        """Change a line in one step, whoever else does. None if there is none, or ``change`` returns None."""
+        values = self._shards.values
+        for _ in range(ATTEMPTS):
+            stored, seq = await self._shards.run_for(conversation, "transcript_find", ("t:", "n:"), message_id)
+            line = await values.open_line(stored)
+            if line is None:
+                return None
+            before = codec.unpack_line(line, int(seq))
+            after = change(before)
+            if after is None or (after == before and not is_erased):
+                return after
+            new = await values.seal_line(conversation, codec.repack_line(line, after, is_erased=is_erased))
+            # Not done when the line is no longer as it was read.
+            (done,) = await self._shards.run_for(conversation, "transcript_swap", ("t:",), message_id, stored, new)
+            if done:
+                return after
+        raise StateUnavailable("a message changes faster than it can be written")
+
+    async def redact(self, conversation: str, message_id: str) -> bool:
+        """Empty a line. Returns whether it was not empty before."""
+        was_empty = True
+
+        def change(before: TranscriptMessage) -> TranscriptMessage | None:
+            nonlocal was_empty
+            was_empty = rules.is_redacted(before)
+            return None if was_empty else rules.redact(before)
+
+        return await self._change(conversation, message_id, change, is_erased=True) is not None and not was_empty
+
+    async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None:
+        line, seq = await self._shards.run_for(conversation, "transcript_find", ("t:", "n:"), message_id)
+        line = await self._shards.values.open_line(line)
+        return None if line is None else codec.unpack_line(line, int(seq))
+
+    async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]:
+        return await self._lines(conversation, "after", after, limit)
+
+    async def read_recent(self, conversation: str, *, limit: int = 20) -> list[TranscriptMessage]:
+        return await self._lines(conversation, "last", 0, limit)
+
+    async def head(self, conversation: str) -> int:
+        (head,) = await self._shards.run_for(conversation, "read_hash_field", ("c:",), "head")
+        return int(head or 0)
+
+    async def _lines(self, conversation: str, side: str, number: int, limit: int) -> list[TranscriptMessage]:
+        if limit <= 0:
+            return []
+        (found,) = await self._shards.run_for(conversation, "transcript_read", ("t:", "n:"), side, number, limit)
+        return codec.unpack_lines(await self._shards.values.open_lines(found))
+
+
+class RedisTurns:
+    """Turns on Redis: the newest of each conversation, for people to look up."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def add(self, conversation: str, turn: Turn) -> None:
+        body = await self._shards.values.seal(conversation, turn.model_dump_json())
+        at = rules.to_micros(turn.at)
+        await self._shards.run_for(conversation, "turn_add", ("tu:", "tz:"), turn.id, body, at, rules.TURNS_KEPT)
+
+    async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
+        (found,) = await self._shards.run_for(conversation, "turn_list", ("tu:", "tz:"), max(1, limit))
+        bodies = await self._shards.values.open_all(found)
+        return [Turn.model_validate_json(body) for body in bodies if body is not None]

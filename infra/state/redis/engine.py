@@ -16,15 +16,18 @@ except ImportError as missing:
 from infra.database.migration import SchemaState
 from infra.deploy.doctor_finding import Finding
 from infra.state.redis import probe, usage
-from infra.state.redis.access import RedisAccessTokens
 from infra.state.redis.client.connection import Connections, build_listener, build_pool
 from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.shards import Shards
-from infra.state.redis.contact_erasure import RedisContactErasure
-from infra.state.redis.contact_keys import RedisContactKeys
-from infra.state.redis.contact_search import RedisContactSearch
-from infra.state.redis.conversations import RedisContacts, RedisConversations
-from infra.state.redis.coordination import RedisKnowledgeHeads, RedisLeases, RedisLimiter, RedisVisitorTokens
+from infra.state.redis.contacts import RedisContactErasure, RedisContactKeys, RedisContacts, RedisContactSearch
+from infra.state.redis.conversations import RedisConversations, RedisTranscript, RedisTurns
+from infra.state.redis.coordination import (
+    RedisAccessTokens,
+    RedisKnowledgeHeads,
+    RedisLeases,
+    RedisLimiter,
+    RedisVisitorTokens,
+)
 from infra.state.redis.parking import RedisDeadLetters, RedisParking, RedisStrikes
 from infra.state.redis.rebuild import migration
 from infra.state.redis.rebuild.rebuilder import RedisRebuild
@@ -32,7 +35,6 @@ from infra.state.redis.retention import RedisRetention
 from infra.state.redis.settings import OPEN, RedisSettings
 from infra.state.redis.side_effects import RedisDeliveries, RedisJournal
 from infra.state.redis.signals import RedisSignals
-from infra.state.redis.transcript import RedisTranscript, RedisTurns
 from infra.state.registry import StateEngine, StateLocation
 from infra.state.usage import StateUsage
 from schemas.errors import StateUnavailable

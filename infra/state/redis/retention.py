@@ -15,14 +15,14 @@ from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import retention_rules, rules
 from infra.state.redis.client import codec, listing
 from infra.state.redis.client.shards import Shards, quote_part
-from infra.state.redis.contact_search import (
+from infra.state.redis.contacts import (
     RedisContactSearch,
     contacts_key,
     contacts_shard,
     index_key,
     list_changes,
+    locate_addresses,
 )
-from infra.state.redis.conversations import contact_keys
 from infra.state.redis.parking import letter_keys
 from schemas.conversation import Contact, Conversation, Origin
 from schemas.ports import Removal, RemovalStep, RetentionPeriods
@@ -120,7 +120,7 @@ class RedisRetention:
         contact = Contact.model_validate_json(body)
         if not retention_rules.is_contact_expired(contact, periods, now):
             return 0
-        addresses = contact_keys(self._shards, tenant, [*contact.addresses, *contact.left])[1:]
+        addresses = locate_addresses(self._shards, tenant, [*contact.addresses, *contact.left])[1:]
         _, unused = self._locate_unused_keys(tenant)
         keys = [start, index_key(self._shards, tenant), self._shards.key(shard, "rm"), unused, *addresses]
         rows = list_changes([contact], [])

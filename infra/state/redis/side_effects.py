@@ -11,7 +11,7 @@ from infra.bus.partitioner import shard_of
 from infra.state import journal_rules, rules
 from infra.state.redis.client import codec, listing
 from infra.state.redis.client.shards import Shards
-from infra.state.redis.transcript import PRECEDING_STATES
+from infra.state.redis.conversations import PRECEDING_STATES
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
 from schemas.conversation import DeliveryOutcome
 from schemas.messages import OutboundMessage, TranscriptMessage

@@ -17,16 +17,13 @@ from infra.state import contact_merging, rules
 from infra.state.registry import StateEngine, StateLocation
 from infra.state.signals import ProcessSignals
 from infra.state.sqlite import (
-    access,
-    contact_erasure,
-    contact_keys,
-    contact_search,
     contacts,
     conversation_rows,
     conversations,
     coordination,
     parking,
     retention,
+    sealed_rows,
     side_effects,
     transcript,
     usage,
@@ -89,9 +86,9 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
     return State(
         conversations=conversations.SqliteConversations(store),
         contacts=contacts.SqliteContacts(store),
-        contact_search=contact_search.SqliteContactSearch(store),
-        contact_erasure=contact_erasure.SqliteContactErasure(store),
-        contact_keys=contact_keys.SqliteContactKeys(store),
+        contact_search=contacts.SqliteContactSearch(store),
+        contact_erasure=contacts.SqliteContactErasure(store),
+        contact_keys=contacts.SqliteContactKeys(store),
         transcript=transcript.SqliteTranscript(store),
         deliveries=side_effects.SqliteDeliveries(store),
         parking=parking.SqliteParking(store),
@@ -104,7 +101,7 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
         heads=coordination.SqliteKnowledgeHeads(store),
         journal=side_effects.SqliteJournal(store),
         tokens=coordination.SqliteVisitorTokens(store),
-        access_tokens=access.SqliteAccessTokens(store),
+        access_tokens=coordination.SqliteAccessTokens(store),
         rebuild=SqliteRebuild(store),
         check_ready=check_ready,
         close=close,
@@ -189,10 +186,10 @@ class SqliteRebuild:
         await self._write(lambda connection: coordination.revoke_session(connection, ended.session, ended.until, now))
 
     async def restore_access_token(self, token: AccessToken) -> None:
-        await self._write(lambda connection: access.put_token(connection, token))
+        await self._write(lambda connection: coordination.put_token(connection, token))
 
     async def restore_contact_key(self, key: ContactKey) -> None:
-        await self._write(lambda connection: contact_keys.put_key(connection, key))
+        await self._write(lambda connection: sealed_rows.put_key(connection, key))
 
     async def finish(self, shards: frozenset[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from infra.state import contact_merging, retention_rules, rules
-from infra.state.sqlite import contact_search, conversation_rows
+from infra.state.sqlite import contacts, conversation_rows
 from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store
 from infra.state.sqlite.transcript import parse_lines
 from schemas.conversation import Contact, Conversation
@@ -275,10 +275,8 @@ def _remove_contact(
     if row is None or not row[0]:
         return 0
     contact = Contact.model_validate_json(row[0])
-    same = contact_search.list_same(connection, tenant, id_)
-    has_conversation = any(
-        connection.execute(contact_search.READ_CONVERSATIONS, (tenant, each)).fetchone() for each in same
-    )
+    same = contacts.list_same(connection, tenant, id_)
+    has_conversation = any(connection.execute(contacts.READ_CONVERSATIONS, (tenant, each)).fetchone() for each in same)
     if has_conversation or not retention_rules.is_contact_expired(contact, periods, now):
         return 0
     connection.executemany(
@@ -291,7 +289,7 @@ def _remove_contact(
     )
     rows = [(tenant, each) for each in same]
     connection.executemany("DELETE FROM state_contacts WHERE tenant = ? AND id = ?", rows)
-    contact_search.remove_terms(connection, tenant, same)
+    contacts.remove_terms(connection, tenant, same)
     _add_removals(connection, [Removal("contact", each, tenant) for each in same])
     query = "INSERT OR IGNORE INTO state_removals VALUES ('key', ?, ?, '', '', '')"
     connection.executemany(query, [(each, tenant) for each in same])

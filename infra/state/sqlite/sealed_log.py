@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from infra.bus.sealed_bus import EventSealer
-from infra.state.sqlite import contact_keys, conversation_rows
+from infra.state.sqlite import conversation_rows
+from infra.state.sqlite.sealed_rows import load_key, put_key
 from infra.state.sqlite.store import SharedLog
 from schemas.envelope import Envelope
 from schemas.privacy import sealed_events
@@ -37,13 +38,13 @@ def _seal(connection: sqlite3.Connection, event: Envelope, sealer: EventSealer) 
     contact = _find_contact(connection, event, sealer) if sealed_events.is_sealable(event) else ""
     if not contact:
         return [event]
-    stored, records = contact_keys.load_key(connection, event.tenant, contact), []
+    stored, records = load_key(connection, event.tenant, contact), []
     if stored is None or stored.stage == "made":
         made = stored or sealer.keys.make_key(event.tenant, contact)
-        stored = contact_keys.put_key(connection, made.model_copy(update={"stage": "kept"}))
+        stored = put_key(connection, made.model_copy(update={"stage": "kept"}))
         records.append(sealer.keys.wrap_record(stored))
     elif stored.retired_at is not None:
-        stored = contact_keys.put_key(connection, stored.retire(None))
+        stored = put_key(connection, stored.retire(None))
     return [*records, sealed_events.seal_event(event, contact, sealer.keys.unwrap(stored))]
 
 

@@ -1,4 +1,5 @@
-"""Sealing and opening of rows inside of a transaction. The connection knows the keys, see ``Store``."""
+"""Sealing and opening of rows inside of a transaction, and the keys of contacts there. The connection knows which are
+unwrapped, see ``Store``."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ import sqlite3
 from collections.abc import Iterable
 
 from infra.database.file import Connection
-from infra.state.sqlite import contact_keys
 from infra.state.sqlite.store import MissingKey
 from schemas.errors import StateUnavailable
 from schemas.privacy.contact_keys import ContactKey
@@ -72,7 +72,7 @@ def _find_key(connection: sqlite3.Connection, owner: BodyOwner) -> UnwrappedKey 
         return None
     key = sealer.keys.get_cached(*owner)
     if key is None:
-        stored = contact_keys.load_key(connection, *owner)
+        stored = load_key(connection, *owner)
         if stored is None or stored.stage == "made" or stored.retired_at is not None:
             raise MissingKey(owner)
         key = _unwrap(connection, sealer.keys, stored)
@@ -85,7 +85,7 @@ def _find_sealer(connection: sqlite3.Connection) -> BodySealer | None:
 
 
 def _load_key(connection: sqlite3.Connection, keys: ContactKeyService, owner: BodyOwner) -> UnwrappedKey | None:
-    stored = contact_keys.load_key(connection, *owner)
+    stored = load_key(connection, *owner)
     return None if stored is None or stored.stage == "made" else _unwrap(connection, keys, stored)
 
 
@@ -94,3 +94,24 @@ def _unwrap(connection: sqlite3.Connection, keys: ContactKeyService, key: Contac
     # remembered either, so that nothing is sealed with it.
     is_committed = isinstance(connection, Connection) and connection.read_only
     return keys.remember(key) if is_committed and key.retired_at is None else keys.unwrap(key)
+
+
+def load_key(connection: sqlite3.Connection, tenant: str, contact: str) -> ContactKey | None:
+    query = "SELECT body FROM state_contact_keys WHERE tenant = ? AND contact = ?"
+    row = connection.execute(query, (tenant, contact)).fetchone()
+    return ContactKey.model_validate_json(row[0]) if row else None
+
+
+def put_key(connection: sqlite3.Connection, key: ContactKey) -> ContactKey:
+    """Do as ``ContactKeys.put``, inside a transaction."""
+    written = connection.execute(
+        "INSERT INTO state_contact_keys (tenant, contact, rank, body) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (tenant, contact) DO UPDATE SET rank = excluded.rank, body = excluded.body"
+        " WHERE excluded.rank > rank",
+        (key.tenant, key.contact_id, key.rank, key.model_dump_json()),
+    )
+    if written.rowcount:
+        return key
+    stored = load_key(connection, key.tenant, key.contact_id)
+    assert stored is not None  # noqa: S101 (it was in the way of the statement before)
+    return stored

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from infra.bus.partitioner import shard_of
 from infra.deploy.local_redis import LocalRedis
-from infra.state.sqlite.contact_search import READ_CONVERSATIONS, READ_MERGED, READ_TERMS
+from infra.state.sqlite.contacts import READ_CONVERSATIONS, READ_MERGED, READ_TERMS
 from schemas.ports import State
 from tests.contracts.state.engines import embedded_state
 from tests.contracts.state.port_calls import processes, set_up

@@ -15,6 +15,10 @@ def test_the_files_of_a_change_are_files_of_the_checkout() -> None:
     assert [path for cost in costs for path in cost.written if (ROOT / path).exists()] == []
 
 
+def test_a_change_costs_no_more_files_than_wanted() -> None:
+    assert [(cost.change, cost.files) for cost in change_costs(ROOT) if cost.files > cost.most] == []
+
+
 def test_a_state_engine_or_a_vendors_renderer_is_no_business_of_the_gateway() -> None:
     costs = {cost.change: cost for cost in change_costs(ROOT)}
     assert [path for path in costs["a state adapter (Postgres)"].edited if path.startswith("gateway/")] == []

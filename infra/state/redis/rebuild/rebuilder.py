@@ -13,7 +13,7 @@ import structlog
 
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging, rules
-from infra.state.redis import access, contact_keys, contact_search, conversations, coordination, parking, side_effects
+from infra.state.redis import contacts, coordination, parking, side_effects
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
 from infra.state.redis.client.sealed_values import SealedValues
@@ -116,7 +116,7 @@ class RedisRebuild:
         # Nearly always nobody has this contact's id or addresses yet.
         if await self._put_contact(contact, {contact.id: b""}):
             return
-        for _ in range(conversations.ATTEMPTS):
+        for _ in range(contacts.ATTEMPTS):
             if await self._merge_contact(contact):
                 return
         raise StateUnavailable("a contact changes faster than it can be restored")
@@ -170,12 +170,12 @@ class RedisRebuild:
         await self._bundles.add(shard, "restore_value", [key], "1", coordination.count_seconds(ended.until, now))
 
     async def restore_access_token(self, token: AccessToken) -> None:
-        shard, key = access.locate_tokens(self._shards, token.tenant)
-        await self._run_restore(shard, "restore_access_token_put", [key], token.id, access.pack_token(token))
+        shard, key = coordination.locate_tokens(self._shards, token.tenant)
+        await self._run_restore(shard, "restore_access_token_put", [key], token.id, coordination.pack_token(token))
 
     async def restore_contact_key(self, key: ContactKey) -> None:
-        shard, place = contact_keys.locate_keys(self._shards, key.tenant, key.contact_id)
-        await self._run_restore(shard, "restore_contact_key_put", [place], *contact_keys.pack_key(key))
+        shard, place = contacts.locate_keys(self._shards, key.tenant, key.contact_id)
+        await self._run_restore(shard, "restore_contact_key_put", [place], *contacts.pack_key(key))
 
     async def finish(self, shards: frozenset[int]) -> None:
         ordered = sorted(shards)
@@ -193,8 +193,8 @@ class RedisRebuild:
             raise StateLost("another rebuild has started in the meantime", shards=overtaken)
 
     async def _merge_contact(self, contact: Contact) -> bool:
-        shard = contact_search.contacts_shard(contact.tenant)
-        keys = conversations.contact_keys(self._shards, contact.tenant, contact.addresses)
+        shard = contacts.contacts_shard(contact.tenant)
+        keys = contacts.locate_addresses(self._shards, contact.tenant, contact.addresses)
         (known,) = await self._run_restore(shard, "restore_contact_get", keys[:1], contact.id)
         (flat,) = await self._run_restore(shard, "restore_contact_find", keys)
         read = {id_.decode(): body for id_, body in codec.pairs(flat)}
@@ -211,9 +211,9 @@ class RedisRebuild:
         self, contact: Contact, read: dict[str, bytes], losers: Sequence[Contact] = (), swallowed: Iterable[str] = ()
     ) -> bool:
         """False when the stored contacts have changed since they were read."""
-        keys, arguments = conversations.contact_put_arguments(self._shards, contact, losers, swallowed, read)
+        keys, arguments = contacts.contact_put_arguments(self._shards, contact, losers, swallowed, read)
         (done,) = await self._run_restore(
-            contact_search.contacts_shard(contact.tenant), "restore_contact_put", keys, *arguments
+            contacts.contacts_shard(contact.tenant), "restore_contact_put", keys, *arguments
         )
         return bool(done)
 
