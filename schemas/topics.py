@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from schemas import access, conversation_activity, message_changes
+from schemas import access, conversation_activity
 from schemas import actions as a
 from schemas import conversation as c
 from schemas import desk as d
@@ -72,10 +72,10 @@ CONTACT_KEY = "parley.contact.key.v1"
 # event type → (payload model, topic family)
 EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     MESSAGE_RECEIVED: (m.InboundMessage, "inbound"),
-    MESSAGE_EDITED: (message_changes.MessageEdited, "inbound"),
-    MESSAGE_DELETED: (message_changes.MessageDeleted, "inbound"),
-    REACTION_CHANGED: (message_changes.ReactionChanged, "inbound"),
-    CONTACT_CHANGED: (message_changes.ContactChanged, "inbound"),
+    MESSAGE_EDITED: (conversation_activity.MessageEdited, "inbound"),
+    MESSAGE_DELETED: (conversation_activity.MessageDeleted, "inbound"),
+    REACTION_CHANGED: (conversation_activity.ReactionChanged, "inbound"),
+    CONTACT_CHANGED: (conversation_activity.ContactChanged, "inbound"),
     OWNER_REQUESTED: (c.OwnerRequested, "inbound"),
     RECEIPT_RECORDED: (m.Receipt, "inbound"),
     ACTION_RESOLVED: (a.ActionResolved, "inbound"),
@@ -87,8 +87,8 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     DESK_COMMAND: (d.DeskCommand, "desk"),
     DRAFT_GENERATED: (d.DraftGenerated, "desk"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
-    MESSAGE_REVISE: (message_changes.MessageEdited, "outbound"),
-    MESSAGE_RETRACT: (message_changes.MessageDeleted, "outbound"),
+    MESSAGE_REVISE: (conversation_activity.MessageEdited, "outbound"),
+    MESSAGE_RETRACT: (conversation_activity.MessageDeleted, "outbound"),
     REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),
     TURN_COMPLETED: (c.Turn, "events"),

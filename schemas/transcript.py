@@ -1,4 +1,4 @@
-"""Reading a transcript: lazy decoding, and the order of lines. Pure."""
+"""Reading a transcript: lazy decoding, the order of lines, and the text of those with voice notes. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import overload
 
-from schemas.messages import TranscriptMessage
+from schemas.messages import Attachment, TranscriptMessage
 
 UNSENT = frozenset({"pending", "failed", "dropped", "deleted"})
 """States of lines that the contact has not seen."""
@@ -71,3 +71,26 @@ def _place(lines: Sequence[TranscriptMessage], written: datetime) -> int:
         if line.author.kind == "contact" and line.created_at - written > CLOCK_TOLERANCE
     )
     return next(later, len(lines))
+
+
+# Text of a message with voice notes: what the contact wrote, followed by what they said.
+
+
+def is_audio(file: Attachment) -> bool:
+    return file.type.startswith("audio/")
+
+
+def join_speech(written: str, files: Iterable[Attachment]) -> str:
+    """The text of a message with these files."""
+    said = _list_texts(files)
+    return "\n".join(filter(None, (written.strip(), *said))) if said else written
+
+
+def find_written_text(line: TranscriptMessage) -> str:
+    """The part of a line's text that was written, without what voice notes say."""
+    said = "\n".join(_list_texts(line.attachments))
+    return line.text.removesuffix(said).rstrip("\n") if said else line.text
+
+
+def _list_texts(files: Iterable[Attachment]) -> list[str]:
+    return [file.speech.text for file in files if file.speech is not None and file.speech.text]

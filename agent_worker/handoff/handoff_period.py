@@ -14,9 +14,9 @@ from agent_worker.handoff.promises import find_promises, merge_promises
 from agent_worker.handoff.rating import rating_question_id
 from agent_worker.turn.inbound_events import InboundEvent
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
+from schemas.conversation_activity import MessageDeleted, MessageEdited
 from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, Rating, Score, names_surface
 from schemas.handoff.rules import PEOPLE
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Choice, InboundMessage, TranscriptMessage
 from schemas.ports import OwnershipResult
 

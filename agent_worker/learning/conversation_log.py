@@ -14,11 +14,10 @@ from pydantic import BaseModel, ValidationError
 from agent_worker.learning.turn_recorder import pack_id
 from schemas import topics
 from schemas.conversation import Origin, Turn
-from schemas.conversation_activity import FilesStored
+from schemas.conversation_activity import FilesStored, MessageDeleted, MessageEdited
 from schemas.ids import derived_id
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Attachment, InboundMessage, OutboundMessage, TranscriptMessage
-from schemas.speech import join_speech
+from schemas.transcript import join_speech
 from schemas.turn_recording import TurnRecording
 
 REPLAY_TYPES = frozenset(

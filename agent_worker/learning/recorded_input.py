@@ -19,7 +19,7 @@ from agent_worker.turn.inbound_events import ActionUpdate
 from agent_worker.turn.intake import Intake
 from agent_worker.turn.values import TurnInput
 from schemas.conversation import Conversation, Turn
-from schemas.message_changes import ReactionChanged
+from schemas.conversation_activity import ReactionChanged
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.turn_recording import TurnRecording
 

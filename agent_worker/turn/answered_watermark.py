@@ -15,7 +15,7 @@ from typing import Any
 
 from agent_worker.turn.inbound_events import InboundEvent
 from schemas.conversation import Facts
-from schemas.message_changes import MessageEdited
+from schemas.conversation_activity import MessageEdited
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.transcript import CLOCK_TOLERANCE
 

@@ -23,7 +23,7 @@ from schemas.errors import (
 from schemas.ids import derived_id
 from schemas.messages import Attachment, InboundMessage, RemoteFile, TranscriptMessage
 from schemas.ports import Clock, FetchFile, Transcribe, Transcript
-from schemas.speech import is_audio, join_speech
+from schemas.transcript import is_audio, join_speech
 
 log = structlog.get_logger("parley.worker")
 REASONS: tuple[tuple[type[Exception], str], ...] = (

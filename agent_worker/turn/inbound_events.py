@@ -10,10 +10,10 @@ from pydantic import BaseModel
 
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired
 from schemas.conversation import HANDLED_HORIZON_DAYS, OwnerRequested
+from schemas.conversation_activity import ContactChanged, MessageEdited, ReactionChanged, feedback_value
 from schemas.desk import DraftRequested, HandoffResolved
 from schemas.envelope import Envelope
 from schemas.errors import RecordError, UndecodableRecord, UnknownEventType
-from schemas.message_changes import ContactChanged, MessageEdited, ReactionChanged, feedback_value
 from schemas.messages import InboundMessage, Receipt
 from schemas.ports import Record
 from schemas.topics import EVENT_TYPES

@@ -13,12 +13,11 @@ import structlog
 from agent_worker.turn.answered_watermark import AnsweredWatermark
 from agent_worker.turn.inbound_events import HORIZON, ActionUpdate, InboundEvent
 from schemas.content import content_fields, describe_content, shorten
-from schemas.conversation_activity import FilesStored
+from schemas.conversation_activity import FilesStored, MessageDeleted, MessageEdited
 from schemas.errors import IdReused
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Attachment, Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import BegunConversation, NonTextContent, Transcript
-from schemas.speech import is_audio, join_speech
+from schemas.transcript import is_audio, join_speech
 
 log = structlog.get_logger("parley.worker")
 EDIT_REOPENS = timedelta(minutes=15)

@@ -17,13 +17,13 @@ from agent_worker.turn.intake import Intake, apply_events
 from agent_worker.turn.outbox import Outbox
 from agent_worker.turn.values import TurnInput
 from schemas.conversation import Conversation, Origin
+from schemas.conversation_activity import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.errors import RecordError, UndecodableRecord
 from schemas.ids import turn_id
-from schemas.message_changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.messages import InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import BegunConversation, Clock, Metrics, Record, State
-from schemas.restore_time import RestoreTime
 from schemas.runtime import crash_points
+from schemas.runtime.restore_time import RestoreTime
 from schemas.transcript import Lines, select_sent
 
 SetAside = Callable[[str, Record, RecordError], Awaitable[None]]

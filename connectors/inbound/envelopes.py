@@ -19,7 +19,7 @@ from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import Account, ChannelEvent, ContactUpdate
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.runtime import tracing
-from schemas.speech import find_written_text
+from schemas.transcript import find_written_text
 
 
 @dataclass(slots=True)

@@ -14,9 +14,9 @@ from connectors.outbound.delivery_log import DeliveryLog, MessagePart
 from connectors.outbound.rendering import list_texts, render_within_deadline
 from connectors.outbound.sender import PartSender
 from schemas import ids, topics
+from schemas.conversation_activity import MessageDeleted, MessageEdited
 from schemas.envelope import Envelope
 from schemas.errors import SendRefused
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import OutboundMessage, TranscriptMessage
 from schemas.ports import Account, Channel, Clock, EditRenderer, RenderContext, State, VendorCall
 

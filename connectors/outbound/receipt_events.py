@@ -7,10 +7,9 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from schemas import ids, topics
-from schemas.conversation_activity import Feedback
+from schemas.conversation_activity import Feedback, FeedbackValue, ReactionChanged
 from schemas.desk import DeskUpdate
 from schemas.envelope import Envelope, envelope
-from schemas.message_changes import FeedbackValue, ReactionChanged
 
 
 def build_following_event(

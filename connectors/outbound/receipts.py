@@ -18,9 +18,9 @@ from connectors.outbound.delivery_log import build_delivery_event
 from connectors.outbound.delivery_reports import DeliveryReports
 from schemas import ids, topics
 from schemas.conversation import DeliveryOutcome
+from schemas.conversation_activity import ReactionChanged, feedback_value
 from schemas.envelope import Envelope
 from schemas.errors import Parked, RecordError
-from schemas.message_changes import ReactionChanged, feedback_value
 from schemas.messages import MessageState, Receipt, TranscriptMessage
 from schemas.ports import Batch, Bus, Clock, Metrics, Record, State, VendorMessage
 from schemas.runtime import tracing

@@ -16,8 +16,8 @@ from connectors.outbound.policy import get_policy_lookup
 from connectors.outbound.reconciliation import REVOKED_PAUSE, EndedAttempt, Reconciler
 from schemas.errors import CredentialsRevoked, Parked, RetryLater, SendRefused, SendUnknown, Unavailable
 from schemas.ports import UPLOAD_SECONDS, Clock, Metrics, RateLimit, SendVerdict, State, Transport, VendorCall
-from schemas.restore_time import RestoreTime
 from schemas.runtime.crash_points import reach
+from schemas.runtime.restore_time import RestoreTime
 
 RESTORED = "restored"
 """The reason of an outcome that is unknown because the installation was restored from a backup."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.registry import CHANNELS
 from docs.hooks.tables import fields_table, models, prose, table
-from schemas.export import asyncapi
+from gateway.commands.common.wire_schemas import asyncapi
 from schemas.topics import DAY_MS
 
 INTRODUCTION = """# Topics and events

@@ -11,7 +11,7 @@ from gateway.backup.contents import KeysManifest
 from gateway.backup.creation import ACTOR
 from gateway.backup.erasures import ErasureReplay
 from gateway.wiring.process_services import ProcessServices
-from schemas.restore_time import save_restore_time
+from schemas.runtime.restore_time import save_restore_time
 
 
 class RestoreReport(BaseModel):

@@ -25,12 +25,12 @@ def export(
 ) -> None:
     """Print the AsyncAPI document. With --out, write it and a JSON Schema for each event type into a folder."""
     from connectors.registry import CHANNELS
-    from schemas import export as documents
+    from gateway.commands.common import wire_schemas
 
     if out is None:
-        print_json(documents.asyncapi(list(CHANNELS)))
+        print_json(wire_schemas.asyncapi(list(CHANNELS)))
         return
-    files = documents.files(list(CHANNELS))
+    files = wire_schemas.files(list(CHANNELS))
     for name, text in files.items():
         file = out / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ def dev(
     """Start everything in one process, on SQLite. It serves a chat page to try it."""
     import asyncio
 
-    from gateway.config.private_files import restrict_data_folder
+    from gateway.storage.private_files import restrict_data_folder
     from gateway.wiring.secret_reload import SecretReload
     from schemas.errors import SetupError
 
@@ -77,8 +77,8 @@ def run(
     """Start one role of a scaled installation (Kafka and Redis)."""
     import asyncio
 
-    from gateway.config.private_files import restrict_data_folder
     from gateway.doctor import preflight
+    from gateway.storage.private_files import restrict_data_folder
     from gateway.wiring import compose
     from gateway.wiring.engines import refuse_embedded
     from gateway.wiring.routing import ensure_trained

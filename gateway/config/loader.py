@@ -15,11 +15,10 @@ from pydantic import BaseModel
 from connectors.web.settings import WebAccount
 from gateway.config import secret_keys
 from gateway.config.knowledge import SourceSettings
-from gateway.config.models import ModelEntry, model_names
+from gateway.config.models import ModelEntry, TranscriberEntry, model_names
 from gateway.config.operators import ADMIN_NAME
 from gateway.config.routing import RoutingSettings
 from gateway.config.settings import Config
-from gateway.config.transcribers import TranscriberEntry
 from gateway.config.validation import Validation, combine_problems, suggest
 from gateway.config.yaml_reader import YamlDocument, YamlReader
 from infra.state.registry import load_sections, server_engines

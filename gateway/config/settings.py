@@ -11,7 +11,6 @@ from connectors.registry import CHANNELS, load_settings_model
 from connectors.settings import Settings, require_pattern
 from connectors.web.settings import WebAccount
 from gateway.config.actions import ActionSettings
-from gateway.config.console import ConsoleSettings
 from gateway.config.default_models import check_dev_model
 from gateway.config.desk import DeskSettings
 from gateway.config.field_types import (
@@ -26,12 +25,10 @@ from gateway.config.field_types import (
     split_address,
 )
 from gateway.config.knowledge import KnowledgeSettings
-from gateway.config.models import AdapterSettings, BudgetSettings, ModelEntry
-from gateway.config.operators import OperatorSettings
-from gateway.config.privacy import PrivacySettings, ProtectionSettings
-from gateway.config.retention import RetentionSettings
+from gateway.config.models import AdapterSettings, BudgetSettings, ModelEntry, TranscriberEntry
+from gateway.config.operators import ConsoleSettings, OperatorSettings
+from gateway.config.privacy import PrivacySettings, ProtectionSettings, RetentionSettings
 from gateway.config.routing import RoutingSettings
-from gateway.config.transcribers import TranscriberEntry
 from gateway.config.voice import VoiceSettings
 from infra.state.registry import check_address, describe_addresses, find_engine, load_sections
 from schemas.key_ring import KeyRing, Keys

@@ -21,7 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from connectors.http import CONNECTION_ERRORS, needs_proxies
-from gateway.config.console import OpenIdSettings
+from gateway.config.operators import OpenIdSettings
 from gateway.config.secret_keys import SigningKeys
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import Unauthorized, Unavailable

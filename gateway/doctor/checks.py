@@ -8,13 +8,13 @@ import shutil
 from pathlib import Path
 
 from gateway.config import loader as configuration
-from gateway.config.private_files import is_open_to_others
 from gateway.config.secret_keys import GENERATE_COMMAND, MIN_SECRET_BYTES, SECRET_NAMES, is_too_short
 from gateway.config.settings import Config
 from gateway.doctor import knowledge_sources, preflight, vendors
 from gateway.doctor.audit import check_audit_trail
 from gateway.doctor.growth import check_growth
 from gateway.doctor.vendors import has_webhook
+from gateway.storage.private_files import is_open_to_others
 from gateway.wiring import routing
 from gateway.wiring.engines import (
     describe_longer_retention,

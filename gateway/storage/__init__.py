@@ -1,1 +1,1 @@
-"""Uploaded files and the quotas for what contacts and tenants store."""
+"""Uploaded files, the quotas for what contacts and tenants store, and the permissions of the data folder."""

@@ -12,12 +12,11 @@ from agent_worker.router.decision import IN_DANGER, blames_answer
 from gateway.training_export.conversation_grouping import ConversationEvent
 from schemas import topics
 from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
-from schemas.conversation_activity import Feedback, FilesStored
+from schemas.conversation_activity import Feedback, FilesStored, MessageDeleted, MessageEdited
 from schemas.desk import DraftSettled
 from schemas.handoff.rules import PEOPLE
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage
-from schemas.speech import join_speech
+from schemas.transcript import join_speech
 from schemas.turn_recording import TurnRecording
 
 EXPORT_TYPES = frozenset(

@@ -32,9 +32,8 @@ from schemas import topics
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
-from schemas.conversation_activity import SessionEnded
+from schemas.conversation_activity import MessageDeleted, MessageEdited, SessionEnded
 from schemas.errors import SchemaMismatch
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage, OutboundMessage
 from schemas.ports import Bus, Record, RetentionPeriods
 from schemas.ports import Rebuild as RebuildPort

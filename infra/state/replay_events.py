@@ -8,9 +8,8 @@ from schemas import topics
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeadLetter, DeliveryOutcome, Snapshot, Turn
-from schemas.conversation_activity import FilesStored, SessionEnded
+from schemas.conversation_activity import FilesStored, MessageDeleted, MessageEdited, SessionEnded
 from schemas.desk import DeskCommand, DraftGenerated
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage, OutboundMessage, Receipt
 from schemas.privacy.contact_keys import ContactKey
 

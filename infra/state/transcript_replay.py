@@ -12,10 +12,9 @@ from pydantic import BaseModel, ValidationError
 from infra.state import rules
 from schemas import topics
 from schemas.conversation import DeliveryOutcome, Snapshot, Turn
-from schemas.conversation_activity import FilesStored
-from schemas.message_changes import MessageDeleted, MessageEdited
+from schemas.conversation_activity import FilesStored, MessageDeleted, MessageEdited
 from schemas.messages import Attachment, InboundMessage, MessageState, OutboundMessage, Receipt, TranscriptMessage
-from schemas.speech import join_speech
+from schemas.transcript import join_speech
 
 GAP = 1_000
 """Messages that no snapshot names are numbered this far above it: a client may have seen higher numbers since."""

@@ -13,8 +13,8 @@ from connectors.discord.gateway import sessions
 from connectors.discord.messages import CREATE
 from schemas import ids, topics
 from schemas.conversation import Origin
+from schemas.conversation_activity import MessageEdited
 from schemas.envelope import Envelope
-from schemas.message_changes import MessageEdited
 from schemas.messages import Address, Author, InboundMessage, TranscriptMessage
 from tests.channels.discord_channel import Desk, desk_at_discord
 from tests.channels.stream_account import StreamProcesses, hall_of, now, wait_until, wait_until_true

@@ -14,7 +14,7 @@ CLEANED_AT_LEAST = 20
 def shorten_retention(seconds: float) -> None:
     """Topics, transcripts, turns, contacts, handled ids, deliveries, actions and the counters of contacts' limits are
     kept for these seconds."""
-    from gateway.config.retention import RetentionSettings
+    from gateway.config.privacy import RetentionSettings
     from gateway.storage import quotas, retention_cleaner
     from gateway.wiring import engines
     from infra.bus.sqlite.bus import SqliteBus

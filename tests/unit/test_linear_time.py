@@ -61,7 +61,12 @@ NOT_A_STRANGERS = (
         "gateway.wiring.listening",
         "gateway.doctor.vendors",
     ),
-    *("schemas.runtime.crash_points", "schemas.export", "connectors.registry", "connectors.settings.require_pattern"),
+    *(
+        "schemas.runtime.crash_points",
+        "gateway.commands.common.wire_schemas",
+        "connectors.registry",
+        "connectors.settings.require_pattern",
+    ),
     *("agent_worker.actions.registry", "agent_worker.sources.registry"),
     "agent_worker.actions.parsing.identifiers.identifiers",
     # Words of at most 60 characters, and sets of letters that are to be escaped.

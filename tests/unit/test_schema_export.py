@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 
 from connectors.registry import CHANNELS
-from schemas import export, topics
+from gateway.commands.common import wire_schemas
+from schemas import topics
 from schemas.envelope import Envelope, envelope
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -62,9 +63,9 @@ def with_strangers(document: Any) -> Any:
     return [with_strangers(item) for item in document] if isinstance(document, list) else document
 
 
-@pytest.mark.parametrize("path", sorted(export.files(list(CHANNELS))))
+@pytest.mark.parametrize("path", sorted(wire_schemas.files(list(CHANNELS))))
 def test_the_wire_format_is_the_one_on_record(path: str) -> None:
-    assert without_words(json.loads(export.files(list(CHANNELS))[path])) == without_words(golden(path)), RENEW
+    assert without_words(json.loads(wire_schemas.files(list(CHANNELS))[path])) == without_words(golden(path)), RENEW
 
 
 def test_no_golden_schema_is_left_of_a_type_that_is_gone() -> None:
@@ -125,7 +126,7 @@ def test_every_channel_that_is_registered_is_in_the_published_document() -> None
 def test_the_published_schema_accepts_the_record(event_type: str, which: str) -> None:
     headers, value = sample(event_type, which)
     jsonschema.Draft202012Validator(golden(f"schemas/{event_type}.json")).validate(value)
-    jsonschema.Draft202012Validator(export.headers_schema(event_type)).validate(headers)
+    jsonschema.Draft202012Validator(wire_schemas.headers_schema(event_type)).validate(headers)
 
 
 @pytest.mark.parametrize("event_type", TYPES)
@@ -136,7 +137,7 @@ def test_a_full_record_leaves_no_field_out(event_type: str) -> None:
 
 
 def test_the_asyncapi_document_covers_every_topic_and_type_and_its_references_lead_somewhere() -> None:
-    document = export.asyncapi(list(CHANNELS))
+    document = wire_schemas.asyncapi(list(CHANNELS))
     carried = [name for channel in document["channels"].values() for name in channel["messages"]]
     assert sorted(carried) == TYPES
     for spec in topics.topic_specs(list(CHANNELS)):

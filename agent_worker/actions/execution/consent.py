@@ -16,7 +16,7 @@ from agent_worker.turn.inbound_events import InboundEvent
 from schemas.actions import PendingConfirmation
 from schemas.choice_matching import match_choice
 from schemas.conversation import Conversation
-from schemas.message_changes import ReactionChanged
+from schemas.conversation_activity import ReactionChanged
 from schemas.messages import ChoiceSelection, InboundMessage
 from schemas.ports import Deliveries
 

@@ -16,12 +16,11 @@ from pydantic import BaseModel, ValidationError
 from agent_worker.handoff.rating import is_rating
 from schemas import topics
 from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
-from schemas.conversation_activity import Feedback, FilesStored
+from schemas.conversation_activity import Feedback, FilesStored, MessageDeleted, MessageEdited
 from schemas.desk import DraftSettled, Rating
 from schemas.ids import derived_id
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage
-from schemas.speech import join_speech
+from schemas.transcript import join_speech
 
 TIMELINE_TYPES = frozenset(
     {

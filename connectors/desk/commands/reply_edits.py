@@ -12,10 +12,10 @@ from connectors.desk.port import REPLY_REVISION
 from connectors.inbound.reply_references import derive_event_id
 from schemas import topics
 from schemas.conversation import Conversation, DeliveryOutcome
+from schemas.conversation_activity import MessageDeleted, MessageEdited
 from schemas.desk import DeskCommand
 from schemas.errors import Unavailable
 from schemas.handoff.rules import is_held_by
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.ports import Account, Batch, Bus, Clock, State
 
 UNKNOWN_REPLY_WINDOW = timedelta(days=1)

@@ -38,7 +38,7 @@ def load(config: Path | None, overlay: YamlDocument | None = None, **flags: Any)
     """The configuration of a command, with ``overlay`` merged into it. Makes files that the command creates accessible
     to their owner only. Raises ConfigInvalid."""
     from gateway.config import loader as configuration
-    from gateway.config.private_files import restrict_new_files
+    from gateway.storage.private_files import restrict_new_files
 
     restrict_new_files()
     return configuration.load(config, flags=flags, overlay=overlay)

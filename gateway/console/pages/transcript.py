@@ -15,7 +15,7 @@ from gateway.storage.attachments import INLINE_TYPES, AttachmentService
 from schemas.content import describe_content, describe_message, map_url
 from schemas.conversation import Turn
 from schemas.messages import Attachment, TranscriptMessage
-from schemas.speech import find_written_text, is_audio
+from schemas.transcript import find_written_text, is_audio
 
 STATE_LABELS = {
     "pending": "Not sent yet",

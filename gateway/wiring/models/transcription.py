@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 
 from agent_worker.media.decoder import MediaDecoder, require_audio_library
 from agent_worker.transcription.voice_notes import VoiceNotes, VoiceRules
+from gateway.config.models import TranscriberEntry
 from gateway.config.settings import Config
-from gateway.config.transcribers import TranscriberEntry
 from gateway.wiring.process_services import ProcessServices
 from infra.deploy.speech_model import model_dir
 from schemas.errors import MissingDependency

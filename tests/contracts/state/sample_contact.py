@@ -12,10 +12,9 @@ from gateway.wiring.process_services import ProcessServices
 from schemas import ids, topics
 from schemas.actions import ApprovalRequested, PendingApproval
 from schemas.conversation import DeadLetter, DeliveryOutcome, Facts, Origin, Turn
-from schemas.conversation_activity import Feedback, FilesStored
+from schemas.conversation_activity import ContactChanged, Feedback, FilesStored, MessageEdited, ReactionChanged
 from schemas.desk import DeskCommand, DraftGenerated, DraftSettled, Handoff, HandoffResolved, Rating
 from schemas.envelope import Envelope, envelope
-from schemas.message_changes import ContactChanged, MessageEdited, ReactionChanged
 from schemas.messages import (
     Address,
     Author,

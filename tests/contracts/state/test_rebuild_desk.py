@@ -14,9 +14,9 @@ from infra.database import Database
 from infra.state.rebuild import RebuildReport, rebuild
 from schemas import ids, topics
 from schemas.conversation import DeliveryOutcome
+from schemas.conversation_activity import MessageDeleted, MessageEdited
 from schemas.desk import DeskCommand, DeskUpdate, DraftGenerated
 from schemas.envelope import Envelope
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.ports import Bus, State
 from tests.contracts.bus.recording_consumer import open_consumer, wait_until
 from tests.contracts.state.engines import ALL_SHARDS

@@ -15,10 +15,9 @@ from infra.state.rebuild import RebuildReport, rebuild
 from infra.state.transcript_replay import GAP
 from schemas import topics
 from schemas.conversation import DeliveryOutcome
-from schemas.conversation_activity import FilesStored, SessionEnded
+from schemas.conversation_activity import FilesStored, MessageDeleted, MessageEdited, SessionEnded
 from schemas.envelope import envelope
 from schemas.errors import SchemaMismatch
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Author, InboundMessage, Receipt, Speech, TranscriptMessage
 from schemas.ports import Bus, State
 from tests.contracts.bus.engines import open_kafka

@@ -12,7 +12,7 @@ from infra.bus.partitioner import shard_of
 from infra.state.rebuild import RebuildReport, rebuild
 from schemas import topics
 from schemas.conversation import DeadLetter, OwnerRequested
-from schemas.message_changes import MessageDeleted
+from schemas.conversation_activity import MessageDeleted
 from schemas.ports import Bus, Record, State, TopicPartition
 from tests.contracts.bus.engines import open_kafka
 from tests.contracts.bus.recording_consumer import open_consumer, wait_until

@@ -26,9 +26,9 @@ from infra.metrics import PrometheusMetrics
 from infra.state.sqlite.engine import open_sqlite_state
 from schemas import topics
 from schemas.conversation import Conversation, Origin, OwnerRequested, Turn
+from schemas.conversation_activity import MessageDeleted, MessageEdited
 from schemas.envelope import Envelope, envelope
 from schemas.ids import conversation_id, derived_id, event_id
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import (
     Attachment,
     Author,

@@ -11,8 +11,8 @@ from connectors.inbound import caches
 from connectors.inbound.pipeline import InboundPipeline
 from schemas import ids, topics
 from schemas.conversation import Contact
+from schemas.conversation_activity import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable, Unavailable
-from schemas.message_changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.messages import (
     Address,
     Author,

@@ -13,8 +13,8 @@ from connectors.inbound.pipeline import InboundPipeline
 from connectors.registry import CHANNELS
 from infra.blobs import StoredBlobs, open_blobs
 from schemas import topics
+from schemas.conversation_activity import MessageEdited
 from schemas.errors import RateLimited, TooLarge, Unavailable
-from schemas.message_changes import MessageEdited
 from schemas.messages import MAX_TEXT, Address, Attachment, InboundMessage
 from schemas.ports import Account, ChannelEvent
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, ConnectorEnvironment

@@ -33,7 +33,7 @@ from schemas.errors import (
 )
 from schemas.messages import Author, OutboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Account, DeliveryPolicy, RateLimit, RecordedLine, VendorMessage
-from schemas.restore_time import save_restore_time
+from schemas.runtime.restore_time import save_restore_time
 from tests.unit.connectors.conftest import ConnectorEnvironment, OneBatch, ScriptedChannel
 
 

@@ -10,10 +10,9 @@ import pytest
 
 from connectors.outbound.receipts import ReceiptHandler
 from schemas import ids, topics
-from schemas.conversation_activity import Feedback
+from schemas.conversation_activity import Feedback, ReactionChanged
 from schemas.desk import DeskUpdate
 from schemas.errors import Parked, SendUnknown
-from schemas.message_changes import ReactionChanged
 from schemas.messages import Author, Receipt, TranscriptMessage
 from schemas.ports import DeliveryPolicy
 from tests.unit.connectors.conftest import ConnectorEnvironment, OneBatch, ScriptedChannel

@@ -10,8 +10,8 @@ import pytest
 
 from connectors import conversation_signals
 from schemas import topics
+from schemas.conversation_activity import MessageDeleted, MessageEdited
 from schemas.errors import Parked, RetryLater, SendRefused
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Author
 from schemas.ports import Capabilities, Record, VendorCall, VendorResponse
 from tests.unit.connectors.conftest import ConnectorEnvironment, OneBatch, ScriptedChannel

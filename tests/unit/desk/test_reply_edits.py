@@ -8,7 +8,7 @@ import pytest
 
 from connectors.desk.commands import reply_edits
 from schemas import topics
-from schemas.message_changes import MessageDeleted, MessageEdited
+from schemas.conversation_activity import MessageDeleted, MessageEdited
 from tests.simulators.slack.workspace import Post
 from tests.unit.desk.conftest import DeskEnvironment
 from tests.unit.desk.slack_team import DeskThread, Team

@@ -9,8 +9,8 @@ import pytest
 
 from agent_worker.transcription.endpoint import TranscriptionEndpoint
 from gateway.config import loader
+from gateway.config.models import TranscriberEntry
 from gateway.config.settings import Config
-from gateway.config.transcribers import TranscriberEntry
 from gateway.wiring.models.transcription import find_used_transcribers, open_transcriber
 from schemas.errors import ConfigInvalid, MissingDependency
 

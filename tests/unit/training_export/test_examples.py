@@ -21,9 +21,8 @@ from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from schemas import topics
 from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
-from schemas.conversation_activity import Feedback
+from schemas.conversation_activity import Feedback, MessageDeleted, MessageEdited
 from schemas.envelope import Envelope, envelope
-from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Author, InboundMessage, OutboundMessage
 from schemas.privacy.harmless_numbers import compile_own_numbers
 

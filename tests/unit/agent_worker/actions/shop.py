@@ -23,9 +23,9 @@ from gateway.wiring.actions import build_action_rules
 from schemas import topics
 from schemas.actions import ActionMemory, ActionSettled, ApprovalDecided, ApprovalRequested, PendingConfirmation
 from schemas.conversation import ActionRecord, Contact, DeliveryOutcome
+from schemas.conversation_activity import ReactionChanged
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
-from schemas.message_changes import ReactionChanged
 from schemas.messages import Address, ChoiceSelection
 from tests.harness.command_model import CommandModel
 from tests.simulators.payments import PaymentService, open_payments

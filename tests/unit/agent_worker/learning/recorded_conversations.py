@@ -21,10 +21,10 @@ from connectors.registry import CHANNELS
 from infra.metrics import PrometheusMetrics
 from schemas import topics
 from schemas.conversation import Origin, OwnerRequested
+from schemas.conversation_activity import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.desk import HandoffResolved
 from schemas.envelope import Envelope, envelope
 from schemas.ids import derived_id, event_id
-from schemas.message_changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.messages import (
     Address,
     Attachment,

@@ -17,12 +17,11 @@ from agent_worker.turn import reply_stream
 from agent_worker.voice import DEFAULT_VOICE
 from schemas import topics
 from schemas.conversation import DeadLetter, Snapshot
-from schemas.conversation_activity import TypingSignal, typing_topic
+from schemas.conversation_activity import ContactChanged, ReactionChanged, TypingSignal, typing_topic
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
-from schemas.message_changes import ContactChanged, ReactionChanged
 from schemas.messages import Author, ChoiceSelection, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
-from schemas.restore_time import save_restore_time
+from schemas.runtime.restore_time import save_restore_time
 from tests.unit.agent_worker.worker_environment import (
     CHANNEL,
     RETURNS,

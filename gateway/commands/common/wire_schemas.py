@@ -1,4 +1,4 @@
-"""Export the wire format: one JSON Schema for each event type, and one AsyncAPI 3 document over all topics.
+"""The wire format as documents: one JSON Schema for each event type, and one AsyncAPI 3 document over all topics.
 
 The documents are generated, never edited: ``parley schema export --out tests/golden`` renews the copies that the tests
 compare with. A difference there is a change of the wire format, and must be deliberate."""
