@@ -15,13 +15,13 @@ from schemas.errors import Conflict, InvalidRequest, SetupError
 if TYPE_CHECKING:
     from gateway.config.settings import Config
 
-state = typer.Typer(help="Rebuild, back up or salvage the state store.", no_args_is_help=True)
+state = typer.Typer(help="Rebuild or salvage the state store.", no_args_is_help=True)
 topics = typer.Typer(help="Create the topics of the event log.", no_args_is_help=True)
 
 
 @state.callback()
 def state_group() -> None:
-    """Rebuild, back up or salvage the state store."""
+    """Rebuild or salvage the state store."""
 
 
 @topics.callback()
@@ -47,34 +47,12 @@ def rebuild(
 
 
 @state.command()
-def backup(
-    target: Annotated[Path, typer.Argument(help="The folder to create.", show_default=False)],
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Copy the data folder, even while it is in use. To restore the copy, set `data_dir` to it."""
-    from infra.database.backup import back_up
-
-    loaded = load(config)
-    if not loaded.embedded:
-        raise SetupError(
-            f"this installation keeps its data in {loaded.servers}",
-            fix="back those up with their own tools; docs/operations.md describes what each of them holds",
-        )
-    size = back_up(loaded.data_path, target.absolute())
-    if as_json:
-        print_json({"folder": str(target), "bytes": size})
-    else:
-        typer.echo(f"{target}: {size / 1024**2:.1f} MiB")
-
-
-@state.command()
 def salvage(
     target: Annotated[Path, typer.Argument(help="The folder to create.", show_default=False)],
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy what is readable in a damaged data folder. Try a backup first."""
+    """Copy what is readable in a damaged data folder. Restore a backup instead, if there is one."""
     from infra.state.sqlite.recovery.salvage import salvage as save
 
     loaded = load(config)

@@ -37,7 +37,7 @@ def test_a_command_in_the_guide_exists(command: str) -> None:
 def test_a_wrong_command_would_be_noticed() -> None:
     assert len(COMMANDS) >= 15
     assert command_problems(["deadletter", "reply", "ID"])
-    assert command_problems(["state", "backup"])
+    assert command_problems(["state", "salvage"])
     assert command_problems(["run", "worker", "--channel", "web"])
 
 

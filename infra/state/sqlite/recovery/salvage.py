@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.bus.sqlite import tables as log_tables
-from infra.database.backup import FILE, write_copy
+from infra.database import database_file
 from infra.database.file import connect, create
 from infra.database.lock import ProcessLock
 from infra.database.migration import migrate, newest, tables, version_of
@@ -18,20 +20,63 @@ from schemas.errors import SetupError
 
 _OWN = "schema_migrations"
 _NEEDED = ("bus_topics", "bus_partitions")
+_LEFT_OUT = frozenset({"parley.db", "parley.db-wal", "parley.db-shm", "parley.db.lock", "knowledge"})
+"""The index is built again from the documents, which are in the database."""
 
 
 def salvage(data_dir: Path, target: Path) -> list[RepairResult]:
-    """Copy all readable rows to a new file in ``target``, and everything else as a backup does. Missing state is read
-    back from the log when the new folder is first used. Returns the result for each table that has rows.
+    """Copy all readable rows, and everything else that cannot be built again, to ``target``, a folder that must not
+    exist yet. It appears under its name only when it is complete and on disk. Missing state is read back from the log
+    when it is first used. Returns the result for each table that has rows.
 
     Raises SetupError, DatabaseLocked while an instance runs."""
-    lock = ProcessLock(data_dir / f"{FILE}.lock")
-    results: list[RepairResult] = []
+    source = database_file(data_dir)
+    lock = ProcessLock(data_dir / f"{source.name}.lock")
     try:
-        write_copy(data_dir, target, lambda source, copy: results.extend(_copy_readable(source, copy)))
+        if not source.is_file():
+            fix = "check `data_dir`; `parley config show` prints it"
+            raise SetupError(f"there is no database in {data_dir}", fix=fix)
+        if target.exists():
+            raise SetupError(f"{target} already exists", fix="name a new folder")
+        return _write_copy(source, target)
     finally:
         lock.release()
+
+
+def _write_copy(source: Path, target: Path) -> list[RepairResult]:
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        partial.mkdir(parents=True, mode=0o700)
+        results = _copy_readable(source, partial / source.name)
+        _copy_others(source.parent, partial)
+        for path in (*partial.rglob("*"), partial):
+            _sync(path)
+        partial.rename(target)
+        _sync(target.parent)
+    except (OSError, sqlite3.Error) as error:
+        fix = "check the free space and the permissions there"
+        raise SetupError(f"the copy was not made: {error}", fix=fix) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)  # renamed already when all went well
     return results
+
+
+def _copy_others(data_dir: Path, partial: Path) -> None:
+    for item in sorted(data_dir.iterdir()):
+        if item.name in _LEFT_OUT or item.name.startswith("."):
+            continue
+        if item.is_dir():
+            shutil.copytree(item, partial / item.name, ignore=shutil.ignore_patterns(".*"))
+        else:
+            shutil.copy2(item, partial / item.name)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _copy_readable(source: Path, copy: Path) -> list[RepairResult]:
