@@ -2,7 +2,7 @@
 
 The version is in the header (``PRAGMA user_version``), the steps that led to it in ``schema_migrations``. Each step is
 one transaction together with its version, so a process that is killed in between leaves the file at some version, and
-the next one goes on from there."""
+the next one goes on from there. A new file gets all steps in one transaction."""
 
 from __future__ import annotations
 
@@ -91,9 +91,11 @@ def _apply_pending(connection: sqlite3.Connection, path: Path, migrations: Seque
     is_new = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if not is_new and any(each.rewrites for each in pending):
         _copy(connection, path.with_name(f"{path.name}.v{version}"))
-    for each in pending:
-        _apply(connection, each)
-        if not is_new:
+    if is_new:
+        _apply(connection, pending)  # one commit, because each waits for the disk
+    else:
+        for each in pending:
+            _apply(connection, [each])
             log.warning("database.migrated", version=each.version, step=each.name)
     verify(connection, path, migrations)
     return [each.name for each in pending]
@@ -123,14 +125,18 @@ def _copy(connection: sqlite3.Connection, copy: Path) -> None:
     log.warning("database.copied", copy=str(copy))
 
 
-def _apply(connection: sqlite3.Connection, step: Migration) -> None:
+def _apply(connection: sqlite3.Connection, steps: Sequence[Migration]) -> None:
+    """Take steps in one transaction."""
+    if not steps:
+        return
     try:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{step.script}")
-        connection.execute(
+        connection.executescript("BEGIN IMMEDIATE;\n" + "\n".join(step.script for step in steps))
+        at_ms = int(time.time() * 1000)
+        connection.executemany(
             "INSERT OR REPLACE INTO schema_migrations (version, name, at_ms) VALUES (?, ?, ?)",
-            (step.version, step.name, int(time.time() * 1000)),
+            [(step.version, step.name, at_ms) for step in steps],
         )
-        connection.execute(f"PRAGMA user_version={step.version}")
+        connection.execute(f"PRAGMA user_version={steps[-1].version}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
