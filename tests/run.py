@@ -16,10 +16,14 @@ import importlib.util
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,9 @@ LONG_FOLDERS = ("tests/torture", "tests/bench")
 PROCESSES = min(4, os.cpu_count() or 1) + 1
 """Each runs whole files, with a Kafka and a Redis of its own. One more than there are processors, because half of the
 tests mostly wait; which files go together is said in tests/harness/file_scheduling.py."""
+MEMORY = Path("/dev/shm")
+NEEDED_BYTES = 6 << 30
+"""Room for the files of the tests that run at one time, and for what failed."""
 ALLOWED_SKIPS: frozenset[str] = frozenset()
 """Node ids of tests that may be skipped. It is empty, and a change that adds to it has to say why."""
 
@@ -124,6 +131,7 @@ def fetch_servers(tally: Tally) -> None:
 
 def pytest_arguments(quick: bool, extra: list[str]) -> list[str]:
     arguments = ["--durations=15", "--durations-min=0.5", "--continue-on-collection-errors"]
+    arguments += ["--override-ini=tmp_path_retention_policy=failed"]
     arguments += [f"--ignore={folder}" for folder in LONG_FOLDERS]
     if quick:
         arguments += ["-m", "not scaled and not slow"]
@@ -133,6 +141,37 @@ def pytest_arguments(quick: bool, extra: list[str]) -> list[str]:
         arguments += [folder for folder in folders if (ROOT / folder).is_dir()] or ["tests"]
         arguments += [f"--numprocesses={PROCESSES}", "--dist=loadfile", "--no-loadscope-reorder"]
     return arguments + extra
+
+
+@contextmanager
+def files_in_memory() -> Iterator[None]:
+    """Let the files of the tests and of their servers be in memory, where there is room: thousands of new databases
+    wait for the disk otherwise, and none of the tests cuts the power. ``TMPDIR`` decides instead where it is set."""
+    has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > NEEDED_BYTES
+    if "TMPDIR" in os.environ or not has_room or _available_bytes() < NEEDED_BYTES:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="parley-tests-", dir=MEMORY, ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            del os.environ["TMPDIR"]
+            tempfile.tempdir = None
+
+
+def _available_bytes() -> int:
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) << 10
+    return 0
+
+
+def compile_once() -> None:
+    """Let this process and all below it keep compiled modules, whatever the environment says: they start hundreds of
+    interpreters."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def run_tests(tally: Tally, arguments: list[str]) -> None:
@@ -171,6 +210,7 @@ def main() -> int:
     parser.add_argument("--no-lint", action="store_true", help="go straight to the tests")
     options, extra = parser.parse_known_args()
     os.chdir(ROOT)
+    compile_once()
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
     # Which scenarios are played on Kafka and Redis; all processes of the run have to agree on it.
     print(f"PARLEY_MATRIX_SEED={os.environ.setdefault('PARLEY_MATRIX_SEED', str(random.randrange(10**6)))}")
@@ -180,7 +220,8 @@ def main() -> int:
     try:
         if not options.quick:
             fetch_servers(tally)
-        run_tests(tally, pytest_arguments(options.quick, extra))
+        with files_in_memory():
+            run_tests(tally, pytest_arguments(options.quick, extra))
     except BaseException as error:
         tally.fail(f"the run itself: {error!r}")
     if lint is not None:
