@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,9 +37,8 @@ class Clock:
 
 
 @pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
-    async with open_log(tmp_path / "log.db", Clock()) as bus:
-        yield bus
+def clock() -> Clock:
+    return Clock()
 
 
 def trail(bus: Bus, state: State, clock: Clock | None = None) -> AuditTrail:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,14 +13,8 @@ from schemas.conversation import Facts, Turn
 from schemas.messages import Address, Author
 from schemas.ports import Bus, ContactUpdate, State
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.recorded_history import TENANT, RecordedConversation, open_log, record_conversation
+from tests.contracts.state.recorded_history import TENANT, RecordedConversation, record_conversation
 from tests.contracts.state.samples import NOW, later, line, make_intended
-
-
-@pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
-    async with open_log(tmp_path / "log.db") as bus:
-        yield bus
 
 
 async def record(state: State, bus: Bus, visitor: str) -> RecordedConversation:

@@ -4,7 +4,7 @@ once erased."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,6 @@ def key(contact: str, tenant: str = TENANT, **more: Any) -> ContactKey:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-async def bus(tmp_path: Path, clock: Clock) -> AsyncIterator[Bus]:
-    async with open_log(tmp_path / "log.db", clock) as bus:
-        yield bus
 
 
 def process(state: State, bus: Bus, clock: Clock, secrets: Sequence[bytes] = (FIRST,)) -> ContactKeyService:

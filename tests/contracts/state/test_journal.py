@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +11,8 @@ from schemas import topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, JournalEntry
 from schemas.ports import ActionClaim, BegunConversation, Bus, State
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.recorded_history import CHANNELS, TENANT, build_envelope, open_log
+from tests.contracts.state.recorded_history import CHANNELS, TENANT, build_envelope
 from tests.contracts.state.samples import NOW, begin_turn, later, make_intended, make_settled, new_id
-
-
-@pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
-    async with open_log(tmp_path / "log.db") as bus:
-        yield bus
 
 
 async def claim(state: State, start: BegunConversation, what: ActionIntended, **changes: int) -> ActionClaim:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +25,6 @@ from tests.contracts.state.recorded_history import (
     TENANT,
     RecordedConversation,
     build_envelope,
-    open_log,
     record_conversation,
 )
 from tests.contracts.state.samples import NOW, attachment, new_id, outbound
@@ -46,9 +43,8 @@ class Clock:
 
 
 @pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
-    async with open_log(tmp_path / "log.db", Clock()) as bus:
-        yield bus
+def clock() -> Clock:
+    return Clock()
 
 
 async def rebuild_again(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +19,6 @@ from tests.contracts.state.recorded_history import (
     CHANNELS,
     RecordedConversation,
     build_envelope,
-    open_log,
     record_conversation,
 )
 from tests.contracts.state.samples import NOW, later
@@ -43,12 +40,6 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-async def bus(tmp_path: Path, clock: Clock) -> AsyncIterator[Bus]:
-    async with open_log(tmp_path / "log.db", clock) as bus:
-        yield bus
 
 
 async def rebuild_again(

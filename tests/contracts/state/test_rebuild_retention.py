@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from obstore.store import MemoryStore
@@ -15,7 +13,7 @@ from infra.state.rebuild import rebuild
 from schemas import topics
 from schemas.ports import Bus, State
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.recorded_history import CHANNELS, TENANT, build_envelope, open_log, record_conversation
+from tests.contracts.state.recorded_history import CHANNELS, TENANT, build_envelope, record_conversation
 from tests.contracts.state.retention_samples import GROUPS, PERIODS, sweep
 from tests.contracts.state.samples import NOW, begin_turn, commit_turn, later, line, new_id
 
@@ -33,12 +31,6 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-async def bus(tmp_path: Path, clock: Clock) -> AsyncIterator[Bus]:
-    async with open_log(tmp_path / "log.db", clock) as bus:
-        yield bus
 
 
 async def clean(state: State, bus: Bus, now: datetime) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,16 +16,16 @@ from infra.state.recovery import StateRecovery
 from infra.state.redis.engine import open_redis_state
 from schemas.errors import Parked, StateLost
 from schemas.ports import Batch, Bus, LaneHandler, State
+from schemas.ports.bus import Clock
 from schemas.topics import inbound, worker_group
-from tests.contracts.state.recorded_history import CHANNELS, open_log, record_conversation
+from tests.contracts.state.recorded_history import CHANNELS, record_conversation
 
 pytestmark = pytest.mark.scaled
 
 
 @pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
-    async with open_log(tmp_path / "log.db", lambda: datetime.now(UTC)) as bus:
-        yield bus
+def clock() -> Clock:
+    return lambda: datetime.now(UTC)
 
 
 Process = tuple[State, StateRecovery]

@@ -186,6 +186,8 @@ async def test_plain_rows_are_read_as_they_are_and_sealed_when_they_are_written_
     store.state.seal_with(BodySealer(store.keys, is_sealing=False))
     person = await live(store.state)
     assert person.canary.encode() in await store.read_all()
+    plain_rows = await read_rows(store.state, person)
+    assert [kind for kind, text in plain_rows.items() if person.canary not in text] == []
     store.state.seal_with(BodySealer(store.keys))
     rows = await read_rows(store.state, person)
     assert [kind for kind, text in rows.items() if person.canary not in text] == []
