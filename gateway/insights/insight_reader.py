@@ -17,7 +17,7 @@ import structlog
 from agent_worker.isolated_process import IsolatedProcess, ProcessCrashed
 from agent_worker.learning.conversation_log import REPLAY_TYPES, ConversationLog, RecordedEvent, read_conversation
 from agent_worker.learning.insights.outcomes import ConversationOutcome, assess
-from agent_worker.learning.insights.report import InsightReport
+from agent_worker.learning.insights.report import EMPTY_REPORT, InsightReport
 from agent_worker.learning.insights.timeline import TIMELINE_TYPES, Timeline
 from gateway.insights.timelines import Period, iterate_timelines
 from gateway.training_export.conversation_grouping import (
@@ -97,7 +97,9 @@ async def assess_all(grouping: ConversationGrouping, period: Period) -> list[Con
 
 async def analyze_in_process(grouping: ConversationGrouping, period: Period) -> InsightReport:
     """Find the groups in a process of its own: that takes long and much memory, and this process has customers to
-    serve. Raises Unavailable."""
+    serve. A period without conversations needs none. Raises Unavailable."""
+    if not await grouping.run_in_thread(grouping.has_events, period.since):
+        return EMPTY_REPORT
     process = IsolatedProcess(ANALYSIS_MODULE)
     request = {"path": str(grouping.path), "since": period.since.isoformat(), "until": period.until.isoformat()}
     try:

@@ -133,6 +133,11 @@ class ConversationGrouping:
             rows = self._connection.execute(_SELECT, (conversation, MAX_EVENTS))
             yield conversation, [ConversationEvent(*row) for row in rows]
 
+    def has_events(self, since: datetime) -> bool:
+        """Return whether anything happened since then."""
+        found = self._connection.execute("SELECT 1 FROM facts WHERE at >= ? LIMIT 1", (since.timestamp(),))
+        return found.fetchone() is not None
+
     def active_conversations(self, since: datetime) -> Iterator[tuple[str, list[ConversationEvent]]]:
         """See ``read_active_conversations``."""
         return read_active_conversations(self._connection, since)

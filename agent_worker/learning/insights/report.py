@@ -64,3 +64,7 @@ class InsightTotals(InsightModel):
 class InsightReport(InsightModel):
     groups: list[InsightGroup]
     totals: InsightTotals
+
+
+EMPTY_REPORT = InsightReport(groups=[], totals=InsightTotals(questions=0, failed=0, grouped=0, by_signal={}))
+"""The report of a period in which nothing was asked."""

@@ -11,7 +11,7 @@ import pytest
 
 from agent_worker.knowledge.vectors.encoder import light_encoder
 from agent_worker.learning.insights.failure_signals import QuestionRecord
-from agent_worker.learning.insights.report import InsightReport
+from agent_worker.learning.insights.report import EMPTY_REPORT, InsightReport
 from agent_worker.learning.insights.report_builder import build_report
 from tests.unit.insights.log_writer import START
 
@@ -50,6 +50,7 @@ DECLINED: dict[str, Any] = {"outcome": "declined", "cites": False, "document": "
 def test_without_failures_there_is_no_group() -> None:
     found = report(*repeat(ORDINARY))
     assert (found.groups, found.totals.questions, found.totals.failed) == ([], 12, 0)
+    assert report() == EMPTY_REPORT
 
 
 def test_a_group_says_what_it_is_about() -> None:
