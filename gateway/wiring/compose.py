@@ -94,18 +94,19 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def open_services(
-    config: Config, *, searches: bool = True, documents: StartupImport | None = None
+    config: Config, *, searches: bool = True, answers: bool = True, documents: StartupImport | None = None
 ) -> AsyncIterator[tuple[ProcessServices, StateRecovery]]:
     """All services over the configured engine, and the recovery of the state store. No records are consumed yet.
-    Without ``searches`` the tenants' documents are left out. The process is not ready before ``documents`` are
-    imported."""
+    Without ``searches`` the tenants' documents are left out, without ``answers`` what only answers need is not loaded
+    before it is used. The process is not ready before ``documents`` are imported."""
     data_dir = Path(config.data_dir)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, data_dir))
         recovery = StateRecovery(
             engine.state, engine.bus, channels=channels_of(config), clock=utc_now, periods=periods_of(config)
         )
-        library = await stack.enter_async_context(_open_library(config, engine, data_dir)) if searches else None
+        opened = _open_library(config, engine, data_dir, answers=answers)
+        library = await stack.enter_async_context(opened) if searches else None
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now)
         own_number_finders = {name: tenant.protection.own_number_finder for name, tenant in config.tenants.items()}
         sealer = build_file_sealer(config, engine)
@@ -134,13 +135,12 @@ async def open_services(
 
 
 @asynccontextmanager
-async def _open_library(config: Config, engine: Engine, data_dir: Path) -> AsyncIterator[Library]:
+async def _open_library(config: Config, engine: Engine, data_dir: Path, *, answers: bool) -> AsyncIterator[Library]:
     thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
     synonyms = {name: synonyms_of(tenant.knowledge.synonyms) for name, tenant in config.tenants.items()}
-    encoder, _, _ = await asyncio.gather(
-        asyncio.to_thread(open_encoder, config),
-        asyncio.to_thread(load_language_model),
-        asyncio.to_thread(load_date_parser),
+    loads = (load_language_model, load_date_parser) if answers else ()
+    encoder, *_ = await asyncio.gather(
+        asyncio.to_thread(open_encoder, config), *(asyncio.to_thread(load) for load in loads)
     )
     with claim_folder(data_dir / "knowledge") as folder:
         library = Library(
@@ -183,7 +183,7 @@ def _open_channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Ch
 @asynccontextmanager
 async def open_embedded(config: Config) -> AsyncIterator[ProcessServices]:
     """The services over the SQLite file, for commands. Raises DatabaseLocked while an instance runs."""
-    async with open_services(config) as (services, recovery):
+    async with open_services(config, answers=False) as (services, recovery):
         recovery.start()
         try:
             await recovery.available.wait()

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import cast
 
-from agent_worker.actions.parsing.date_languages import load_date_parser
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.text.analysis import synonyms_of
 from agent_worker.knowledge.vectors.encoder import Encoder
@@ -59,11 +58,7 @@ async def open_library(
 ) -> AsyncIterator[tuple[Library, Tenant]]:
     """These documents, searchable, and the tenant's section with intents that are learned. ``scratch``: a folder for
     what is not to stay."""
-    opened, _, _ = await asyncio.gather(
-        asyncio.to_thread(open_encoder, config),
-        asyncio.to_thread(load_language_model),
-        asyncio.to_thread(load_date_parser),
-    )
+    opened, _ = await asyncio.gather(asyncio.to_thread(open_encoder, config), asyncio.to_thread(load_language_model))
     with _open_cache(config, opened) as encoder:
         section = await asyncio.to_thread(_learn_intents, config, tenant, encoder, scratch)
         log, synonyms = DocumentLog(tenant, documents), synonyms_of(section.knowledge.synonyms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,15 @@ def _is_setting(name: str) -> bool:
     return True
 
 
+@cache
+def load_command() -> Any:
+    """The whole of ``parley``, which takes a while to build."""
+    return typer.main.get_command(app)
+
+
 def command_problems(arguments: Sequence[str]) -> list[str]:
     """Whether ``parley <arguments>`` is a command that exists, with options that it has."""
-    command: Any = typer.main.get_command(app)
+    command = load_command()
     context = command.context_class(command, info_name="parley")
     rest = list(arguments)
     while isinstance(command, TyperGroup):
