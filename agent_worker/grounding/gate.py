@@ -81,7 +81,7 @@ class Gate:
     @property
     def citations(self) -> list[Citation]:
         """One for each quote, numbered in the order in which the text refers to them."""
-        return [_citation(number, passage, unit) for number, (passage, unit) in enumerate(self._proofs, 1)]
+        return [passage.cite(number, unit.quote) for number, (passage, unit) in enumerate(self._proofs, 1)]
 
     @property
     def only_refuses(self) -> bool:
@@ -248,18 +248,6 @@ def _proof(body: str, passage: Passage) -> Proof:
 
 def _support(body: str, claimed: Sequence[str], quote: str) -> float:
     return _term_overlap(claimed, set(terms(quote))) if claimed else float(_is_quote(body, quote))
-
-
-def _citation(number: int, passage: Passage, unit: QuoteUnit) -> Citation:
-    return Citation(
-        n=number,
-        document=passage.document,
-        title=passage.title,
-        heading=passage.heading,
-        url=passage.url,
-        version=passage.version,
-        quote=unit.quote,
-    )
 
 
 # Sentences without claims, recognised by closed lists. All others must cite a passage.

@@ -16,7 +16,6 @@ from agent_worker.models.action_calls import passage_from_result
 from agent_worker.models.circuit_breaker import CircuitBreaker
 from agent_worker.voice import Voice
 from schemas.errors import ModelFailed
-from schemas.messages import Citation
 from schemas.ports import ActionResult, AnswerDraft, Passage, Question
 
 Output = TypeVar("Output")
@@ -155,17 +154,6 @@ def _is_outage(error: ModelFailed) -> bool:
 def _results_draft(reports: Sequence[tuple[str, Passage]], name: str) -> AnswerDraft:
     """Each text as it is, with its passage's number."""
     text = "\n".join(f"{said.strip()} [{n}]" for n, (said, _) in enumerate(reports, 1))
-    citations = [
-        Citation(
-            n=n,
-            document=passage.document,
-            title=passage.title,
-            heading=passage.heading,
-            url=passage.url,
-            version=passage.version,
-            quote=passage.text.strip(),
-        )
-        for n, (_, passage) in enumerate(reports, 1)
-    ]
+    citations = [passage.cite(n, passage.text.strip()) for n, (_, passage) in enumerate(reports, 1)]
     reasons = ["an action was called before the model failed"]
     return AnswerDraft(text=text, answered=True, citations=citations, model=name, reasons=reasons)

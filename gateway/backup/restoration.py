@@ -27,6 +27,7 @@ from infra.backup.archive import Entry, read_archive
 from infra.backup.encryption import BackupSecret
 from infra.blobs import StoredBlobs, open_blobs
 from infra.database import database_file
+from infra.database.file import sync_path
 from infra.database.lock import ProcessLock
 from schemas.errors import Conflict
 from schemas.key_ring import KeyRing
@@ -123,8 +124,4 @@ def _replace_files(folder: Path, staging: Path) -> None:
     prepared = [item for item in staging.iterdir() if item.name not in kept]
     for item in sorted(prepared, key=lambda item: item.name == database.name):
         os.replace(item, folder / item.name)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_path(folder)

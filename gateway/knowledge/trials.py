@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from agent_worker.models.local.model import LocalModel
@@ -13,7 +13,6 @@ from gateway.config.actions import ActionSettings
 from gateway.knowledge.editor import DocumentEditor
 from gateway.wiring.consumers import build_worker_settings
 from gateway.wiring.process_services import ProcessServices
-from schemas.conversation import Document
 from schemas.messages import Assurance, Citation
 from schemas.ports import AnswerDraft, DocumentDraft, Question, SearchResult, TrialSearch
 
@@ -60,17 +59,7 @@ class DocumentTrials:
     async def ask(self, tenant: str, draft: DocumentDraft, question: str, assurance: Assurance) -> Trial:
         """Answer a question as things are, and as if ``draft`` were published. Takes about as long as copying the
         tenant's index."""
-        document = Document(
-            id=draft.id,
-            title=draft.title,
-            body=draft.body,
-            url=draft.url,
-            language=draft.language,
-            visibility=draft.visibility,
-            expires_at=draft.expires_at,
-            version=0,
-            updated_at=self._services.clock(),
-        )
+        document = replace(draft, proposal=None).build_document(0, self._services.clock())
         before = await self._answer(tenant, question, partial(self._search, tenant, assurance))
         async with self._editor.knowledge.open_trial(tenant, document, assurance) as search:
             return Trial(before, await self._answer(tenant, question, search))

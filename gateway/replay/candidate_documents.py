@@ -29,18 +29,7 @@ class CandidateDocuments:
 
     async def put(self, draft: DocumentDraft) -> None:
         self._version += 1
-        self.documents[draft.id] = Document(
-            id=draft.id,
-            title=draft.title,
-            body=draft.body,
-            url=draft.url,
-            language=draft.language,
-            visibility=draft.visibility,
-            expires_at=draft.expires_at,
-            source=draft.source,
-            version=self._version,
-            updated_at=datetime.now(UTC),
-        )
+        self.documents[draft.id] = draft.build_document(self._version, datetime.now(UTC))
 
     async def remove(self, document: str) -> None:
         self.documents.pop(document, None)

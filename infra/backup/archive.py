@@ -15,6 +15,7 @@ from typing import IO, TypeVar
 from pydantic import BaseModel
 
 from infra.backup.encryption import BackupHeader, BackupSecret, EncryptedWriter, Kind, open_backup
+from infra.database.file import sync_path
 from schemas.errors import SetupError
 
 M = TypeVar("M", bound=BaseModel)
@@ -68,7 +69,7 @@ def create_archive(
             sink.flush()
             os.fsync(sink.fileno())
         draft.replace(target)
-        _sync_folder(target.parent)
+        sync_path(target.parent)
     except OSError as error:
         fix = "check the free space and the permissions there"
         raise SetupError(f"the backup was not made: {error}", fix=fix) from error
@@ -122,11 +123,3 @@ def is_safe(name: str) -> bool:
 
 def _refuse(path: Path) -> SetupError:
     return SetupError(f"{path} holds what no backup contains", fix="use another backup")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

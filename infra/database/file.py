@@ -103,7 +103,7 @@ def create_folder(path: Path) -> None:
     try:
         if not path.parent.exists():
             path.parent.mkdir(parents=True, mode=0o700)
-            _sync_folder(path.parent.parent)
+            sync_path(path.parent.parent)
     except OSError as error:
         raise unusable_file(path, error) from error
 
@@ -135,8 +135,9 @@ def _prepare(path: Path) -> None:
         connection.close()
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_path(path: Path) -> None:
+    """Flush a file or folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.conversation import Document
-from schemas.messages import Assurance
+from schemas.messages import Assurance, Citation
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,18 @@ class Passage:
     url: str
     text: str
     score: float
+
+    def cite(self, number: int, quote: str) -> Citation:
+        """The citation of a part of this passage."""
+        return Citation(
+            n=number,
+            document=self.document,
+            title=self.title,
+            heading=self.heading,
+            url=self.url,
+            version=self.version,
+            quote=quote,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
-from schemas.conversation import DocumentProposal, Visibility
+from schemas.conversation import Document, DocumentProposal, Visibility
 from schemas.errors import ParleyError
 
 SOURCES = "parley.sources"
@@ -31,6 +31,22 @@ class DocumentDraft:
     source: str = ""
     changed_by: str = ""
     proposal: DocumentProposal | None = None
+
+    def build_document(self, version: int, now: datetime) -> Document:
+        return Document(
+            id=self.id,
+            title=self.title,
+            body=self.body,
+            url=self.url,
+            language=self.language,
+            visibility=self.visibility,
+            expires_at=self.expires_at,
+            source=self.source,
+            version=version,
+            updated_at=now,
+            changed_by=self.changed_by,
+            proposal=self.proposal,
+        )
 
 
 @dataclass(frozen=True, slots=True)

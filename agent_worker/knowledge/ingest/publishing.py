@@ -34,20 +34,7 @@ async def publish(
     """Returns ``(version, passages)``. Durable when it returns, searchable shortly after. ``previous``: the document
     that it replaces, which joins its history. Raises DocumentTooLarge and Unprocessable."""
     check_body(draft.id, draft.body)
-    document = Document(
-        id=draft.id,
-        title=draft.title,
-        body=draft.body,
-        url=draft.url,
-        language=draft.language,
-        visibility=draft.visibility,
-        expires_at=draft.expires_at,
-        source=draft.source,
-        version=0,  # readers set it to the record's position in the log
-        updated_at=now,
-        changed_by=draft.changed_by,
-        proposal=draft.proposal,
-    )
+    document = draft.build_document(0, now)  # readers set the version to the record's position in the log
     if previous is not None:
         history = await asyncio.to_thread(extend_history, previous, document)
         document = document.model_copy(update={"history": history})

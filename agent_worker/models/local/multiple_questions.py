@@ -295,12 +295,4 @@ def _citation(group: Sequence[Quote], number: int) -> Citation:
     passage, first, last = group[0].passage, group[0].unit.quote, group[-1].unit.quote
     start = passage.text.find(first)
     end = passage.text.find(last, start + len(first)) + len(last) if len(group) > 1 else start + len(first)
-    return Citation(
-        n=number,
-        document=passage.document,
-        title=passage.title,
-        heading=passage.heading,
-        url=passage.url,
-        version=passage.version,
-        quote=passage.text[start:end],
-    )
+    return passage.cite(number, passage.text[start:end])

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from connectors.channel_services import ChannelServices
 from connectors.streams.history_retries import retry_when_limited
@@ -25,10 +23,11 @@ from connectors.whatsapp.settings import TwilioAccount
 from connectors.whatsapp.twilio import addresses as twilio_addresses
 from connectors.whatsapp.twilio import inbound
 from connectors.whatsapp.twilio.connection import API_BASE, TwilioConnection
-from connectors.whatsapp.twilio.errors import parse_number, require_external_id
-from schemas.errors import InvalidRequest, SendUnknown
+from connectors.whatsapp.twilio.errors import parse_number
+from connectors.whatsapp.twilio.history import MessageRecord, Page, parse_reply
+from schemas.errors import InvalidRequest
 from schemas.messages import Author
-from schemas.ports import Account, BackfillContext, ChannelEvent, VendorResponse
+from schemas.ports import Account, BackfillContext, ChannelEvent
 from schemas.topics import MESSAGE_RECEIVED
 
 log = structlog.get_logger("parley.whatsapp")
@@ -37,44 +36,6 @@ PAGE_SIZE, MAX_PAGES = 100, 50
 PERSON = Author(kind="person")
 UNDELIVERED = frozenset({"canceled", "failed", "undelivered"})
 """Statuses of messages that the contact never received."""
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class MessageRecord(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    sid: str
-    sender: str = Field(default="", alias="from")
-    recipient: str = Field(default="", alias="to")
-    body: str | None = None
-    direction: str = ""
-    status: str = ""
-    num_media: str | None = "0"
-    date_created: str = ""
-
-    @property
-    def is_inbound(self) -> bool:
-        return self.direction == "inbound"
-
-    @property
-    def contact(self) -> str:
-        return self.sender if self.is_inbound else self.recipient
-
-    @property
-    def made_at(self) -> datetime | None:
-        """None where it cannot be read."""
-        try:
-            made = parsedate_to_datetime(self.date_created)
-        except ValueError:
-            return None
-        return made if made.tzinfo else made.replace(tzinfo=UTC)
-
-
-class Page(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    messages: list[MessageRecord]
-    next_page_uri: str | None = None
 
 
 class Media(BaseModel):
@@ -142,12 +103,12 @@ async def _read_pages(
 ) -> list[MessageRecord]:
     """Return the messages, oldest first."""
     query = {**filters, "DateSent>": f"{since:%Y-%m-%dT%H:%M:%SZ}", "PageSize": str(PAGE_SIZE)}
-    page = _parse_reply(await retry_when_limited(partial(connection.read_page, "", query)), Page)
+    page = parse_reply(await retry_when_limited(partial(connection.read_page, "", query)), Page)
     records = list(page.messages)
     for _ in range(MAX_PAGES):
         if not page.next_page_uri:
             break
-        page = _parse_reply(await retry_when_limited(partial(connection.read_page, page.next_page_uri, None)), Page)
+        page = parse_reply(await retry_when_limited(partial(connection.read_page, page.next_page_uri, None)), Page)
         records += page.messages
     return [each for each in reversed(records) if each.direction == direction]
 
@@ -182,19 +143,10 @@ async def _parse(
 
 async def _read_media(connection: TwilioConnection, listed: MessageRecord) -> list[tuple[str, str]]:
     uri = f"/2010-04-01/Accounts/{connection.account_sid}/Messages/{listed.sid}/Media"
-    found = _parse_reply(
+    found = parse_reply(
         await retry_when_limited(partial(connection.read_page, f"{uri}.json", None)), MediaList
     ).media_list
     pairs = [("NumMedia", str(len(found)))]
     for place, each in enumerate(found):
         pairs += [(f"MediaUrl{place}", f"{API_BASE}{uri}/{each.sid}"), (f"MediaContentType{place}", each.content_type)]
     return pairs
-
-
-def _parse_reply(reply: VendorResponse, model: type[Model]) -> Model:
-    if reply.status != 200:
-        require_external_id(reply)  # raises
-    try:
-        return model.model_validate(reply.body)
-    except ValidationError as error:
-        raise SendUnknown("the list cannot be read") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.bus.sqlite import tables as log_tables
 from infra.database import database_file
-from infra.database.file import connect, create
+from infra.database.file import connect, create, sync_path
 from infra.database.lock import ProcessLock
 from infra.database.migration import migrate, newest, tables, version_of
 from infra.database.repair import RepairResult, copy_rows
@@ -50,9 +50,9 @@ def _write_copy(source: Path, target: Path) -> list[RepairResult]:
         results = _copy_readable(source, partial / source.name)
         _copy_others(source.parent, partial)
         for path in (*partial.rglob("*"), partial):
-            _sync(path)
+            sync_path(path)
         partial.rename(target)
-        _sync(target.parent)
+        sync_path(target.parent)
     except (OSError, sqlite3.Error) as error:
         fix = "check the free space and the permissions there"
         raise SetupError(f"the copy was not made: {error}", fix=fix) from error
@@ -69,14 +69,6 @@ def _copy_others(data_dir: Path, partial: Path) -> None:
             shutil.copytree(item, partial / item.name, ignore=shutil.ignore_patterns(".*"))
         else:
             shutil.copy2(item, partial / item.name)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _copy_readable(source: Path, copy: Path) -> list[RepairResult]:
