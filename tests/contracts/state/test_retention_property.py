@@ -31,6 +31,7 @@ from tests.contracts.state.samples import (
     record,
     reply,
 )
+from tests.harness.sizes import size
 
 AGES = st.sampled_from([0.5, 7, 9.5, 11, 29, 31, 45, 300])
 
@@ -190,8 +191,8 @@ def test_retention_removes_what_has_expired_and_nothing_else(open_state: OpenSta
                 lines = range(len(shape.ages))
                 assert (conversation in files) == any(not shape.keeps_line(number) for number in lines)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    @given(st.lists(sample_conversations(), min_size=1, max_size=6))
+    @settings(max_examples=size(12, full=40), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @given(st.lists(sample_conversations(), min_size=size(8, full=1), max_size=size(12, full=6)))
     def run(shape_list: list[SampleConversation]) -> None:
         asyncio.run(check(shape_list))
 
@@ -216,7 +217,7 @@ def test_a_shorter_retention_never_reaches_what_must_be_remembered(open_state: O
                 begun = await begin_turn(state, conversation, "e")
                 assert (begun.handled == {"e"}) == (age < 8)
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=size(8, full=20), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     @given(st.lists(st.sampled_from([0.1, 1, 7.9, 8.1, 9.0, 30]), min_size=1, max_size=8))
     def run(ages: list[float]) -> None:
         asyncio.run(check(ages))
