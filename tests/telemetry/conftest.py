@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,19 @@ async def collector() -> AsyncIterator[Collector]:
         yield collector
 
 
-@pytest.fixture(params=ENGINES)
-async def start(
-    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
+@asynccontextmanager
+async def open_starter(
+    request: pytest.FixtureRequest, fork_server: ForkServer, folder: Path, prefix: str
 ) -> AsyncIterator[Start]:
-    """``await start(**configuration)`` gives a running installation of this test alone, seen from outside."""
+    """What ``start`` gives; the installation is stopped at the end."""
     async with AsyncExitStack() as stack:
 
         async def started(*flags: str, **changes: Any) -> ContractClient:
             servers = {}
             if request.param == "scaled":
                 kafka, redis = request.getfixturevalue("kafka_bootstrap"), request.getfixturevalue("redis_url")
-                servers = {"kafka": kafka, "redis": redis, "prefix": topic_prefix}
-            made = Installation.make(fork_server, tmp_path, **servers, **changes)
+                servers = {"kafka": kafka, "redis": redis, "prefix": prefix}
+            made = Installation.make(fork_server, folder, **servers, **changes)
             await made.prepare()
             stack.push_async_callback(made.stop)
             await made.start(flags=flags)
@@ -47,3 +47,12 @@ async def start(
             return ContractClient(made, await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)))
 
         yield started
+
+
+@pytest.fixture(params=ENGINES)
+async def start(
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
+) -> AsyncIterator[Start]:
+    """``await start(**configuration)`` gives a running installation of this test alone, seen from outside."""
+    async with open_starter(request, fork_server, tmp_path, topic_prefix) as starter:
+        yield starter

@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 import time
+import uuid
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from infra.deploy.local_redis import LocalRedis
 from schemas import topics
 from schemas.envelope import Envelope
 from tests.harness.contract_client import ContractClient, Visitor, wait_for
-from tests.harness.installation import QUESTIONS, Installation
-from tests.telemetry.conftest import Start
+from tests.harness.installation import QUESTIONS, UNLIMITED, Installation
+from tests.harness.processes import ForkServer
+from tests.telemetry.conftest import ENGINES, Start, open_starter
 from tests.telemetry.metrics_page import Page, scrape
 
-PATIENT = {"plantstore": {"name": "Plants", "fold": {"web": 6.0}, "channels": {"web": {"main": {}}}}}
 STAGES = {"fold", "wait", "load", "retrieve", "route", "answer", "commit", "publish", "total"}
 
 
-async def test_one_conversation_moves_every_counter_it_should(start: Start) -> None:
-    shop = await start()
+def configure_tenants() -> dict[str, Any]:
+    """The shop, a tenant that waits for more, and one that may hear one message a minute."""
+    few = {"web": {"main": {"messages_per_minute": 1}}}
+    shop = {"channels": {"web": {"main": {"messages_per_minute": 100_000}}}, "knowledge": {"paths": ["knowledge"]}}
+    return {
+        "plantstore": {"name": "Plants", "fold": {"web": 0.05}, "limits": UNLIMITED, **shop},
+        "patient": {"name": "Patient", "fold": {"web": 4.0}, "channels": {"web": {"main": {}}}},
+        "few": {"name": "Few", "fold": {"web": 0.0}, "channels": few},
+    }
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+async def shop(
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ContractClient]:
+    """One installation of each engine for all tests here: they look at how much its counters move."""
+    folder, prefix = tmp_path_factory.mktemp("metrics"), f"t-{uuid.uuid4().hex[:8]}."
+    async with open_starter(request, fork_server, folder, prefix) as start:
+        yield await start(tenants=configure_tenants())
+
+
+async def test_one_conversation_moves_every_counter_it_should(shop: ContractClient) -> None:
+    """The first of the installation, so that every counter begins at 0."""
     before = [await scrape(shop, role) for role in ("edge", "worker", "connectors")]
     visitor = await shop.visitor()
     await visitor.ask(QUESTIONS[0])
@@ -51,8 +77,7 @@ async def test_one_conversation_moves_every_counter_it_should(start: Start) -> N
             assert page.value(name) == 0, name
 
 
-async def test_conversations_are_counted_by_owner(start: Start) -> None:
-    shop = await start()
+async def test_conversations_are_counted_by_owner(shop: ContractClient) -> None:
     visitor = await shop.visitor()
     await visitor.ask(QUESTIONS[0])
 
@@ -60,6 +85,7 @@ async def test_conversations_are_counted_by_owner(start: Start) -> None:
         return (await scrape(shop, "edge")).value("parley_conversations", owner=owner) >= 1
 
     await wait_for(lambda: owned("agent"))
+    assert (await scrape(shop, "edge")).value("parley_conversations", owner="person") == 0
     body = {"to": "person", "epoch": 0}
     assert (await shop.admin("POST", f"conversations/{visitor.conversation}/owner", json=body)).status == 200
     await wait_for(lambda: owned("person"))
@@ -70,10 +96,9 @@ async def waiting(visitor: Visitor) -> tuple[Page, float]:
     return page, page.value("parley_oldest_waiting_seconds", channel="web")
 
 
-async def test_a_message_that_waits_shows_its_age_its_lag_and_its_load(start: Start) -> None:
-    """The fold waits six seconds: meanwhile the record is the oldest, and uncommitted; afterwards nothing is."""
-    shop = await start(tenants=PATIENT)
-    visitor = await shop.visitor()
+async def test_a_message_that_waits_shows_its_age_its_lag_and_its_load(shop: ContractClient) -> None:
+    """The fold waits four seconds: meanwhile the record is the oldest, and uncommitted; afterwards nothing is."""
+    visitor = await shop.visitor("patient")
     said = time.monotonic()
     await visitor.say(QUESTIONS[0])
 
@@ -118,10 +143,9 @@ async def test_when_no_worker_runs_the_edge_tells_what_waits(start: Start) -> No
     await wait_for(moves)
 
 
-async def test_refused_requests_are_counted_by_status(start: Start) -> None:
-    few = {"web": {"main": {"messages_per_minute": 1}}}
-    shop = await start(tenants={"plantstore": {"name": "Plants", "fold": {"web": 0.0}, "channels": few}})
-    visitor = await shop.visitor()
+async def test_refused_requests_are_counted_by_status(shop: ContractClient) -> None:
+    before = (await scrape(shop, "edge")).value("parley_refused_total", status="429")
+    visitor = await shop.visitor("few")
     await visitor.say(QUESTIONS[0])
     assert (await visitor.post(client_msg_id="more", text="again")).code == "rate_limited"
     async with visitor.tab() as tab:
@@ -129,14 +153,29 @@ async def test_refused_requests_are_counted_by_status(start: Start) -> None:
         await tab.frame("error")
 
     async def both() -> float | None:
-        refused = (await scrape(shop, "edge")).value("parley_refused_total", status="429")
+        refused = (await scrape(shop, "edge")).value("parley_refused_total", status="429") - before
         return refused if refused >= 2 else None
 
     assert await wait_for(both) == 2
 
 
-async def test_a_record_that_cannot_be_used_is_counted_by_its_code(start: Start) -> None:
-    shop = await start()
+async def test_every_process_tells_that_its_parts_are_ready(shop: ContractClient) -> None:
+    for role in ("edge", "worker", "connectors"):
+        name = role if shop.installation.scaled else "dev"
+        page = await wait_for(lambda role=role, name=name: ready_page(shop, role, name))  # type: ignore[misc]
+        searches = set() if role == "connectors" and shop.installation.scaled else {"knowledge"}
+        assert page.labels("parley_ready", "part") == {"bus", "state"} | searches
+
+
+async def ready_page(shop: ContractClient, role: str, name: str) -> Page | None:
+    page = await scrape(shop, role)
+    parts = [value for (known, labels), value in page.samples.items() if known == "parley_ready"]
+    assert page.labels("parley_ready", "role") <= {name}
+    return page if parts and all(parts) else None
+
+
+async def test_a_record_that_cannot_be_used_is_counted_by_its_code(shop: ContractClient) -> None:
+    """The last of the installation: embedded, it is started again meanwhile."""
     visitor = await shop.visitor()
     await visitor.ask(QUESTIONS[0])
     poison = Envelope(
@@ -157,37 +196,15 @@ async def test_a_record_that_cannot_be_used_is_counted_by_its_code(start: Start)
     await wait_for(counted)
 
 
-async def test_every_process_tells_that_its_parts_are_ready(start: Start) -> None:
-    shop = await start()
-    for role in ("edge", "worker", "connectors"):
-        name = role if shop.installation.scaled else "dev"
-        page = await wait_for(lambda role=role, name=name: ready_page(shop, role, name))  # type: ignore[misc]
-        searches = set() if role == "connectors" and shop.installation.scaled else {"knowledge"}
-        assert page.labels("parley_ready", "part") == {"bus", "state"} | searches
-
-
-async def ready_page(shop: ContractClient, role: str, name: str) -> Page | None:
-    page = await scrape(shop, role)
-    parts = [value for (known, labels), value in page.samples.items() if known == "parley_ready"]
-    assert page.labels("parley_ready", "role") <= {name}
-    return page if parts and all(parts) else None
-
-
 @pytest.mark.scaled
 async def test_a_store_that_is_away_shows_as_not_ready(
-    fork_server: object, tmp_path: object, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
+    fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
 ) -> None:
     made = Installation.make(
-        fork_server,  # type: ignore[arg-type]
-        tmp_path,  # type: ignore[arg-type]
-        kafka=kafka_bootstrap,
-        redis=stoppable_redis.url,
-        prefix=topic_prefix,
+        fork_server, tmp_path, kafka=kafka_bootstrap, redis=stoppable_redis.url, prefix=topic_prefix
     )
     await made.prepare()
     await made.start("edge")
-    import aiohttp
-
     async with aiohttp.ClientSession() as http:
         shop = ContractClient(made, http)
 
