@@ -31,12 +31,16 @@ ONE_INSTALLATION = {
     f"tests/faults/test_{name}.py" for name in ("broker_outage", "elasticity", "overload", "redis_outage", "zombies")
 }
 """They share an installation with servers of its own (tests/faults/conftest.py), so one process runs them all."""
+ONE_SITE = {"tests/site/test_references.py", "tests/site/test_site.py"}
+"""They look at the built documentation, so one process builds it."""
 
 
 class FileScheduler(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "one installation" if file in ONE_INSTALLATION else file
+        if file in ONE_INSTALLATION:
+            return "one installation"
+        return "one site" if file in ONE_SITE else file
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         others = [self.assigned_work[other] for other in self.nodes if other is not node]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import ROOT
-from tests.site.reader import Reader
+from tests.site.reader import CHAT, Reader
 
 
 @dataclass
@@ -59,6 +59,22 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     somebody = Reader(tmp_path)
     yield somebody
     somebody.stop()
+
+
+@pytest.fixture
+def project(reader: Reader) -> Reader:
+    """A reader in the folder of the shop that `parley init` begins."""
+    reader.variables["PARLEY_ENCODER"] = "light"
+    reader.run("parley init shop")
+    reader.folder = reader.home / "shop"
+    return reader
+
+
+@pytest.fixture
+def shop(project: Reader) -> Reader:
+    """A reader in the folder of their shop, which runs."""
+    project.serve("parley dev", project.ports[CHAT], "/readyz")
+    return project
 
 
 @pytest.fixture(scope="session")

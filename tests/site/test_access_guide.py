@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.site.blocks import list_blocks
-from tests.site.reader import CHAT, Reader
+from tests.site.reader import Reader
 from tests.site.test_project_pages import as_one_script, assert_like
 
 PAGE = "docs/how-to/access.md"
@@ -15,13 +15,9 @@ FOLLOWED = {PAGE: {"sh", "json"}}
 
 
 @pytest.mark.slow
-def test_a_program_uses_a_token_until_it_is_revoked(reader: Reader) -> None:
-    reader.variables["PARLEY_ENCODER"] = "light"
-    reader.run("parley init shop")
-    reader.folder = reader.home / "shop"
-    reader.serve("parley dev", reader.ports[CHAT], "/readyz")
+def test_a_program_uses_a_token_until_it_is_revoked(shop: Reader) -> None:
     blocks = [block for block in list_blocks(PAGE) if block.kind in FOLLOWED[PAGE]]
-    printed = [json.loads(line) for line in reader.run_script(as_one_script(blocks)).splitlines() if line[:1] == "{"]
+    printed = [json.loads(line) for line in shop.run_script(as_one_script(blocks)).splitlines() if line[:1] == "{"]
     shown = [json.loads(block.text) for block in blocks if block.kind == "json"]
     assert len(printed) == len(shown) == 4
     for expected, answer in zip(shown, printed, strict=True):

@@ -5,22 +5,18 @@ from __future__ import annotations
 import pytest
 
 from tests.site.blocks import list_blocks
-from tests.site.reader import CHAT, Reader
+from tests.site.reader import Reader
 
 PAGE = "docs/how-to/backup.md"
 FOLLOWED = {PAGE: {"sh", "text"}}
 
 
 @pytest.mark.slow
-def test_an_installation_is_saved_and_restored_without_whom_was_erased(reader: Reader) -> None:
-    reader.variables["PARLEY_ENCODER"] = "light"
-    reader.run("parley init shop")
-    reader.folder = reader.home / "shop"
-    reader.serve("parley dev", reader.ports[CHAT], "/readyz")
+def test_an_installation_is_saved_and_restored_without_whom_was_erased(shop: Reader) -> None:
     blocks = list_blocks(PAGE)
-    printed = reader.run_script("\n".join(block.text for block in blocks if block.kind == "sh"))
+    printed = shop.run_script("\n".join(block.text for block in blocks if block.kind == "sh"))
     for block in blocks:
         if block.kind == "text":
             assert block.text.strip() in printed.splitlines()
-    assert (reader.folder / "restored" / "parley.db").is_file()
-    assert "PARLEYB1" in (reader.folder / "vault" / "keys").read_bytes()[:8].decode()
+    assert (shop.folder / "restored" / "parley.db").is_file()
+    assert "PARLEYB1" in (shop.folder / "vault" / "keys").read_bytes()[:8].decode()

@@ -113,22 +113,19 @@ def split_commands(page: str, port: str) -> tuple[list[str], list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("names", [["slack", "discord", "whatsapp", "instagram"], ["whatsapp-twilio"]], ids="+".join)
-def test_a_reader_of_the_guides_gets_an_answer_on_each_channel(names: list[str], reader: Reader) -> None:
-    reader.variables["PARLEY_ENCODER"] = "light"
-    reader.run("parley init shop")
-    reader.folder = reader.home / "shop"
+def test_a_reader_of_the_guides_gets_an_answer_on_each_channel(names: list[str], project: Reader) -> None:
     with ExitStack() as stack:
         simulators: list[Simulator] = []
         for name in names:
-            command, curl = split_commands(PAGES[name], reader.ports[CHAT])
+            command, curl = split_commands(PAGES[name], project.ports[CHAT])
             simulator = stack.enter_context(simulating(command))
             (account,) = next(iter(simulator.channels.values())).values()
             for script in curl:
-                follow_curl(reader, script, account)
+                follow_curl(project, script, account)
             public = command[command.index("--public") + 1] if "--public" in command else ""
-            configure(reader.folder, simulator.channels, public)
+            configure(project.folder, simulator.channels, public)
             simulators.append(simulator)
-        reader.serve("parley dev", reader.ports[CHAT], "/readyz")
+        project.serve("parley dev", project.ports[CHAT], "/readyz")
         for name, simulator in zip(names, simulators, strict=True):
             if name == "discord":
                 simulator.read_until("the bot is online")

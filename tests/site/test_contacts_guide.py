@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tests.site.blocks import list_blocks
-from tests.site.reader import CHAT, Reader
+from tests.site.reader import Reader
 from tests.site.test_project_pages import assert_like
 
 PAGE = "docs/how-to/contacts.md"
@@ -16,23 +16,19 @@ FOLLOWED = {PAGE: {"sh", "json", "text"}}
 
 
 @pytest.mark.slow
-def test_somebody_who_wrote_is_found_exported_and_erased(reader: Reader) -> None:
-    reader.variables["PARLEY_ENCODER"] = "light"
-    reader.run("parley init shop")
-    reader.folder = reader.home / "shop"
-    reader.serve("parley dev", reader.ports[CHAT], "/readyz")
+def test_somebody_who_wrote_is_found_exported_and_erased(shop: Reader) -> None:
     blocks = list_blocks(PAGE)
     script = "\necho\n".join(block.text for block in blocks if block.kind == "sh")
-    printed = reader.run_script(script)
+    printed = shop.run_script(script)
     (listed,) = [json.loads(line) for line in printed.splitlines() if line.startswith('{"items"')]
     (shown,) = [block.text for block in blocks if block.kind == "json"]
     assert_like(json.loads(shown), listed)
     (end,) = [block.text.strip() for block in blocks if block.kind == "text"]
     assert end in printed.splitlines()
-    lines = [json.loads(line) for line in (reader.folder / "contact.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (shop.folder / "contact.jsonl").read_text().splitlines()]
     assert lines[0]["data"]["id"] == listed["items"][0]["id"]
     asked = [line["source"] for line in lines if line["data"].get("text") == "How much is shipping?"]
     assert "state" in asked
     assert any(source.startswith("parley.inbound.web/") for source in asked)
     assert any(line.split()[:1] == ["messages"] for line in printed.splitlines())
-    assert reader.run("parley contact find --json").strip() == "[]"
+    assert shop.run("parley contact find --json").strip() == "[]"

@@ -37,33 +37,30 @@ def without_times(text: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_suite_notices_a_changed_price_and_takes_cases_from_the_log(reader: Reader) -> None:
+def test_a_suite_notices_a_changed_price_and_takes_cases_from_the_log(project: Reader) -> None:
     run, add, compare, ci = (block for block in BLOCKS if block.kind == "sh")
     run_output, compare_output = (block.text for block in BLOCKS if block.kind == "text")
-    reader.variables["PARLEY_ENCODER"] = "light"
-    reader.run("parley init shop")
-    reader.folder = reader.home / "shop"
-    (reader.folder / "evals.yaml").write_text(SUITE)
-    assert "2 of 2 cases passed" in see(reader, run)
-    document = reader.folder / "knowledge" / "delivery.md"
+    (project.folder / "evals.yaml").write_text(SUITE)
+    assert "2 of 2 cases passed" in see(project, run)
+    document = project.folder / "knowledge" / "delivery.md"
     right = document.read_text()
     document.write_text(right.replace("€4.90", "€5.90"))
-    assert without_times(see(reader, run, status=1)) == without_times(run_output)
+    assert without_times(see(project, run, status=1)) == without_times(run_output)
 
     document.write_text(right)
-    shutil.copytree(reader.folder / "knowledge", reader.folder / "new-documents")
-    (reader.folder / "new-documents" / "delivery.md").write_text(right.replace("€4.90", "€5.90"))
-    (reader.folder / "candidate.yaml").write_text("knowledge: new-documents\n")
-    shown = see(reader, compare).splitlines()
+    shutil.copytree(project.folder / "knowledge", project.folder / "new-documents")
+    (project.folder / "new-documents" / "delivery.md").write_text(right.replace("€4.90", "€5.90"))
+    (project.folder / "candidate.yaml").write_text("knowledge: new-documents\n")
+    shown = see(project, compare).splitlines()
     assert [line for line in compare_output.splitlines() if line != "…" and line not in shown] == []
 
-    reader.serve("parley dev", reader.ports[CHAT], "/readyz")
-    assert "€4.90" in reader.run('parley chat -m "How much is shipping?"')
-    turn = json.loads(reader.run("parley turns export --raw").splitlines()[0])
+    project.serve("parley dev", project.ports[CHAT], "/readyz")
+    assert "€4.90" in project.run('parley chat -m "How much is shipping?"')
+    turn = json.loads(project.run("parley turns export --raw").splitlines()[0])
     conversation = turn.get("conversation") or turn["conversation_id"]
-    assert "added" in see(reader, Block("sh", "", re.sub(r"(?<=--conversation )\S+", conversation, add.text)))
-    assert "3 of 3 cases passed" in see(reader, ci)
-    assert json.loads((reader.folder / "results.json").read_text())["suite"] == "evals.yaml"
+    assert "added" in see(project, Block("sh", "", re.sub(r"(?<=--conversation )\S+", conversation, add.text)))
+    assert "3 of 3 cases passed" in see(project, ci)
+    assert json.loads((project.folder / "results.json").read_text())["suite"] == "evals.yaml"
 
 
 async def test_the_suites_of_the_page_and_of_the_example_pass(tmp_path: Path) -> None:

@@ -15,21 +15,18 @@ FOLLOWED = {PAGE: {"sh", "xml"}}
 
 
 @pytest.mark.slow
-def test_a_reader_of_the_guide_gets_an_answer_from_the_feed(reader: Reader) -> None:
+def test_a_reader_of_the_guide_gets_an_answer_from_the_feed(project: Reader) -> None:
     check, server = [block for block in list_blocks(PAGE) if block.kind == "sh"]
     (feed,) = [block for block in list_blocks(PAGE) if block.kind == "xml"]
     _, source = [block for block in list_blocks(PAGE) if block.kind == "yaml"]
-    reader.variables["PARLEY_ENCODER"] = "light"
-    reader.run("parley init shop")
-    reader.folder = reader.home / "shop"
-    reader.does(feed)
-    reader.does(server)
-    file = reader.folder / "parley.yaml"
+    project.does(feed)
+    project.does(server)
+    file = project.folder / "parley.yaml"
     configuration = yaml.safe_load(file.read_text())
-    added = yaml.safe_load(source.text.replace(SITE, reader.ports[SITE]))
+    added = yaml.safe_load(source.text.replace(SITE, project.ports[SITE]))
     configuration["tenants"]["shop"]["knowledge"] |= added["knowledge"]
     file.write_text(yaml.safe_dump(configuration))
-    shown = reader.run_script(check.text)
+    shown = project.run_script(check.text)
     assert "4 added" in shown, "with the three documents of the shop"
     assert "We are closed from 24 December to 6 January." in shown
 

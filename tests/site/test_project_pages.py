@@ -19,16 +19,6 @@ FOLLOWED = {HTTP: {"sh", "json"}, INDEX: {"sh"}, UPGRADE: {"sh"}, FRONT: {"sh"}}
 PLANT_STORE = "examples/plantstore/parley.yaml"
 
 
-@pytest.fixture
-def shop(reader: Reader) -> Reader:
-    """A reader in the folder of their shop, which runs."""
-    reader.variables["PARLEY_ENCODER"] = "light"
-    reader.run("parley init shop")
-    reader.folder = reader.home / "shop"
-    reader.serve("parley dev", reader.ports[CHAT], "/readyz")
-    return reader
-
-
 def assert_like(shown: Any, printed: Any, where: str = "") -> None:
     """``…`` stands for any text."""
     if isinstance(shown, dict) and isinstance(printed, dict):

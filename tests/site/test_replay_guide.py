@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.site.blocks import Block, list_blocks
-from tests.site.reader import CHAT, Reader
+from tests.site.reader import Reader
 
 PAGE = "docs/how-to/replay.md"
 FOLLOWED = {PAGE: {"sh", "text", "yaml"}}
@@ -19,21 +19,17 @@ def see(reader: Reader, block: Block) -> str:
 
 
 @pytest.mark.slow
-def test_a_past_answer_is_replayed_today_and_with_new_documents(reader: Reader) -> None:
-    reader.variables["PARLEY_ENCODER"] = "light"
-    reader.run("parley init shop")
-    reader.folder = reader.home / "shop"
-    reader.serve("parley dev", reader.ports[CHAT], "/readyz")
-    assert "€4.90" in reader.run('parley chat -m "How much is shipping?"')
+def test_a_past_answer_is_replayed_today_and_with_new_documents(shop: Reader) -> None:
+    assert "€4.90" in shop.run('parley chat -m "How much is shipping?"')
     replay, output, candidate, replay_candidate = list_blocks(PAGE)
     shown = output.text.strip()
-    assert see(reader, replay).splitlines()[-1] == re.sub(r"[1-9]\d*", "1", shown)
-    (reader.folder / "candidate.yaml").write_text(candidate.text)
-    knowledge = reader.folder / "new-documents"
+    assert see(shop, replay).splitlines()[-1] == re.sub(r"[1-9]\d*", "1", shown)
+    (shop.folder / "candidate.yaml").write_text(candidate.text)
+    knowledge = shop.folder / "new-documents"
     knowledge.mkdir()
-    delivery = (reader.folder / "knowledge" / "delivery.md").read_text()
+    delivery = (shop.folder / "knowledge" / "delivery.md").read_text()
     (knowledge / "delivery.md").write_text(delivery.replace("€4.90", "€5.90"))
-    assert see(reader, replay_candidate).splitlines()[-1] == "1 turns: 0 the same, 1 changed, 0 diverged"
-    page = (reader.folder / "replay.html").read_text()
+    assert see(shop, replay_candidate).splitlines()[-1] == "1 turns: 0 the same, 1 changed, 0 diverged"
+    page = (shop.folder / "replay.html").read_text()
     assert "€4.90" in re.sub(r"</?(mark|del|ins)>", "", page)
     assert "€5.90" in re.sub(r"</?(mark|del|ins)>", "", page)

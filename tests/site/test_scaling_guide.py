@@ -58,39 +58,36 @@ def load_secrets(reader: Reader, script: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.scaled
-def test_a_reader_gets_an_answer_from_roles_that_are_processes_of_their_own(reader: Reader) -> None:
-    reader.variables["PARLEY_ENCODER"] = "light"
-    reader.run("parley init shop")
-    reader.folder = reader.home / "shop"
+def test_a_reader_gets_an_answer_from_roles_that_are_processes_of_their_own(project: Reader) -> None:
     servers, *scripts = list_sources(PAGE, "sh")
     process, addresses = start_servers(servers)
     try:
-        change_configuration(reader, addresses)
+        change_configuration(project, addresses)
         roles = [script for script in scripts if ROLE.fullmatch(script)]
         secrets, load, create, *rest = [script for script in scripts if script not in roles]
         assert len(roles) == 3
-        reader.run_script(secrets)
-        load_secrets(reader, load)
+        project.run_script(secrets)
+        load_secrets(project, load)
         for command in create.splitlines():
             if command == "parley doctor":  # which finds that these servers are for a try
-                doctor = reader.run(f"bash -c '{command} || true'")
+                doctor = project.run(f"bash -c '{command} || true'")
                 failed = re.findall(r"^fail +(.*?) {2}", doctor, re.MULTILINE)
                 assert failed in ([], ["kafka offsets retention"]), doctor
             else:
-                reader.run(command)
+                project.run(command)
         for script in roles:
             found = ROLE.fullmatch(script)
             assert found is not None
-            port = str(free_port()) if found[1] else reader.ports[CHAT]
-            reader.start(found[2], port)
-        for port in reader.servers:
-            reader.wait_for(port, "/readyz")
+            port = str(free_port()) if found[1] else project.ports[CHAT]
+            project.start(found[2], port)
+        for port in project.servers:
+            project.wait_for(port, "/readyz")
         (last,) = rest
-        printed = reader.run_script(last)
+        printed = project.run_script(last)
         assert "3 added" in printed
         assert "Shipping costs €4.90 within the country and €11.90 abroad." in printed
         assert "[1] Delivery" in printed
     finally:
-        reader.stop()
+        project.stop()
         process.terminate()
         process.communicate()

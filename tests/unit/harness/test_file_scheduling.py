@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.harness.file_scheduling import LONGEST, ONE_INSTALLATION, next_of, waits
+from tests.harness.file_scheduling import LONGEST, ONE_INSTALLATION, ONE_SITE, next_of, waits
 from tests.harness.processes import ROOT
 
 FILES = ["tests/deploy/test_a.py", "tests/faults/test_kills.py", "tests/unit/test_b.py", "tests/widget/test_c.py"]
@@ -34,3 +34,12 @@ def test_the_files_that_share_an_installation_are_those_that_ask_for_it() -> Non
         if "world: FaultyInstallation" in file.read_text()
     }
     assert asking == ONE_INSTALLATION
+
+
+def test_the_files_that_share_a_site_are_those_that_ask_for_it() -> None:
+    asking = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "tests" / "site").glob("test_*.py")
+        if "site: Site)" in file.read_text()
+    }
+    assert asking == ONE_SITE
