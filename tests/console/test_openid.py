@@ -34,6 +34,8 @@ from tests.simulators.identity_provider import (
     CLIENT_SECRET,
     PASSWORD,
     IdentityProvider,
+    build_person_command,
+    list_client_commands,
     serve_identity_provider,
 )
 from tests.unit.gateway.conftest import Instance, run_instance
@@ -77,13 +79,11 @@ class Sites:
 
 @pytest.fixture(scope="module")
 async def sites(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sites]:
-    async with serve_identity_provider(tmp_path_factory.mktemp("provider")) as provider:
-        port = free_port()
-        back = f"http://127.0.0.1:{port}{CALLBACK_PATH}"
-        await provider.add_client(back)
-        await provider.add_client(back, client_id="public", secret="")
-        for name in ("anna", "nora", "mallory"):
-            await provider.add_person(name, f"{name}@example.com")
+    port = free_port()
+    back = f"http://127.0.0.1:{port}{CALLBACK_PATH}"
+    clients = [*list_client_commands(back), *list_client_commands(back, client_id="public", secret="")]
+    people = [build_person_command(name, f"{name}@example.com") for name in ("anna", "nora", "mallory")]
+    async with serve_identity_provider(tmp_path_factory.mktemp("provider"), *clients, *people) as provider:
         yield Sites(provider, port)
 
 
