@@ -24,6 +24,7 @@ from schemas.envelope import Envelope
 from tests import desks
 from tests.canaries.byte_search import Findings, search
 from tests.canaries.people import QUESTION, Person, WebVisitors, make_people
+from tests.harness.installation import QUICK_ERASURE
 from tests.harness.processes import ForkServer
 from tests.scenarios.customers.discord import DiscordCustomers
 from tests.scenarios.customers.instagram import InstagramCustomers
@@ -33,7 +34,7 @@ from tests.scenarios.scenario_installation import ScenarioInstallation, Scenario
 from tests.simulators.help_desk import HelpDesk
 
 KINDS: tuple[type[Any], ...] = (WebVisitors, SlackCustomers, DiscordCustomers, WhatsAppCustomers, InstagramCustomers)
-ENV = {"TEST_DESK": desks.WEBHOOK, "TEST_HURRY": "3", "TEST_OBEY": "1"}
+ENV = {"TEST_DESK": desks.WEBHOOK, "TEST_HURRY": "3", "TEST_OBEY": "1", **QUICK_ERASURE}
 AT_ONCE = 20
 """People who speak, and erasures that are requested, at the same time."""
 Say = Callable[[str], None]

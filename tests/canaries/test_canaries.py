@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.mark.parametrize("engine", ["embedded", pytest.param("scaled", marks=pytest.mark.scaled)])
 async def test_no_byte_of_erased_people_is_left_and_the_others_are_all_there(engine: str, tmp_path: Path) -> None:
-    options = Options(engine, people=10, erased=5, kill_every=15, seed=1, deadline=240)
+    options = Options(engine, people=10, erased=5, kill_every=5, seed=1, deadline=240)
     async with open_installation(engine, tmp_path, options.seed) as there:
         report = await CanaryRun(there, options, print).run()
     assert report.is_good, report

@@ -11,9 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor
 from tests.harness.chat_client import Contact
 from tests.harness.contract_client import ContractClient, Visitor
-from tests.harness.installation import UNLIMITED, Installation
+from tests.harness.installation import QUICK_ERASURE, UNLIMITED, Installation
 from tests.harness.processes import ForkServer
 
 ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.scaled)]
@@ -27,7 +28,9 @@ async def run_installation(
     servers = {}
     if request.param == "scaled":
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
-    installation = Installation.make(fork_server, folder, prefix=f"t-{uuid.uuid4().hex[:8]}.", **servers)
+    prefix = f"t-{uuid.uuid4().hex[:8]}."
+    installation = Installation.make(fork_server, folder, prefix=prefix, **servers)
+    installation.env.update(QUICK_ERASURE)
     await installation.prepare()
     await installation.start()
     if installation.scaled:
@@ -57,6 +60,22 @@ async def contact(parley: Installation, http: aiohttp.ClientSession) -> Contact:
     someone = Contact(parley.base, http, "ann")
     await someone.open()
     return someone
+
+
+@pytest.fixture(params=ENGINES)
+async def stage(
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
+) -> AsyncIterator[DeskInstallation]:
+    """A shop with a desk that promises a first reply within half an hour, of this test alone."""
+    async with open_desk(request, fork_server, tmp_path, topic_prefix, times={"first_reply": 30}) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def ann(stage: DeskInstallation) -> AsyncIterator[Contact]:
+    """A visitor of the shop with the desk."""
+    async with open_visitor(stage, "ann") as contact:
+        yield contact
 
 
 IDENTITY_SECRET = "the-site-signs-its-visitors-with-this"
@@ -107,4 +126,6 @@ async def own_shop(parley: Installation, http: aiohttp.ClientSession) -> Contrac
 @pytest.fixture
 def embedded_alone(fork_server: ForkServer, tmp_path: Path) -> Installation:
     """An embedded installation of this test alone, not started."""
-    return Installation.make(fork_server, tmp_path)
+    made = Installation.make(fork_server, tmp_path)
+    made.env.update(QUICK_ERASURE)
+    return made

@@ -13,11 +13,15 @@ import aiohttp
 import pytest
 
 from tests.harness.chat_client import Contact
-from tests.harness.installation import Installation
+from tests.harness.installation import QUICK_ERASURE, Installation
 from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import labels, words
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.workspace import Post, Room
+
+FASTER = 20
+"""Than Slack lets a desk be. At Slack's own pace the scenarios of tests/scenarios/desk run."""
+ENV = {"TEST_HURRY_DESK": str(FASTER), **QUICK_ERASURE}
 
 
 def tenant(slack: SlackVendor, **desk: Any) -> dict[str, Any]:
@@ -106,9 +110,11 @@ async def open_desk(
     if request.param == "scaled":
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
     slack = SlackVendor(pace=0.05)
+    slack.limits.speed = FASTER
     async with slack.serving():
         tenants = {"plantstore": tenant(slack, **desk)}
         parley = Installation.make(fork_server, folder, prefix=prefix, tenants=tenants, **servers)
+        parley.env.update(ENV)
         await parley.prepare()
         await parley.start()
         slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")

@@ -19,13 +19,15 @@ from gateway.config.loader import load
 from infra.backup.encryption import CHUNK
 from tests.e2e.stored_data import files
 from tests.e2e.test_erasure import Person, erase, find_contacts, find_places
+from tests.faults.faulty_installation import IMPATIENT
 from tests.harness.chat_client import Contact
 from tests.harness.contract_client import wait_for
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import ForkServer
 
 PEOPLE = 6
-PASSPHRASE = {"PARLEY_BACKUP_PASSPHRASE": "correct horse battery staple"}
+PASSPHRASE = {"PARLEY_BACKUP_PASSPHRASE": "correct horse battery staple", "TEST_SCRYPT_COST": str(1 << 10)}
+"""Derives keys at once: each command would compute for half a second. tests/deploy/test_backup.py derives real ones."""
 
 
 def build_twin(parley: Installation, folder: Path) -> Installation:
@@ -36,7 +38,7 @@ def build_twin(parley: Installation, folder: Path) -> Installation:
         config["topic_prefix"] = f"r-{uuid.uuid4().hex[:8]}."
     (folder / "parley.yaml").write_text(yaml.safe_dump(config))
     (folder / "knowledge").symlink_to(parley.folder / "knowledge")
-    return Installation(parley.fork_server, folder, parley.scaled, folder / "parley.yaml")
+    return Installation(parley.fork_server, folder, parley.scaled, folder / "parley.yaml", env=parley.env)
 
 
 async def read_file(contact: Contact) -> str:
@@ -176,7 +178,7 @@ async def test_a_backup_that_was_changed_or_does_not_fit_is_refused_and_nothing_
         status, printed = await restored.command("backup", "restore", str(data), *option, env=PASSPHRASE)
         assert (status, reason in printed) == (2, True), printed
     status, printed = await restored.command(
-        "backup", "restore", str(data), env={"PARLEY_BACKUP_PASSPHRASE": "another long passphrase"}
+        "backup", "restore", str(data), env=PASSPHRASE | {"PARLEY_BACKUP_PASSPHRASE": "another long passphrase"}
     )
     assert (status, "does not open" in printed) == (2, True)
     assert {file.name for file in files(restored.folder / "data")} <= {"parley.db.lock"}
@@ -232,6 +234,7 @@ async def test_a_restore_on_servers_is_repeated_after_a_kill_and_refused_where_s
 ) -> None:
     prefix = f"t-{uuid.uuid4().hex[:8]}."
     parley = Installation.make(fork_server, tmp_path / "first", kafka=kafka_bootstrap, redis=redis_url, prefix=prefix)
+    parley.env["TEST_KAFKA_PROFILE"] = json.dumps(IMPATIENT)
     await parley.prepare()
     await parley.start()
     await parley.put_documents()

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.e2e.conftest import ENGINES
-from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor, wait_for_transcript
+from tests.e2e.slack_desk import DeskInstallation, wait_for_transcript
 from tests.harness.chat_client import Contact
-from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import labels, marks, words
 from tests.simulators.vendor import Fault, File
 
 PHOTO = File("pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
-
-
-@pytest.fixture(params=ENGINES)
-async def stage(
-    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
-) -> AsyncIterator[DeskInstallation]:
-    async with open_desk(request, fork_server, tmp_path, topic_prefix) as stage:
-        yield stage
-
-
-@pytest.fixture
-async def ann(stage: DeskInstallation) -> AsyncIterator[Contact]:
-    async with open_visitor(stage, "ann") as contact:
-        yield contact
 
 
 async def test_a_person_takes_over_answers_and_gives_back(stage: DeskInstallation, ann: Contact) -> None:

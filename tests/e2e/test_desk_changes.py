@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import aiohttp
-import pytest
 
-from tests.e2e.conftest import ENGINES
-from tests.e2e.slack_desk import DeskInstallation, open_desk, wait_for_transcript
+from tests.e2e.slack_desk import DeskInstallation, wait_for_transcript
 from tests.harness.chat_client import Contact
-from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import words
-
-
-@pytest.fixture(params=ENGINES)
-async def stage(
-    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
-) -> AsyncIterator[DeskInstallation]:
-    async with open_desk(request, fork_server, tmp_path, topic_prefix) as stage:
-        yield stage
 
 
 async def test_a_customer_on_the_web_reads_the_new_words_and_nothing_of_what_was_taken_back(

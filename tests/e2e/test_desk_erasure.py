@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from connectors.desk.contents import ErasureNotice
-from tests.e2e.conftest import ENGINES
-from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor, wait_for_transcript
+from tests.e2e.slack_desk import DeskInstallation, open_visitor, wait_for_transcript
 from tests.e2e.test_erasure import Person, erase, find_contacts
 from tests.harness.chat_client import Contact
-from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import labels, words
 from tests.simulators.slack.workspace import Post
 
 NOTICE = ErasureNotice().text
-
-
-@pytest.fixture(params=ENGINES)
-async def stage(
-    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
-) -> AsyncIterator[DeskInstallation]:
-    async with open_desk(request, fork_server, tmp_path, topic_prefix, times={"first_reply": 30}) as stage:
-        yield stage
-
-
-@pytest.fixture
-async def ann(stage: DeskInstallation) -> AsyncIterator[Contact]:
-    async with open_visitor(stage, "ann") as contact:
-        yield contact
 
 
 @pytest.fixture

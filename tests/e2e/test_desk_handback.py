@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from agent_worker.voice import DEFAULT_VOICE
-from tests.e2e.conftest import ENGINES
-from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor, wait_for_transcript
+from tests.e2e.slack_desk import DeskInstallation, wait_for_transcript
 from tests.harness.chat_client import Contact
-from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import words
-
-
-@pytest.fixture(params=ENGINES)
-async def stage(
-    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
-) -> AsyncIterator[DeskInstallation]:
-    async with open_desk(request, fork_server, tmp_path, topic_prefix, times={"first_reply": 30}) as stage:
-        yield stage
-
-
-@pytest.fixture
-async def ann(stage: DeskInstallation) -> AsyncIterator[Contact]:
-    async with open_visitor(stage, "ann") as contact:
-        yield contact
 
 
 def _last(lines: list[dict[str, Any]], text: str) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from schemas.privacy.contact_keys import ContactKey
 from tests.e2e.test_erasure import Person, find_contacts
 from tests.harness.chat_client import Contact
 from tests.harness.contract_client import wait_for
-from tests.harness.installation import Installation
+from tests.harness.installation import QUICK_ERASURE, Installation
 from tests.harness.processes import ForkServer
 
 GERMAN = translate_voice(DEFAULT_VOICE, "de")
@@ -126,6 +126,7 @@ def holds_key(parley: Installation, person: Person) -> bool:
 @pytest.fixture
 async def approving(fork_server: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
     made = Installation.make(fork_server, tmp_path)
+    made.env.update(QUICK_ERASURE)
     settings: dict[str, Any] = yaml.safe_load(made.config.read_text())
     settings["tenants"]["plantstore"]["privacy"] = {"erasure_approval": True}
     made.config.write_text(yaml.safe_dump(settings))

@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor
+from tests.e2e.slack_desk import DeskInstallation
 from tests.harness.chat_client import Contact
-from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import words
 from tests.simulators.slack.workspace import Post
 
 TABLE = ("|" + "a|" * 100 + "\n|" + "-|" * 100 + "\n" + "a|\n" * 2_500)[:7_990]
-
-
-@pytest.fixture(params=["embedded"])
-async def stage(
-    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
-) -> AsyncIterator[DeskInstallation]:
-    async with open_desk(request, fork_server, tmp_path, topic_prefix) as stage:
-        yield stage
-
-
-@pytest.fixture
-async def ann(stage: DeskInstallation) -> AsyncIterator[Contact]:
-    async with open_visitor(stage, "ann") as contact:
-        yield contact
 
 
 class HealthCheck:
@@ -50,6 +33,7 @@ class HealthCheck:
                 await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("stage", ["embedded"], indirect=True)
 async def test_tables_of_a_hundred_columns_reach_the_desk_and_hold_up_nothing(
     stage: DeskInstallation, ann: Contact
 ) -> None:

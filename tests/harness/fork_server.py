@@ -93,8 +93,9 @@ def _adjust() -> None:
     ``TEST_DESK=webhook`` lets it know the desk of tests/desks, ``TEST_OBEY`` makes the local model call whatever a
     message says (tests/harness/command_model.py), ``TEST_RELEASE`` makes it write as another release would
     (tests/deploy/other_release.py), ``TEST_RETENTION`` (seconds) shortens retention and its floors
-    (tests/harness/short_retention.py), ``TEST_HURRY``, ``TEST_HURRY_DESK`` (factors) and ``TEST_AHEAD`` (seconds) are
-    explained in tests/harness/short_timeouts.py."""
+    (tests/harness/short_retention.py), ``TEST_HURRY``, ``TEST_HURRY_DESK``, ``TEST_HURRY_ERASURE`` (factors) and
+    ``TEST_AHEAD`` (seconds) are explained in tests/harness/short_timeouts.py, ``TEST_SCRYPT_COST`` is that of the keys
+    of backups."""
     if seconds := os.environ.get("TEST_RETENTION"):
         from tests.harness.short_retention import shorten_retention
 
@@ -127,6 +128,10 @@ def _adjust() -> None:
         from tests import desks
 
         desks.install()
+    if cost := os.environ.get("TEST_SCRYPT_COST"):
+        from infra.backup import encryption
+
+        encryption.SCRYPT_COST = int(cost)
     if folder := os.environ.get("TEST_DISK"):
         from tests.harness import faulty_disk
 
@@ -135,18 +140,16 @@ def _adjust() -> None:
 
 
 def _adjust_time() -> None:
-    if factor := os.environ.get("TEST_HURRY"):
-        from tests.harness import short_timeouts
+    from tests.harness import short_timeouts
 
-        short_timeouts.shorten_timeouts(float(factor))
-    if factor := os.environ.get("TEST_HURRY_DESK"):
-        from tests.harness import short_timeouts
-
-        short_timeouts.speed_up_desk(float(factor))
-    if seconds := os.environ.get("TEST_AHEAD"):
-        from tests.harness import short_timeouts
-
-        short_timeouts.set_clock_ahead(float(seconds))
+    for name, adjust in (
+        ("TEST_HURRY", short_timeouts.shorten_timeouts),
+        ("TEST_HURRY_DESK", short_timeouts.speed_up_desk),
+        ("TEST_HURRY_ERASURE", short_timeouts.speed_up_erasure),
+        ("TEST_AHEAD", short_timeouts.set_clock_ahead),
+    ):
+        if value := os.environ.get(name):
+            adjust(float(value))
 
 
 class _FreezingSystem:

@@ -30,6 +30,8 @@ UNLIMITED = {
     "sockets_per_address": 100_000,
 }
 """For loads that all come from one machine."""
+QUICK_ERASURE = {"TEST_HURRY_ERASURE": "15"}
+"""Processes that look every third of a second for erasures, and remember a key of a contact for two seconds."""
 DOCUMENTS = {
     "shipping": """# Shipping
 
@@ -82,7 +84,7 @@ def config_of(folder: Path, **changes: Any) -> dict[str, Any]:
 
 @dataclass
 class Installation:
-    """``roles`` maps a role to its running process; ``kills`` counts what was killed."""
+    """``roles`` maps a role to its running process; ``kills`` counts what was killed; ``env`` is of all processes."""
 
     fork_server: ForkServer
     folder: Path
@@ -91,6 +93,7 @@ class Installation:
     roles: dict[str, Process] = field(default_factory=dict)
     kills: int = 0
     ports: dict[str, int] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def make(
@@ -135,7 +138,7 @@ class Installation:
             port, log = self.port(role), self.folder / f"{role}.log"
             stable = {"PARLEY_MEMBER": f"{role}-1"} if self.scaled else {}
             self.roles[role] = await self.fork_server.spawn(
-                role, args, port=port, log=log, env={**stable, **(env or {})}
+                role, args, port=port, log=log, env={**stable, **self.env, **(env or {})}
             )
         if wait:
             for role in roles or self.all_roles:
@@ -151,7 +154,7 @@ class Installation:
         """One command to its end: its exit status and all it printed. ``config`` names our configuration file."""
         log = self.folder / f"command-{len(list(self.folder.glob('command-*')))}.log"
         whole = [*args, "--config", str(self.config)] if config else [*args]
-        process = await self.fork_server.spawn(args[0], whole, port=free_port(), log=log, env=env or {})
+        process = await self.fork_server.spawn(args[0], whole, port=free_port(), log=log, env=self.env | (env or {}))
         status = await asyncio.wait_for(asyncio.shield(process.exited), 90)
         return status, log.read_text()
 
