@@ -11,10 +11,12 @@ import json
 import random
 import sys
 import tempfile
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 from tests.canaries.run import CanaryRun, Options, Report, open_installation
+from tests.harness.processes import ForkServer
 
 
 def say(line: str) -> None:
@@ -22,8 +24,12 @@ def say(line: str) -> None:
 
 
 async def run(options: Options, folder: Path) -> Report:
-    async with open_installation(options.engine, folder, options.seed) as there:
-        return await CanaryRun(there, options, say).run()
+    async with AsyncExitStack() as stack:
+        fork_server = ForkServer()
+        await fork_server.start()
+        stack.push_async_callback(fork_server.close)
+        opened = open_installation(fork_server, options.engine, folder, options.seed)
+        return await CanaryRun(await stack.enter_async_context(opened), options, say).run()
 
 
 def main() -> int:

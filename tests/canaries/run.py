@@ -24,7 +24,6 @@ from schemas.envelope import Envelope
 from tests import desks
 from tests.canaries.byte_search import Findings, search
 from tests.canaries.people import QUESTION, Person, WebVisitors, make_people
-from tests.harness.installation import QUICK_ERASURE
 from tests.harness.processes import ForkServer
 from tests.scenarios.customers.discord import DiscordCustomers
 from tests.scenarios.customers.instagram import InstagramCustomers
@@ -34,7 +33,7 @@ from tests.scenarios.scenario_installation import ScenarioInstallation, Scenario
 from tests.simulators.help_desk import HelpDesk
 
 KINDS: tuple[type[Any], ...] = (WebVisitors, SlackCustomers, DiscordCustomers, WhatsAppCustomers, InstagramCustomers)
-ENV = {"TEST_DESK": desks.WEBHOOK, "TEST_HURRY": "3", "TEST_OBEY": "1", **QUICK_ERASURE}
+ENV = {"TEST_DESK": desks.WEBHOOK, "TEST_HURRY": "3", "TEST_OBEY": "1"}
 AT_ONCE = 20
 """People who speak, and erasures that are requested, at the same time."""
 Say = Callable[[str], None]
@@ -121,11 +120,11 @@ async def take_note(request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def open_installation(engine: str, folder: Path, seed: int) -> AsyncIterator[CanaryInstallation]:
+async def open_installation(
+    fork_server: ForkServer, engine: str, folder: Path, seed: int, **env: str
+) -> AsyncIterator[CanaryInstallation]:
+    """``env``: more of the processes' environment."""
     async with AsyncExitStack() as stack:
-        fork_server = ForkServer()
-        await fork_server.start()
-        stack.push_async_callback(fork_server.close)
         folders, servers, redis = [folder], {}, ""
         if engine == "scaled":
             kafka, store = LocalKafka(), LocalRedis()
@@ -143,7 +142,7 @@ async def open_installation(engine: str, folder: Path, seed: int) -> AsyncIterat
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/notes"
-        scene = ScenarioSettings(KINDS, lambda _: configure(url), ENV, has_help_desk=True)
+        scene = ScenarioSettings(KINDS, lambda _: configure(url), ENV | env, has_help_desk=True)
         there = await stack.enter_async_context(stage_of(fork_server, folder, scene, **servers))
         yield CanaryInstallation(there, folders, redis)
 

@@ -31,3 +31,13 @@ def test_a_canary_is_found_between_two_reads_and_in_the_name_of_a_file(
     found = search([tmp_path])
     assert found.of([CANARY, other, make_canary(random.Random(3))]).keys() == {CANARY, other}
     assert (found.files, found.bytes) == (1, 145)
+
+
+def test_a_canary_is_found_behind_what_was_never_written(tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(byte_search.CHUNK * 4)
+        file.seek(byte_search.CHUNK * 2 + 7)
+        file.write(CANARY.encode())
+    found = search([tmp_path])
+    assert found.of([CANARY]).keys() == {CANARY}
+    assert found.bytes == byte_search.CHUNK * 4

@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.canaries.run import CanaryRun, Options, open_installation
+from tests.harness.installation import QUICK_ERASURE
+from tests.harness.processes import ForkServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("engine", ["embedded", pytest.param("scaled", marks=pytest.mark.scaled)])
-async def test_no_byte_of_erased_people_is_left_and_the_others_are_all_there(engine: str, tmp_path: Path) -> None:
-    options = Options(engine, people=10, erased=5, kill_every=5, seed=1, deadline=240)
-    async with open_installation(engine, tmp_path, options.seed) as there:
+async def test_no_byte_of_erased_people_is_left_and_the_others_are_all_there(
+    engine: str, fork_server: ForkServer, tmp_path: Path
+) -> None:
+    options = Options(engine, people=10, erased=5, kill_every=2.5, seed=1, deadline=240)
+    async with open_installation(fork_server, engine, tmp_path, options.seed, **QUICK_ERASURE) as there:
         report = await CanaryRun(there, options, print).run()
     assert report.is_good, report
     assert report.kills
