@@ -16,10 +16,11 @@ from infra.deploy.process import free_port
 from schemas.topics import AUDIT, KNOWLEDGE, STATE
 from tests.harness.contract_client import ContractClient, wait_for
 from tests.harness.installation import DOCUMENTS, QUESTIONS
+from tests.harness.sizes import size
 
 HEAT, RETURN, WATER = QUESTIONS
 PERSON = "I want to speak to a human"
-KILLS = 50
+KILLS = size(16, full=50)
 PROBE = "parley/probe"
 """The source of the records by which a process sees whether it can write to Kafka, now and then."""
 

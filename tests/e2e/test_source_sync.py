@@ -1,4 +1,4 @@
-"""A sync of a thousand files by real processes, one of which is killed in the middle, on both engines."""
+"""A sync of many files by real processes, one of which is killed in the middle, on both engines."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ import pytest
 from tests.e2e.conftest import ENGINES
 from tests.harness.installation import Installation, config_of
 from tests.harness.processes import ForkServer
+from tests.harness.sizes import size
 from tests.platforms.drive import DriveServer, serve_drive
 from tests.platforms.drive.workspace import DriveWorkspace
 
-FILES = 1000
+FILES = size(400, full=1_000)
 DEADLINE_S = 110
 EXPORT = "files.export"
 

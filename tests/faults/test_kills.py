@@ -12,10 +12,14 @@ from schemas.runtime.crash_points import MESSAGE_POINTS
 from tests.faults.traffic import check_conversations, open_traffic
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
+from tests.harness.sizes import size
 
 # The two points around an action have their own test: test_actions.py.
 PRESENT = [point for point in MESSAGE_POINTS if point not in ("worker.after_intent", "worker.after_action")]
 ROLE = {"edge": "edge", "worker": "worker", "connector": "connectors"}
+ROUNDS = size(1, full=2)
+"""At every point, embedded."""
+RANDOM_KILLS = size(6, full=16)
 SEED = random.SystemRandom().randrange(2**32)
 
 
@@ -55,23 +59,23 @@ async def torment(installation: Installation, rounds: int, random_kills: int) ->
 
 
 @pytest.mark.timeout(400)
-async def test_embedded_survives_fifty_kills(fork_server: ForkServer, tmp_path: Path) -> None:
+async def test_embedded_survives_kills_at_every_point_and_at_any_time(fork_server: ForkServer, tmp_path: Path) -> None:
     installation = Installation.make(fork_server, tmp_path)
     await installation.start()
-    await torment(installation, rounds=2, random_kills=16)
+    await torment(installation, rounds=ROUNDS, random_kills=RANDOM_KILLS)
     await installation.stop()
-    assert installation.kills >= 50
+    assert installation.kills == 2 * ROUNDS * len(PRESENT) + RANDOM_KILLS
 
 
 @pytest.mark.scaled
 @pytest.mark.timeout(400)
-async def test_kafka_and_redis_survive_thirty_kills(
+async def test_kafka_and_redis_survive_kills_at_every_point_and_at_any_time(
     fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
     installation = Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
     await installation.prepare()
     await installation.start()
     await installation.put_documents()
-    await torment(installation, rounds=1, random_kills=14)
+    await torment(installation, rounds=1, random_kills=RANDOM_KILLS)
     await installation.stop()
-    assert installation.kills >= 30
+    assert installation.kills == 2 * len(PRESENT) + RANDOM_KILLS

@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import ForkServer
+from tests.harness.sizes import size
 from tests.torture.plan import Engine, Options
 from tests.torture.report import Outcome
 from tests.torture.run import torture
 
+MESSAGES, PEOPLE = size(150, full=500), size(15, full=30)
+KILLS = size(5, full=8)
+"""Each role at least once."""
+MUTANT_KILLS = size(8, full=12)
 SEED = random.SystemRandom().randrange(2**32)
 
 
@@ -28,7 +33,7 @@ async def short(fork_server: ForkServer, folder: Path, options: Options) -> Outc
 async def test_embedded_loses_doubles_and_reorders_nothing_under_kills_and_bad_weather(
     fork_server: ForkServer, tmp_path: Path
 ) -> None:
-    options = Options("embedded", messages=500, kills=8, seed=SEED, seconds=120, faults=8, people=30)
+    options = Options("embedded", MESSAGES, kills=KILLS, seed=SEED, seconds=120, faults=8, people=PEOPLE)
     outcome = await short(fork_server, tmp_path, options)
     assert outcome.found.faults == []
     assert outcome.shortfalls == []
@@ -42,7 +47,7 @@ async def test_kafka_and_redis_lose_double_and_reorder_nothing_when_all_parts_ar
 ) -> None:
     if os.environ.get("PARLEY_TEST_SERVERS") == "none":
         pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
-    options = Options("scaled", messages=500, kills=8, seed=SEED, seconds=180, faults=8, people=30)
+    options = Options("scaled", MESSAGES, kills=KILLS, seed=SEED, seconds=180, faults=8, people=PEOPLE)
     outcome = await short(fork_server, tmp_path, options)
     assert outcome.found.faults == []
     assert outcome.shortfalls == []
@@ -60,7 +65,16 @@ async def test_a_defect_on_purpose_is_seen(
     if engine == "scaled" and os.environ.get("PARLEY_TEST_SERVERS") == "none":
         pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
     options = Options(
-        engine, messages=400, kills=12, seed=7, seconds=60, faults=0, kinds=(), people=30, mutant=mutant, settle=3
+        engine,
+        MESSAGES,
+        kills=MUTANT_KILLS,
+        seed=7,
+        seconds=60,
+        faults=0,
+        kinds=(),
+        people=PEOPLE,
+        mutant=mutant,
+        settle=3,
     )
     outcome = await short(fork_server, tmp_path, options)
     seen = outcome.found.doubled if mutant == "dedupe_off" else outcome.found.unanswered
