@@ -25,11 +25,13 @@ from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 from schemas.errors import MissingDependency
+from tests.harness import sizes
 
 PACKAGES = ("schemas", "infra", "connectors", "agent_worker", "gateway")
 SIZE = 65_536
-SIZES = (24, 512, 4_096)
-"""Characters, rising: what is exponential shows at the first, so that nothing ever hangs."""
+SIZES = ((24, None), (512, None), (4_096, sizes.size(6, full=10_000)))
+"""Characters, rising, and of how many texts, the slowest: what is exponential shows at the first, so that nothing ever
+hangs."""
 COMMON = " \t\naAzZ014.,-/|'\"=<>[](){}*_~`#@:;!?\\&+%$€éßÀ中🙂\u200b²"
 MIXED = (
     "4111 1111 ",
@@ -351,7 +353,7 @@ def _took(work: Callable[[], object]) -> float:
 
 BOUND = 0.020
 """Seconds for one text of ``SIZE`` characters."""
-WORST = 3
+WORST = sizes.size(1, full=3)
 """Of so many texts, the slowest of their pattern, all of ``SIZE`` is tried."""
 
 
@@ -367,8 +369,8 @@ def slowness_of(pattern: AnyPattern, uses: Iterable[str] = _ANY_USE) -> str:
             return lambda: run(given)
 
         costs: dict[Hostile, float] = {}
-        for size in SIZES:
-            for hostile in texts:
+        for size, most in SIZES:
+            for hostile in texts if most is None else sorted(texts, key=costs.__getitem__)[-most:]:
                 # Looser than in proportion: it only keeps what is far worse from being tried at all of its length.
                 costs[hostile] = excess(work(hostile, size), 4 * BOUND * size / SIZE + 0.0005)
                 if costs[hostile] > 1:
@@ -389,7 +391,12 @@ def _runner(pattern: AnyPattern, use: str) -> Callable[[Any], object]:
 
 PER_KB = 0.008
 """Seconds that a function may take for 1,000 characters."""
-LENGTHS = ((200, None), (1_000, None), (8_000, 4), (64_000, 1))
+LENGTHS = (
+    (200, None),
+    (1_000, sizes.size(12, full=10_000)),
+    (8_000, sizes.size(2, full=4)),
+    (sizes.size(24_000, full=64_000), 1),
+)
 """Characters, and of how many texts: the slowest."""
 PUMPS = (
     *(

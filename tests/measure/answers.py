@@ -83,7 +83,10 @@ class TradeResult:
         return {**self.report.figures(), "reworded_right": sum(right) / len(right) if right else None}
 
 
-async def measure(trade: str, part: str, encoder: Encoder | None, folder: Path) -> TradeResult:
+async def measure(
+    trade: str, part: str, encoder: Encoder | None, folder: Path, *, reworded: bool = True
+) -> TradeResult:
+    """Without ``reworded``, the follow-ups are not asked alone."""
     index = index_documents(documents_of(trade), folder, encoder)
     suite = read_suite(yaml.safe_load((ANSWERS / trade / f"{part}.yaml").read_text(encoding="utf-8")))
     suite = suite.model_copy(update={"name": f"{trade}, {part}"})
@@ -95,8 +98,8 @@ async def measure(trade: str, part: str, encoder: Encoder | None, folder: Path) 
     began = time.process_time()
     report = await runner.run(suite)
     seconds = (time.process_time() - began) / len(report.outcomes)
-    reworded = [one for case in suite.cases for one in case.reword_follow_ups()]
-    outcomes = (await runner.run(suite.model_copy(update={"cases": reworded}))).outcomes if reworded else ()
+    alone = [one for case in suite.cases for one in case.reword_follow_ups()] if reworded else []
+    outcomes = (await runner.run(suite.model_copy(update={"cases": alone}))).outcomes if alone else ()
     return TradeResult(report, seconds, outcomes)
 
 

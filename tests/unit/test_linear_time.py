@@ -284,7 +284,7 @@ def test_a_pattern_is_found_wherever_a_module_holds_it() -> None:
 
 def test_a_function_that_takes_long_is_told() -> None:
     def halves(text: str) -> int:
-        return sum(letter == "\x01" for at in range(len(text)) for letter in text[:at])
+        return sum(letter == "\x01" for _ in range(4) for at in range(len(text)) for letter in text[:at])
 
     def words(text: str) -> list[str]:
         return list(dict.fromkeys(text.split()))

@@ -152,6 +152,8 @@ class WorkerEnvironment:
     metrics: PrometheusMetrics
     settings: WorkerSettings
     seen: dict[str, int] = field(default_factory=dict)
+    read_from: dict[int, int] = field(default_factory=dict)
+    """By partition, the offset from which ``records`` reads: all that is before it was handed out."""
     origin: Origin = field(
         default_factory=lambda: Origin(
             tenant=TENANT, channel=CHANNEL, account=ACCOUNT, place=PLACE, contact_id="contact-1"
@@ -247,7 +249,8 @@ class WorkerEnvironment:
     async def records(self, *envelopes: Envelope) -> list[Record]:
         """Append for real, and read back what the lane would be given."""
         positions = {(p.partition, p.offset) for p in await self.bus.append(list(envelopes))}
-        read = await self.bus.read(topics.inbound(CHANNEL))
+        self.read_from |= dict(sorted(positions, reverse=True))
+        read = await self.bus.read(topics.inbound(CHANNEL), since=self.read_from)
         return [record async for record in read if (record.partition, record.offset) in positions]
 
     async def lane(self, *envelopes: Envelope) -> LaneStub:

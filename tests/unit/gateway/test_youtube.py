@@ -18,6 +18,7 @@ from gateway.documents.crawl_state import CrawlStateStore
 from gateway.documents.document_sources import DocumentSource
 from gateway.documents.document_store import LocalDocumentStore
 from gateway.documents.sync import SyncReport, sync_documents
+from tests.harness.sizes import size
 from tests.platforms.youtube.library import HANDLE, fact, make_track, make_video, name_of, video_id
 from tests.platforms.youtube.server import SECRETS, SimulatedYouTube, serve
 from tests.unit.gateway.conftest import Instance
@@ -30,6 +31,9 @@ async def youtube() -> AsyncIterator[SimulatedYouTube]:
     async with serve() as server:
         server.quota = 10_000_000
         yield server
+
+
+MANY = size(200, full=1_000)
 
 
 class ChannelSync:
@@ -83,11 +87,14 @@ async def test_a_passage_opens_the_video_at_the_second_and_names_its_chapter(syn
 
 @pytest.mark.slow
 async def test_no_sentence_that_was_removed_is_found_after_the_next_sync(sync_channel: ChannelSync) -> None:
-    """Of a thousand videos: those deleted, made private, robbed of their captions, and edited."""
+    """Of many videos: those deleted, made private, robbed of their captions, and edited."""
     youtube = sync_channel.youtube
-    youtube.add(*(make_video(number) for number in range(1_000)))
-    assert len((await sync_channel()).added) == 1_000
-    deleted, hidden, mute, edited = range(10, 30), range(300, 320), range(600, 610), range(900, 910)
+    youtube.add(*(make_video(number) for number in range(MANY)))
+    assert len((await sync_channel()).added) == MANY
+    few = MANY // 50
+    starts = (MANY // 100, MANY * 3 // 10, MANY * 6 // 10, MANY * 9 // 10)
+    counts = (few, few, few // 2, few // 2)
+    deleted, hidden, mute, edited = (range(first, first + count) for first, count in zip(starts, counts, strict=True))
     for number in (*deleted, *hidden, *mute, *edited):
         assert fact(number) in (await sync_channel.search(fact(number)))[0]["text"]
     for number in deleted:
@@ -99,7 +106,7 @@ async def test_no_sentence_that_was_removed_is_found_after_the_next_sync(sync_ch
     for number in edited:
         youtube.videos[video_id(number)].tracks = [make_track(number, edition=1)]
     report = await sync_channel()
-    assert (len(report.removed), len(report.changed), len(report.failed)) == (50, 10, 10)
+    assert (len(report.removed), len(report.changed), len(report.failed)) == (2 * few + few // 2, few // 2, few // 2)
     assert all("it has no captions" in why for why in report.failed.values())
     for number in (*deleted, *hidden, *mute, *edited):
         texts = " ".join(each["text"] + each["title"] for each in await sync_channel.search(fact(number)))

@@ -14,6 +14,7 @@ import structlog
 from infra.bus.lanes import ConsumerLimits, Lanes
 from schemas.errors import Fenced, ModelFailed, Parked, StateUnavailable
 from schemas.ports import Batch, Record
+from tests.harness.sizes import size
 from tests.unit.lanes.lane_simulation import TOPIC, Group, LaneSimulation, SimulatedParking, Worker
 from tests.unit.lanes.virtual_time import now, run
 
@@ -177,7 +178,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 QUICK = range(2)
-BLOCKS = [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in range(10)]
+BLOCKS = [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in range(size(3, full=10))]
 
 
 @pytest.mark.parametrize("block", BLOCKS)

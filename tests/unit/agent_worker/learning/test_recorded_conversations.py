@@ -12,6 +12,7 @@ from connectors.registry import CHANNELS
 from schemas import topics
 from schemas.conversation import Turn
 from schemas.envelope import Envelope
+from tests.harness.sizes import size
 from tests.unit.agent_worker.learning.log_reading import replay_log
 from tests.unit.agent_worker.learning.recorded_conversations import (
     KINDS,
@@ -22,7 +23,7 @@ from tests.unit.agent_worker.learning.recorded_conversations import (
 from tests.unit.agent_worker.worker_environment import TENANT
 
 ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.scaled)]
-CONVERSATIONS = 65
+CONVERSATIONS = size(26, full=65)
 
 
 @pytest.fixture(params=ENGINES)

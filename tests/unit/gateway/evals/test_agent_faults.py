@@ -12,9 +12,10 @@ from agent_worker.handoff.reply_templates import not_found_draft
 from agent_worker.learning.evals.comparison import compare_runs
 from agent_worker.turn import answering
 from schemas.ports import AnswerDraft, Question
+from tests.harness.sizes import size
 from tests.unit.gateway.evals.eval_shop import EvalShop, Fault, open_eval_shop
 
-IDENTICAL_RUNS = 20
+IDENTICAL_RUNS = size(4, full=20)
 
 
 def rewrite(old: str, new: str) -> Fault:

@@ -1,4 +1,4 @@
-"""A thousand files while Google refuses, fails and cuts connections, and while the sync is killed again and again."""
+"""Many files while Google refuses, fails and cuts connections, and while the sync is killed again and again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from agent_worker.sources.drive import client
 from agent_worker.sources.drive.client import RetryPolicy
 from agent_worker.sources.drive.source import GoogleDrive
 from schemas.errors import Forbidden, RateLimited, Unauthorized, Unavailable
+from tests.harness.sizes import size
 from tests.platforms.drive.items import FOLDER
 from tests.platforms.drive.server_state import OUTAGES, Fault
 from tests.platforms.drive.workspace import ACCOUNT, DriveWorkspace, article, sheet
 from tests.unit.sources.drive.publisher import Publisher
 
-COUNT = 1000
+COUNT = size(200, full=1_000)
+KILLS = size(6, full=20)
 
 
 @dataclass(frozen=True)
@@ -34,23 +36,23 @@ class RecordingPolicy(RetryPolicy):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("saving", [20, 1_000_000], ids=["memory kept", "memory lost"])
-async def test_a_thousand_files_are_exact_after_refusals_and_twenty_kills(
+async def test_many_files_are_exact_after_refusals_and_kills(
     workspace: DriveWorkspace, publisher: Publisher, saving: int
 ) -> None:
     """Memory that is lost costs time only: without it, each sync begins anew."""
     chance = random.Random(17)
-    ids = workspace.fill(COUNT, workspace.root, folders=40)
+    ids = workspace.fill(COUNT, workspace.root, folders=COUNT // 25)
     workspace.server.faults.storm(0.03, seed=17)
     publisher.save_every = saving
-    for _ in range(20):
-        await publisher.sync_and_kill(after=chance.randint(1, 150))
+    for _ in range(KILLS):
+        await publisher.sync_and_kill(after=chance.randint(1, COUNT * 3 // 20))
     outcome = await publisher.sync()
     assert (outcome.skipped, outcome.notes, outcome.removed) == ({}, [], [])
     assert {id: content.body for id, content in publisher.published.items()} == {
         f"drive-{id}": article(number).strip() for number, id in enumerate(ids)
     }
     exported = workspace.server.count()["files.export"]
-    assert exported < 1.1 * COUNT + 20 * 20 if saving == 20 else exported > COUNT
+    assert exported < 1.1 * COUNT + KILLS * 20 if saving == 20 else exported > COUNT
     workspace.server.faults.storm(0, seed=0)
     assert len((await publisher.sync()).unchanged) == COUNT
     again = workspace.server.count()

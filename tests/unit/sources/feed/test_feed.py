@@ -19,12 +19,14 @@ from agent_worker.sources.feed.source import Feed
 from agent_worker.sources.registry import source_of
 from schemas.errors import Forbidden, InvalidRequest, NotFound, Unavailable, Unprocessable
 from schemas.ports import Content, ReadDocument, SyncRequest
+from tests.harness.sizes import size
 from tests.platforms.zendesk.library import fact, name_of
 from tests.simulators.website import Page, Site, serve
 from tests.unit.sources.feed.feeds import ATOM, RDF, TYPE, feed_of, item, rss
 from tests.unit.sources.source_reader import SourceReader, convert
 
-MANY = 1_000
+MANY = size(250, full=1_000)
+KILLS = size(6, full=20)
 
 
 @dataclass
@@ -134,11 +136,11 @@ async def test_a_feed_that_is_too_long_removes_nothing(site: Site) -> None:
 
 
 @pytest.mark.slow
-async def test_a_thousand_entries_through_twenty_kills(site: Site) -> None:
+async def test_many_entries_through_kills(site: Site) -> None:
     """One request the first time, and one in each later reading. What was read before a kill is not converted again."""
     reader = reader_of(site, feed_of(range(MANY)))
     chance, converted, killed = random.Random(4), 0, 0
-    kills = list(accumulate(chance.randrange(5, 60) for _ in range(20)))
+    kills = list(accumulate(chance.randrange(5, 45) for _ in range(KILLS)))
     whole = reader.source.read
 
     async def read(request: SyncRequest) -> AsyncIterator[object]:
@@ -152,13 +154,13 @@ async def test_a_thousand_entries_through_twenty_kills(site: Site) -> None:
             yield each
 
     reader.source.read = read  # type: ignore[method-assign, assignment]
-    for _ in range(20):
+    for _ in range(KILLS):
         with pytest.raises(asyncio.CancelledError):
             await reader.read()
     await reader.read()
-    assert (killed, len(reader.stored)) == (20, MANY)
+    assert (killed, len(reader.stored)) == (KILLS, MANY)
     assert all(fact(number) in bodies(reader) for number in range(0, MANY, 50))
-    assert converted == MANY + 2 * 20, "the one that was not stored, and the one before, which was not noted yet"
+    assert converted == MANY + 2 * KILLS, "the one that was not stored, and the one before, which was not noted yet"
     site.forget()
     assert len((await reader.read()).unchanged) == MANY
     assert site.asked == ["/feed="]

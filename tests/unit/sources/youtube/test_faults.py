@@ -16,17 +16,19 @@ from agent_worker.sources.youtube.data_api import MAX_ATTEMPTS, MAX_DELAY_S, ret
 from agent_worker.sources.youtube.source import YouTube
 from schemas.errors import Forbidden, ParleyError, RateLimited, Unauthorized, Unavailable
 from schemas.ports import ReadDocument, SyncRequest
+from tests.harness.sizes import size
 from tests.platforms.youtube.library import Track, make_video, video_id
 from tests.platforms.youtube.server import SECRETS, TOKEN_S, SimulatedYouTube
 from tests.unit.sources.source_reader import convert
 from tests.unit.sources.youtube.source_reader import CHANNEL_LOCATION, SourceReader
 
-MANY = 1_000
+MANY = size(150, full=1_000)
+KILLS = size(6, full=20)
 STORM = {"429": 0.05, "rate": 0.02, "500": 0.02, "503": 0.02, "drop": 0.02, "garbage": 0.01}
 
 
 @pytest.mark.slow
-async def test_a_thousand_videos_are_read_through_a_storm_and_twenty_kills(youtube: SimulatedYouTube) -> None:
+async def test_many_videos_are_read_through_a_storm_and_kills(youtube: SimulatedYouTube) -> None:
     """The documents are those of a calm day; a kill costs one video, and the listing; Retry-After is respected; the
     second reading costs at most a twentieth of the first."""
     youtube.quota = 10_000_000
@@ -38,16 +40,16 @@ async def test_a_thousand_videos_are_read_through_a_storm_and_twenty_kills(youtu
 
     youtube.faults.rates = STORM
     chance = random.Random(4)
-    kills = sorted(chance.sample(range(50, 2_400), 20))
+    kills = sorted(chance.sample(range(MANY // 20, MANY * 12 // 5), KILLS))
     reader = SourceReader(youtube)
     reading, killed = await reader.read_until_done(youtube, kills)
-    assert killed == 20
+    assert killed == KILLS
     assert reading.skipped == {}
     assert reader.stored == calm.stored
     assert len(reader.stored) == MANY
     assert youtube.violations == []
     counts = youtube.counts()
-    assert counts["download"] <= (MANY + 20) * 1.2, "what was read before a kill is not read again"
+    assert counts["download"] <= (MANY + KILLS) * 1.2, "what was read before a kill is not read again"
 
     youtube.faults.rates = {}
     youtube.next_day()
@@ -321,15 +323,17 @@ def allocating_at_most(megabytes: float) -> Iterator[None]:
 @pytest.mark.slow
 async def test_videos_are_read_one_after_another(youtube: SimulatedYouTube) -> None:
     """The peak of memory is below the size of all documents."""
-    youtube.quota = 10_000_000
-    cues = [(n * 3.0, n * 3.0 + 3, f"In minute {n // 20} I say " + f"sentence {n} of many, " * 12) for n in range(100)]
-    for number in range(200):
+    youtube.quota, videos = 10_000_000, size(80, full=200)
+    cues = [
+        (n * 30.0, n * 30.0 + 30, f"In minute {n // 2} I say " + f"sentence {n} of many, " * 120) for n in range(10)
+    ]
+    for number in range(videos):
         video = make_video(number)
         video.tracks = [Track(f"track-{number}", cues)]
         youtube.add(video)
-    size = 0
+    read = 0
     request = SyncRequest(CHANNEL_LOCATION, youtube.options(), convert, {}, set())
-    with allocating_at_most(4):
+    with allocating_at_most(videos * 0.02):
         async for item in YouTube(youtube.sleep).read(request):
-            size += len(item.content.body) if isinstance(item, ReadDocument) else 0
-    assert size > 4.4 * 1024 * 1024
+            read += len(item.content.body) if isinstance(item, ReadDocument) else 0
+    assert read > videos * 0.022 * 1024 * 1024

@@ -13,17 +13,19 @@ import pytest
 from agent_worker.sources.vendor_http import MAX_ATTEMPTS
 from schemas.errors import Forbidden, InvalidRequest, NotFound, ParleyError, RateLimited, Unauthorized, Unavailable
 from schemas.ports import Content, ReadDocument, SyncRequest
+from tests.harness.sizes import size
 from tests.platforms.zendesk.library import make_article
 from tests.platforms.zendesk.server import SECRETS, SimulatedZendesk
 from tests.unit.sources.source_reader import convert
 from tests.unit.sources.zendesk.article_reader import LOCATION, ArticleReader, document
 
-MANY = 1_000
+MANY = size(500, full=1_000)
+KILLS = size(6, full=20)
 STORM = {"429": 0.1, "500": 0.05, "503": 0.05, "drop": 0.05, "garbage": 0.03}
 
 
 @pytest.mark.slow
-async def test_a_thousand_articles_are_read_through_a_storm_and_twenty_kills(zendesk: SimulatedZendesk) -> None:
+async def test_many_articles_are_read_through_a_storm_and_kills(zendesk: SimulatedZendesk) -> None:
     """The documents are those of a calm day; Retry-After is respected; what was read before a kill is not converted
     again. A reading costs a request for a hundred articles, and two more."""
     zendesk.library.add(*(make_article(number) for number in range(MANY)))
@@ -33,10 +35,10 @@ async def test_a_thousand_articles_are_read_through_a_storm_and_twenty_kills(zen
     zendesk.requests.clear()
     zendesk.faults.rates = STORM
     chance = random.Random(4)
-    kills = list(accumulate(chance.randrange(3, 11) for _ in range(20)))
+    kills = list(accumulate(chance.randrange(3, MANY // 100 + 1) for _ in range(KILLS)))
     reader = ArticleReader(zendesk)
     reading, killed = await reader.read_until_done(zendesk, kills)
-    assert killed == 20
+    assert killed == KILLS
     assert reading.skipped == {}
     assert reader.stored == calm.stored
     assert len(reader.stored) == MANY
@@ -49,7 +51,7 @@ async def test_a_thousand_articles_are_read_through_a_storm_and_twenty_kills(zen
 
 
 async def test_memory_is_bounded(zendesk: SimulatedZendesk) -> None:
-    """Of a thousand articles of 100 KB, one page of a hundred is in memory at a time."""
+    """Of many articles of 100 KB, one page of a hundred is in memory at a time."""
     for number in range(MANY):
         article = make_article(number)
         article.translations["en-us"].body = "<p>word</p>" * 9_000
