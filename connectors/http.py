@@ -90,7 +90,7 @@ async def read_reply(response: aiohttp.ClientResponse) -> VendorResponse:
     except TooLarge as error:
         raise SendUnknown("the answer is too long") from error
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return VendorResponse(response.status, _decode(data.decode("utf-8", "replace")), headers)
+    return VendorResponse(response.status, decode_json(data.decode("utf-8", "replace")), headers)
 
 
 async def read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -105,7 +105,8 @@ async def read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
     return bytes(data)
 
 
-def _decode(text: str) -> Any:
+def decode_json(text: str) -> Any:
+    """Decode JSON whatever its declared type; else return the text."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

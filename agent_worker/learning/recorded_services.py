@@ -21,12 +21,13 @@ from agent_worker.actions.spec import Action
 from agent_worker.learning.replay_context import NOT_RECORDED, TurnReplay, current_replay, recorded_clock
 from agent_worker.learning.turn_recorder import digest_arguments
 from agent_worker.turn.contact_limits import ContactLimits, Limit
+from agent_worker.turn.reply_stream import ReplyStream
 from agent_worker.turn.values import TurnInput
 from schemas.actions import ActionSettled, JournalEntry
 from schemas.conversation import Contact
 from schemas.errors import NotFound
 from schemas.messages import Address, Attachment
-from schemas.ports import Bus, State
+from schemas.ports import Bus, Signals, State
 from schemas.turn_recording import CallKind, RecordedCall
 
 
@@ -188,3 +189,11 @@ def recorded_state() -> State:
     """A state store in which only recorded contacts and actions can be read."""
     ports: dict[str, Any] = {field.name: ClosedPort(field.name) for field in fields(State)}
     return State(**(ports | {"contacts": RecordedContacts(), "journal": RecordedJournal()}))
+
+
+def open_silent_stream(turn: TurnInput) -> ReplyStream:
+    """A stream that nobody hears."""
+    signals = cast(Signals, ClosedPort("signals"))
+    return ReplyStream(
+        signals, turn.conversation.id, turn.id, turn.conversation.epoch, silent=True, is_cancelled=lambda: False
+    )

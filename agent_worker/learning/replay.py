@@ -12,19 +12,24 @@ from agent_worker.handoff.coordinator import find_handoff_reason
 from agent_worker.handoff.wait_estimate import format_wait_notice
 from agent_worker.learning.conversation_log import ConversationLog
 from agent_worker.learning.recorded_input import IncompleteRecording, build_input
-from agent_worker.learning.recorded_services import ClosedPort, RecordedActions, RecordedLimits, recorded_state
+from agent_worker.learning.recorded_services import (
+    ClosedPort,
+    RecordedActions,
+    RecordedLimits,
+    open_silent_stream,
+    recorded_state,
+)
 from agent_worker.learning.replay_context import TurnReplay, recorded_clock, replay_turn
 from agent_worker.models.registry import Models
 from agent_worker.settings import WorkerSettings
 from agent_worker.turn.answering import Answering
 from agent_worker.turn.metrics import StageTimer
-from agent_worker.turn.reply_stream import ReplyStream
 from agent_worker.turn.result import conclude
 from agent_worker.turn.values import HandoffRequest, Reply, Response, TurnInput
 from schemas.conversation import Turn
 from schemas.errors import ModelFailed
 from schemas.messages import Attachment, Citation, OutboundMessage
-from schemas.ports import Knowledge, Limiter, Signals
+from schemas.ports import Knowledge, Limiter
 
 _NOT_COMPARED = frozenset({"version"})
 """A document that was published again without a change has another version."""
@@ -113,7 +118,7 @@ class ReplayEngine:
         return ReplayedTurn(log.id, log.channel, turn.id, turn.at, before, after, diverged, missing, asked)
 
     async def _run(self, given: TurnInput, turn: Turn, replay: TurnReplay) -> Turn | None:
-        stage, stream = StageTimer(monotonic), _silent_stream(given)
+        stage, stream = StageTimer(monotonic), open_silent_stream(given)
         actions = await self._answering.settle(given, _seal) if given.may_act else None
         reply = Reply()
         if given.must_answer:
@@ -133,13 +138,6 @@ def _list_files(turn: TurnInput) -> dict[str, Attachment]:
 
 async def _seal() -> None:
     """A replay has no first write."""
-
-
-def _silent_stream(turn: TurnInput) -> ReplyStream:
-    signals = cast(Signals, ClosedPort("signals"))
-    return ReplyStream(
-        signals, turn.conversation.id, turn.id, turn.conversation.epoch, silent=True, is_cancelled=lambda: False
-    )
 
 
 def _build_request(turn: TurnInput, reply: Reply, effects: Effects | None, replay: TurnReplay) -> HandoffRequest | None:

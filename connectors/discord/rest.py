@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from connectors.discord import errors
-from connectors.http import CONNECTION_ERRORS, NOT_SENT_ERRORS
+from connectors.http import CONNECTION_ERRORS, NOT_SENT_ERRORS, decode_json
 from schemas.errors import RetryLater, SendUnknown
 from schemas.ports import Account, VendorResponse
 
@@ -67,16 +66,8 @@ class RestClient:
 async def _read_reply(response: aiohttp.ClientResponse) -> VendorResponse:
     text = await response.text(encoding="utf-8", errors="replace")
     return VendorResponse(
-        response.status, _decode(text), {name.lower(): value for name, value in response.headers.items()}
+        response.status, decode_json(text), {name.lower(): value for name, value in response.headers.items()}
     )
-
-
-def _decode(text: str) -> Any:
-    """Decode JSON whatever its declared type; else return the text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 # Refused requests are counted, because Discord blocks an IP address after ten thousand in ten minutes.

@@ -6,9 +6,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from agent_worker.learning.conversation_log import REPLAY_TYPES, ConversationLog, RecordedEvent, read_conversation
+from agent_worker.learning.conversation_log import REPLAY_TYPES, ConversationLog, read_conversation
 from agent_worker.learning.finetune.answer_citations import CitedAnswer, cite_answer, read_marks
 from agent_worker.learning.finetune.prompt_reader import PromptReader, ReadPrompt
 from agent_worker.learning.finetune.text_similarity import overlap, read_words
@@ -60,7 +59,9 @@ class ExampleBuilder:
     ) -> None:
         self._context = context
         self._history: ConversationHistory = read_history(events)
-        self._log: ConversationLog = read_conversation(conversation, context.tenant, list(map(_to_recorded, events)))
+        self._log: ConversationLog = read_conversation(
+            conversation, context.tenant, [each.to_recorded() for each in events]
+        )
         self._channel = events[0].channel
         self._names = {*self._history.names, *names}
         contacts = [
@@ -219,8 +220,3 @@ class ExampleBuilder:
 
 def _squeeze(text: str) -> str:
     return "".join(char for char in text.casefold() if char.isalnum())
-
-
-def _to_recorded(event: ConversationEvent) -> RecordedEvent:
-    at = datetime.fromtimestamp(event.at, UTC)
-    return RecordedEvent(event.id, event.type, event.channel, event.account, at, event.body, event.replay_of)

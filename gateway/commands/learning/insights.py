@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, select_tenant, with_api
-from gateway.commands.common.printing import note, print_json, print_table
+from gateway.commands.common.printing import note, print_json, print_table, shorten
 
 if TYPE_CHECKING:
     from gateway.commands.common.instance import AdminApi
@@ -103,20 +103,16 @@ def _print_insights(found: Any) -> None:
     totals, groups = found["totals"], found["groups"]
     if groups:
         rows = [
-            (group["id"], group["count"], group["signal"], group["cure"], _shorten(group["title"])) for group in groups
+            (group["id"], group["count"], group["signal"], group["cure"], shorten(group["title"], _MAX_SHOWN))
+            for group in groups
         ]
         print_table(("group", "count", "signal", "cure", "title"), rows)
         for group in groups:
             typer.echo(f"\n{group['title']}\n  {group['suggestion']}")
             for text in group["asked"]:
-                typer.echo(f"    {_shorten(text)}")
+                typer.echo(f"    {shorten(text, _MAX_SHOWN)}")
             typer.echo(f"  examples: {', '.join(group['examples'])}")
             if group["proposal"] is not None:
                 typer.echo(f"  a document from what people answered: parley insights --draft {group['id']}")
         typer.echo("")
     note(f"{totals['failed']} of {totals['questions']} answers failed in some way, {totals['grouped']} of them alike")
-
-
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _MAX_SHOWN else f"{line[: _MAX_SHOWN - 1]}…"

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant
-from gateway.commands.common.printing import Progress, note, print_table, progress
+from gateway.commands.common.printing import Progress, note, print_table, progress, shorten
 from gateway.http.query_times import parse_start
 from schemas.errors import NotFound
 
@@ -159,13 +159,13 @@ def _report(turns: list[ReplayedTurn], *, as_json: bool) -> None:
     changed = [turn for turn in turns if not turn.same]
     if not as_json and changed:
         rows = [
-            (turn.turn, turn.channel, _shorten(turn.before.text), explain(turn) or _shorten(turn.after.text))
+            (
+                turn.turn,
+                turn.channel,
+                shorten(turn.before.text, _MAX_SHOWN),
+                explain(turn) or shorten(turn.after.text, _MAX_SHOWN),
+            )
             for turn in changed
         ]
         print_table(("turn", "channel", "before", "after"), rows)
     note(str(Counts.of(turns)))
-
-
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _MAX_SHOWN else f"{line[: _MAX_SHOWN - 1]}…"
