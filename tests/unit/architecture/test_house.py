@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.harness.processes import ROOT
 from tests.harness.source_tree import Module, load_modules
 from tests.measure.house.change_costs import CHECKS_OF_ANSWERS, change_costs
-from tests.measure.house.figures import find_splinters, modules_per_folder, static_figures
+from tests.measure.house.figures import FULL_FOLDER, find_splinters, modules_per_folder, static_figures
 
 
 def test_the_files_of_a_change_are_files_of_the_checkout() -> None:
@@ -17,6 +17,10 @@ def test_the_files_of_a_change_are_files_of_the_checkout() -> None:
 
 def test_a_change_costs_no_more_files_than_wanted() -> None:
     assert [(cost.change, cost.files) for cost in change_costs(ROOT) if cost.files > cost.most] == []
+
+
+def test_no_folder_is_full() -> None:
+    assert {folder: n for folder, n in modules_per_folder(load_modules()).items() if n > FULL_FOLDER} == {}
 
 
 def test_a_state_engine_or_a_vendors_renderer_is_no_business_of_the_gateway() -> None:
