@@ -9,22 +9,42 @@ from __future__ import annotations
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
-WAITING = ("tests/faults/", "tests/scenarios/", "tests/e2e/", "tests/deploy/", "tests/telemetry/")
+WAITING = (
+    "tests/canaries/",
+    "tests/deploy/",
+    "tests/e2e/",
+    "tests/faults/",
+    "tests/measure/",
+    "tests/scenarios/",
+    "tests/telemetry/",
+)
 LONGEST = (
-    "tests/scenarios/test_kills.py",
-    "tests/scenarios/desk/test_kills.py",
     "tests/faults/test_torture.py",
-    "one installation",
-    "tests/faults/test_actions.py",
-    "tests/scenarios/test_embedded.py",
+    "tests/measure/test_bench.py",
+    "tests/e2e/test_replay.py",
     "tests/faults/test_kills.py",
+    "tests/scenarios/test_kills.py",
+    "one installation",
+    "tests/e2e/test_desk.py",
+    "tests/e2e/test_backup.py",
+    "tests/canaries/test_canaries.py",
+    "tests/scenarios/desk/test_outage.py",
+    "tests/scenarios/test_embedded.py",
+    "tests/scenarios/desk/test_kills.py",
+    "tests/deploy/test_adding_a_channel.py",
+    "tests/faults/test_actions.py",
+    "tests/e2e/test_source_sync.py",
+    "tests/e2e/test_desk_races.py",
+    "tests/e2e/models/test_slack_replies.py",
+    "tests/deploy/test_upgrade.py",
     "tests/scenarios/test_scaled.py",
     "tests/scenarios/desk/test_embedded.py",
     "tests/scenarios/desk/test_scaled.py",
+    "tests/scenarios/test_secret_rotation.py",
+    "tests/e2e/test_erasure_requests.py",
+    "tests/e2e/test_erasure.py",
+    "tests/e2e/test_desk_erasure.py",
     "tests/faults/test_holders.py",
-    "tests/e2e/test_desk_races.py",
-    "tests/scenarios/desk/test_outage.py",
-    "tests/deploy/test_upgrade.py",
 )
 """More than twenty seconds each: they come first, so that none is begun when the others are nearly done."""
 ONE_INSTALLATION = {
