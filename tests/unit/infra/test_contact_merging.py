@@ -12,6 +12,7 @@ from infra.state import contact_merging
 from schemas.conversation import Contact
 from schemas.messages import Address
 from schemas.ports import ContactUpdate
+from tests.harness.sizes import size
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE, NUMBERS = 4, 3
@@ -63,7 +64,7 @@ Steps = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=size(100, full=300), deadline=None)
 @given(Steps)
 def test_a_conversation_is_one_persons_whoever_has_the_number_now(steps: list[tuple[str, int, int, bool]]) -> None:
     """A person's user id is theirs for good; a number has one owner at a time. The vendor tells of each move, once or

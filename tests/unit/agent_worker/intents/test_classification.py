@@ -17,6 +17,7 @@ from agent_worker.nlu.classification import LANGUAGES, PhraseTable, Topic, load_
 from agent_worker.nlu.phrase_matcher import parse_pattern, pattern_lines
 from agent_worker.translations import LANGUAGES as TRANSLATED
 from agent_worker.voice import DEFAULT_VOICE, Voice, translate_voice
+from tests.harness.sizes import size
 
 HERE = Path(__file__).parent
 SHOP = Path(__file__).parents[4] / "examples" / "plantstore"
@@ -153,7 +154,7 @@ def test_time_grows_with_the_text(unit: str) -> None:
             best = min(best, time.process_time() - begun)
         return best
 
-    small = 40_000 // len(unit)
+    small = size(10_000, full=40_000) // len(unit)
     assert seconds(4 * small) < 10 * seconds(small) + 0.05
 
 

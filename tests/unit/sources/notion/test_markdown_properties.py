@@ -16,6 +16,7 @@ from agent_worker.sources.notion.markdown_writer import MarkdownWriter
 from agent_worker.sources.notion.objects import Block as ReadBlock
 from agent_worker.sources.notion.objects import parse
 from schemas.errors import DocumentTooLarge
+from tests.harness.sizes import size
 from tests.platforms.notion.sample import document_id
 from tests.platforms.notion.server import NotionServer
 from tests.platforms.notion.workspace import Block, Json, Workspace, bullet, paragraph, rich, synced, toggle
@@ -94,7 +95,7 @@ def write(blocks: Sequence[Block], max_size: int = 10**9) -> str:
     return writer.text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=size(75, full=300), deadline=None)
 @example([Block("bookmark", {"url": "/\x1b", "caption": []})])
 @given(st.lists(trees, max_size=5))
 def test_any_tree_becomes_a_clean_document(blocks: list[Block]) -> None:
@@ -104,7 +105,7 @@ def test_any_tree_becomes_a_clean_document(blocks: list[Block]) -> None:
     assert body.encode().decode() == body
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=size(75, full=300), deadline=None)
 @given(st.lists(st.builds(lambda text: Block("paragraph", {"rich_text": text}), rich_texts), max_size=4))
 def test_text_never_becomes_structure_and_is_never_lost(blocks: list[Block]) -> None:
     """Whatever it looks like: as the splitter of documents reads it, paragraphs stay paragraphs."""
@@ -114,7 +115,7 @@ def test_text_never_becomes_structure_and_is_never_lost(blocks: list[Block]) -> 
     assert _is_subsequence(said, list(body))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=size(50, full=200), deadline=None)
 @given(st.lists(trees, max_size=5))
 def test_headings_are_those_of_the_page(blocks: list[Block]) -> None:
     titles = {"Title"}
