@@ -16,7 +16,9 @@ from tests.bench.setup import stage, tenants
 from tests.bench.sockets import course
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
+from tests.harness.sizes import size
 
+SOCKETS = size(120, full=300)
 NEEDS_SERVERS = {"worker", "waiting", "passages", "connectors"}
 
 
@@ -45,11 +47,11 @@ async def test_row_yields_figures(
 
 @pytest.mark.slow
 async def test_sockets_lose_no_frame_in_a_reconnect_storm(fork_server: ForkServer, tmp_path: Path) -> None:
-    """300 sockets on one edge, gone and back all at once, are shown every message and answer once and in order."""
+    """Sockets of one edge, gone and back all at once, are shown every message and answer once and in order."""
     installation = Installation.make(fork_server, tmp_path, tenants=tenants(), encoder="light")
     await installation.start()
     try:
-        ran = await course(installation.roles["dev"], 300, processes=2)
+        ran = await course(installation.roles["dev"], SOCKETS, processes=2)
     finally:
         await installation.stop()
     assert not any(ran.faults.values()), ran.faults
