@@ -23,7 +23,7 @@ from agent_worker.knowledge.index.query_filter import resolve_assurance
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.index.tenant_indexes import IndexFolders, OpenIndexes
 from agent_worker.knowledge.ingest.fair_thread_pool import FairThreadPool
-from agent_worker.knowledge.ingest.index_queue import IndexQueue, PendingChange
+from agent_worker.knowledge.ingest.index_queue import IndexPace, IndexQueue, PendingChange
 from agent_worker.knowledge.ingest.publishing import HeadCache, document_key, read_record
 from agent_worker.knowledge.ranking.long_context import LongContext
 from agent_worker.knowledge.ranking.ranker import NOTHING, empty_result
@@ -41,7 +41,6 @@ Result = TypeVar("Result")
 _LIST_WAIT_S = 3.0  # listing has to include recent writes, and no contact waits for it
 _WRITERS = 2  # so that one large document does not delay all other tenants
 _BATCH_S = 0.25  # of work for one tenant before the next one's turn
-_YIELD_S = 0.0005  # pause between documents: splitting is plain Python and holds the GIL
 _MAX_BATCH = 200  # changes of one tenant in one batch
 _MAX_PENDING_BYTES = 64 * 1024 * 1024  # of documents read but not yet indexed
 _FEW_CHANGES, _EXTRA_WAIT_S = 5, 2.0  # so few missing changes are worth this much more waiting
@@ -74,6 +73,7 @@ class Library:
         self._long_context = LongContext()
         self._documents_in_log: defaultdict[str, set[str]] = defaultdict(set)
         self._queue = IndexQueue()
+        self._pace = IndexPace()
         self._has_work = asyncio.Event()
         """Set when there may be something to index."""
         self._writers = asyncio.Semaphore(_WRITERS)
@@ -145,11 +145,8 @@ class Library:
                 log.warning("document_unreadable", partition=record.partition, offset=record.offset, code=error.code)
                 continue
             if not self._ready.is_set():
-                (
-                    self._documents_in_log[tenant].discard
-                    if record.value is None
-                    else self._documents_in_log[tenant].add
-                )(document)
+                in_log = self._documents_in_log[tenant]
+                (in_log.discard if record.value is None else in_log.add)(document)
             if self._queue.put(tenant, document, record):
                 self._has_work.set()
 
@@ -194,20 +191,20 @@ class Library:
         if index is None:
             index = TenantIndex(self._folders.find(tenant), self._encoder())
         self._open_indexes.use(index, changes=True)
-        put, drop, done, started = [], [], 0, time.monotonic()
-        for name, pending in batch:
+        put, drop, done, took, started = [], [], 0, 0.0, time.monotonic()
+        for name, record in ((name, pending.record) for name, pending in batch):
+            time.sleep(self._pace.rest_after(took))
+            begun = time.monotonic()
             try:
-                change = read_record(pending.record)
+                change = read_record(record)
             except RecordError as error:
-                position = {"partition": pending.record.partition, "offset": pending.record.offset}
-                log.warning("document_unreadable", code=error.code, **position)
+                log.warning("document_unreadable", partition=record.partition, offset=record.offset, code=error.code)
             else:
                 if change is None:
                     drop += [name] if name in index.versions else []
                 elif index.versions.get(name) != stamp_of(change[0].version, change[1]):
                     put.append(index.prepare(*change))
-                    time.sleep(_YIELD_S)
-            done += 1
+            done, took = done + 1, time.monotonic() - begun
             if self._closing or time.monotonic() - started > _BATCH_S:
                 break
         if put or drop:
@@ -248,6 +245,7 @@ class Library:
         vector: bool = False,
     ) -> SearchResult:
         """See the port."""
+        self._pace.note_search()
         head = self._heads.find(tenant, since)
         current = (head is not None and self._queue.is_searchable(tenant, head)) or await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
@@ -340,6 +338,10 @@ class Library:
             return []
         work = partial(self._long_context.passages, tenant, index, self._clock(), tokens)
         return await self._read(tenant, index, work)
+
+    async def give_way(self, worked: float) -> None:
+        """See the port."""
+        await asyncio.sleep(self._pace.rest_after(worked))
 
     async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
         """See the port."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from agent_worker.knowledge.ingest.document_history import list_versions
 from agent_worker.knowledge.text.documents import check_body
 from agent_worker.knowledge.text.front_matter import ADDRESS, LANGUAGE
+from agent_worker.knowledge.text.splitting import split
 from gateway.admin.guard import read_page_size
 from gateway.documents.content_hash import hash_document
 from gateway.http.responses import json_response, read_json
@@ -94,8 +96,7 @@ class KnowledgeApi:
                 raise Unprocessable("a draft needs an id of its own, such as that of its document with .draft")
             draft = replace(draft, visibility="internal")
         wait = _read_wait(request)
-        version, passages = await self._editor.publish(tenant, draft)
-        published = {"document": document, "version": version, "passages": passages}
+        published = await self._publish(tenant, draft)
         if wait is None:
             return json_response(published)
         return json_response(published | {"searchable": await self._editor.knowledge.wait_until_indexed(tenant, wait)})
@@ -132,8 +133,12 @@ class KnowledgeApi:
         body = await read_json(request, RestoreRequest)
         self._editor.check_editable(tenant, document)
         restored = build_restored(document, find_version(document, body.version), "")
-        version, passages = await self._editor.publish(tenant, restored)
-        return json_response({"document": document.id, "version": version, "passages": passages})
+        return json_response(await self._publish(tenant, restored))
+
+    async def _publish(self, tenant: str, draft: DocumentDraft) -> dict[str, Any]:
+        version = await self._editor.publish(tenant, draft)
+        passages = await asyncio.to_thread(split, draft.title, draft.body)
+        return {"document": draft.id, "version": version, "passages": len(passages)}
 
     async def delete(self, request: web.Request) -> web.Response:
         document = await self._find(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -55,7 +56,10 @@ class LocalDocumentStore:
         )
 
     async def put(self, draft: DocumentDraft) -> None:
+        begun = time.monotonic()
         await DocumentEditor(self._services).publish(self._tenant, draft)
+        if self._services.knowledge is not None:
+            await self._services.knowledge.give_way(time.monotonic() - begun)
 
     async def remove(self, document: str) -> None:
         await delete(self._services.bus, self._services.state.heads, self._tenant, document, self._services.clock())

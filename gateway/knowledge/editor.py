@@ -40,8 +40,8 @@ class DocumentEditor:
             raise NotFound("no such document")
         return found
 
-    async def publish(self, tenant: str, draft: DocumentDraft) -> tuple[int, int]:
-        """Returns ``(version, passages)``. Raises DocumentTooLarge and Unprocessable.
+    async def publish(self, tenant: str, draft: DocumentDraft) -> int:
+        """Returns the version. Raises DocumentTooLarge and Unprocessable.
 
         Among changes in quick succession, versions that no search had found yet do not join the history."""
         knowledge = self._services.knowledge

@@ -93,6 +93,10 @@ class Knowledge(Protocol):
     async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
         """Wait up to ``wait`` seconds until everything written for a tenant is searchable; returns whether it is."""
 
+    async def give_way(self, worked: float) -> None:
+        """Called between changes of an import, with the seconds that the last one took: wait while questions are
+        being answered, so that they do not wait for the import."""
+
     async def documents(self, tenant: str) -> list[Document]:
         """All documents of any visibility: for managing documents, not for answering."""
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from agent_worker.knowledge.index.tenant_index import fingerprint
 from agent_worker.knowledge.ingest.document_history import extend_history
 from agent_worker.knowledge.text.documents import check_body
-from agent_worker.knowledge.text.splitting import split
 from schemas.conversation import Document
 from schemas.envelope import Envelope, envelope
 from schemas.errors import UndecodableRecord
@@ -30,16 +29,15 @@ async def publish(
     now: datetime,
     *,
     previous: Document | None = None,
-) -> tuple[int, int]:
-    """Returns ``(version, passages)``. Durable when it returns, searchable shortly after. ``previous``: the document
-    that it replaces, which joins its history. Raises DocumentTooLarge and Unprocessable."""
+) -> int:
+    """Returns the version. Durable when it returns, searchable shortly after. ``previous``: the document that it
+    replaces, which joins its history. Raises DocumentTooLarge and Unprocessable."""
     check_body(draft.id, draft.body)
     document = draft.build_document(0, now)  # readers set the version to the record's position in the log
     if previous is not None:
         history = await asyncio.to_thread(extend_history, previous, document)
         document = document.model_copy(update={"history": history})
-    version = await _append(bus, heads, _wrap(tenant, draft.id, document, now))
-    return version, len(split(draft.title, draft.body))
+    return await _append(bus, heads, _wrap(tenant, draft.id, document, now))
 
 
 async def delete(bus: Bus, heads: KnowledgeHeads, tenant: str, document: str, now: datetime) -> None:

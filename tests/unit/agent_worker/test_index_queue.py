@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.knowledge.ingest.index_queue import IndexQueue, PendingChange
+from agent_worker.knowledge.ingest.index_queue import IndexPace, IndexQueue, PendingChange
 from schemas.ports import Record
 
 
@@ -122,3 +122,13 @@ def test_a_change_that_arrives_during_a_batch_of_its_tenant_waits_for_the_end_of
     queue.settle(tenant, [each for _, each in batch], [])
     assert queue.is_everything_searchable({0: 0})
     assert take_batch(queue)[1][0][0] == "b"
+
+
+def test_an_import_rests_while_contacts_ask_and_hurries_when_they_do_not() -> None:
+    now = 100.0
+    pace = IndexPace(lambda: now)
+    unhindered = pace.rest_after(0.010)
+    pace.note_search()
+    beside_questions = pace.rest_after(0.010)
+    now += 5.0
+    assert beside_questions > 0.010 > unhindered == pace.rest_after(0.010)

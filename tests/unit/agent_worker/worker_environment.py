@@ -289,8 +289,7 @@ class WorkerEnvironment:
     async def put(self, document: str, body: str, *, tenant: str = TENANT, **more: Any) -> int:
         title = body.splitlines()[0].lstrip("# ")
         draft = DocumentDraft(id=document, title=title, body=body, **more)
-        version, _ = await publish(self.bus, self.state.heads, tenant, draft, self.clock())
-        return version
+        return await publish(self.bus, self.state.heads, tenant, draft, self.clock())
 
 
 @asynccontextmanager
