@@ -23,7 +23,7 @@ from agent_worker.knowledge.index.query_filter import resolve_assurance
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.index.tenant_indexes import IndexFolders, OpenIndexes
 from agent_worker.knowledge.ingest.fair_thread_pool import FairThreadPool
-from agent_worker.knowledge.ingest.index_queue import IndexPace, IndexQueue, PendingChange
+from agent_worker.knowledge.ingest.index_queue import IndexQueue, IndexThrottle, PendingChange
 from agent_worker.knowledge.ingest.publishing import HeadCache, document_key, read_record
 from agent_worker.knowledge.ranking.long_context import LongContext
 from agent_worker.knowledge.ranking.ranker import NOTHING, empty_result
@@ -73,7 +73,7 @@ class Library:
         self._long_context = LongContext()
         self._documents_in_log: defaultdict[str, set[str]] = defaultdict(set)
         self._queue = IndexQueue()
-        self._pace = IndexPace()
+        self._throttle = IndexThrottle()
         self._has_work = asyncio.Event()
         """Set when there may be something to index."""
         self._writers = asyncio.Semaphore(_WRITERS)
@@ -193,7 +193,7 @@ class Library:
         self._open_indexes.use(index, changes=True)
         put, drop, done, took, started = [], [], 0, 0.0, time.monotonic()
         for name, record in ((name, pending.record) for name, pending in batch):
-            time.sleep(self._pace.rest_after(took))
+            time.sleep(self._throttle.rest_after(took))
             begun = time.monotonic()
             try:
                 change = read_record(record)
@@ -245,7 +245,7 @@ class Library:
         vector: bool = False,
     ) -> SearchResult:
         """See the port."""
-        self._pace.note_search()
+        self._throttle.note_search()
         head = self._heads.find(tenant, since)
         current = (head is not None and self._queue.is_searchable(tenant, head)) or await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
@@ -341,7 +341,7 @@ class Library:
 
     async def give_way(self, worked: float) -> None:
         """See the port."""
-        await asyncio.sleep(self._pace.rest_after(worked))
+        await asyncio.sleep(self._throttle.rest_after(worked))
 
     async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
         """See the port."""

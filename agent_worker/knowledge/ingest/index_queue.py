@@ -1,5 +1,5 @@
-"""Queue of document changes that were read from the log but are not searchable yet, and the pace at which they are
-applied. Tenants take turns, and questions go first."""
+"""Queue of document changes that were read from the log but are not searchable yet, and the throttle for their
+application. Tenants take turns, and questions go first."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ _REST = 8.0
 than twice as long; the import itself takes hardly longer with it, because it waits for commits most of the time."""
 
 
-class IndexPace:
+class IndexThrottle:
     """Rests between changes, so that questions do not wait for an import. Used by several threads."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.knowledge.ingest.index_queue import IndexPace, IndexQueue, PendingChange
+from agent_worker.knowledge.ingest.index_queue import IndexQueue, IndexThrottle, PendingChange
 from schemas.ports import Record
 
 
@@ -126,9 +126,9 @@ def test_a_change_that_arrives_during_a_batch_of_its_tenant_waits_for_the_end_of
 
 def test_an_import_rests_while_contacts_ask_and_hurries_when_they_do_not() -> None:
     now = 100.0
-    pace = IndexPace(lambda: now)
-    unhindered = pace.rest_after(0.010)
-    pace.note_search()
-    beside_questions = pace.rest_after(0.010)
+    throttle = IndexThrottle(lambda: now)
+    unhindered = throttle.rest_after(0.010)
+    throttle.note_search()
+    beside_questions = throttle.rest_after(0.010)
     now += 5.0
-    assert beside_questions > 0.010 > unhindered == pace.rest_after(0.010)
+    assert beside_questions > 0.010 > unhindered == throttle.rest_after(0.010)
