@@ -16,7 +16,7 @@ except ImportError as missing:
 from infra.database.migration import SchemaState
 from infra.deploy.doctor_finding import Finding
 from infra.state.redis import probe
-from infra.state.redis.client.connection import Connections, build_listener, build_pool
+from infra.state.redis.client.connection import Connections, PrimaryCheck, build_listener, build_pool
 from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.contacts import RedisContactErasure, RedisContactKeys, RedisContacts, RedisContactSearch
@@ -47,7 +47,7 @@ async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisSet
 
     The server is not contacted yet: it may be down, or empty (then ``rebuild.check`` says so), and work begins when it
     is back. Raises ConfigInvalid."""
-    client = PipelinedClient(Connections(build_pool(url, access)))
+    client = PipelinedClient(Connections(build_pool(url, access), PrimaryCheck(prefix)))
     return _assemble(client, RedisSignals(client, build_listener(url, access), prefix), prefix)
 
 
@@ -104,11 +104,10 @@ class RedisEngine:
         await migration.migrate(location.address, location.prefix, access=_access(location))
 
     async def read_usage(self, location: StateLocation, now: datetime) -> StateUsage | None:
-        access = _access(location).client_settings(location.address)
-        return await probe.read_usage(location.address, location.prefix, now, access)
+        return await probe.read_usage(location.address, location.prefix, now, _access(location))
 
     async def run_checks(self, location: StateLocation) -> list[Finding]:
-        return await probe.probe(location.address, access=_access(location).client_settings(location.address))
+        return await probe.probe(location.address, access=_access(location))
 
 
 def _access(location: StateLocation) -> RedisSettings:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
+from redis.asyncio.sentinel import MasterNotFoundError
 
 from infra.bus.partitioner import SHARDS
 from infra.deploy.doctor_finding import Finding, check_clock_skew
 from infra.state import rules
+from infra.state.redis.client.connection import build_client, close_client, find_sentinels
+from infra.state.redis.client.sentinel import PrimaryFinder, SentinelAnswer
+from infra.state.redis.settings import OPEN, RedisSettings
 from infra.state.usage import StateUsage
 from schemas.errors import StateUnavailable
 
 OLDEST = (7, 0)
-OPEN: Mapping[str, Any] = {}
+LEAST_SENTINELS = 3
 SAMPLE = 2_000
 SCANS = 200
 """Calls for the sample at most, each over some thousand keys."""
@@ -29,10 +32,19 @@ REQUIRED_SETTINGS = {
 }
 
 
-async def probe(url: str, *, access: Mapping[str, Any] = OPEN, timeout: float = 5.0) -> list[Finding]:
-    """Run all checks. Never raises: a failure is a finding. ``access`` holds client settings: user, password,
-    certificates."""
-    client = Redis.from_url(url, **access, socket_timeout=timeout, socket_connect_timeout=timeout)
+async def probe(url: str, *, access: RedisSettings = OPEN, timeout: float = 5.0) -> list[Finding]:
+    """Run all checks. A failure is a finding. Raises ConfigInvalid for settings that do not fit."""
+    client = build_client(url, access, socket_timeout=timeout, socket_connect_timeout=timeout)
+    sentinels = find_sentinels(client)
+    try:
+        if sentinels is not None:
+            return [await _check_primary(sentinels), *await _check_server(client), await _check_replicas(client)]
+        return await _check_server(client)
+    finally:
+        await close_client(client)
+
+
+async def _check_server(client: Redis) -> list[Finding]:
     try:
         sent = time.time()
         await client.ping()
@@ -43,8 +55,43 @@ async def probe(url: str, *, access: Mapping[str, Any] = OPEN, timeout: float = 
     except (redis_errors.RedisError, OSError, TimeoutError) as error:
         reason = f"does not answer: {type(error).__name__}"
         return [Finding("redis", "fail", reason, "start it, or correct `state` in the configuration")]
-    finally:
-        await client.aclose()
+
+
+async def _check_primary(sentinels: PrimaryFinder) -> Finding:
+    """The primary according to the Sentinels, and whether all of them agree."""
+    answers = await sentinels.ask_all()
+    count = f"{sum(isinstance(each, SentinelAnswer) and each.is_usable for each in answers)} of {len(answers)}"
+    try:
+        host, port = await sentinels.discover_master(sentinels.group)
+    except MasterNotFoundError as error:
+        fix = "start the Sentinels, or correct their addresses and the name of the group in `state`"
+        return Finding("redis primary", "fail", f"unknown: {error}", fix)
+    found = f"{host}:{port}, found through {count} Sentinels"
+    agree = all(isinstance(each, SentinelAnswer) and each.address == (host, port) for each in answers)
+    if agree and len(answers) >= LEAST_SENTINELS:
+        return Finding("redis primary", "ok", found)
+    fix = "check the Sentinels that do not answer or name another primary; there should be three or more"
+    return Finding("redis primary", "warn", found, fix)
+
+
+async def _check_replicas(client: Redis) -> Finding:
+    """Whether another server can take over, and whether a primary that was cut off stops taking writes."""
+    try:
+        info: dict[str, Any] = await client.info("replication")
+        values: dict[Any, Any] = await client.config_get("min-replicas-to-write")
+    except (redis_errors.RedisError, OSError, TimeoutError) as error:
+        return Finding(
+            "redis replicas", "warn", f"may not be read: {type(error).__name__}", "allow INFO and CONFIG GET"
+        )
+    count = int(info.get("connected_slaves", 0))
+    if count == 0:
+        return Finding("redis replicas", "fail", "0: nothing can take over", "start a replica")
+    if "0" in map(_text, values.values()):
+        consequence = "a primary that is cut off takes writes, which are lost"
+        return Finding(
+            "redis replicas", "warn", f"{count}; {consequence}", "set `min-replicas-to-write 1` in redis.conf"
+        )
+    return Finding("redis replicas", "ok", str(count))
 
 
 async def _version(client: Redis) -> Finding:
@@ -87,9 +134,9 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-async def read_usage(url: str, prefix: str, now: datetime, access: Mapping[str, Any]) -> StateUsage:
+async def read_usage(url: str, prefix: str, now: datetime, access: RedisSettings) -> StateUsage:
     """Raises StateUnavailable."""
-    client = Redis.from_url(url, **access, socket_timeout=10, socket_connect_timeout=10)
+    client = build_client(url, access, protocol=2, socket_timeout=10, socket_connect_timeout=10)
     try:
         memory: dict[str, Any] = await client.info("memory")
         pipeline = client.pipeline(transaction=False)
@@ -100,7 +147,7 @@ async def read_usage(url: str, prefix: str, now: datetime, access: Mapping[str, 
     except (redis_errors.RedisError, OSError, TimeoutError) as error:
         raise StateUnavailable(f"Redis does not tell its memory: {type(error).__name__}") from error
     finally:
-        await client.aclose()
+        await close_client(client)
     used = int(memory.get("used_memory", 0))
     limit = int(memory.get("maxmemory", 0)) or int(memory.get("total_system_memory", 0))
     idle = int(memory.get("used_memory_startup", 0))

@@ -11,7 +11,9 @@ from schemas.errors import ConfigInvalid
 
 
 class RedisSettings(BaseModel):
-    """How to connect to the server of ``state: redis://…``. ``rediss://`` encrypts the connection."""
+    """How to connect to the server of ``state: redis://…``, or to the primary that Sentinel names
+    (``redis+sentinel://host1:26379,host2:26379,host3:26379/NAME/0``). ``rediss://`` and ``rediss+sentinel://`` encrypt
+    the connections."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -25,6 +27,10 @@ class RedisSettings(BaseModel):
     """The client certificate (PEM), if the server requires one."""
     key_file: str = ""
     """The private key (PEM) that belongs to ``cert_file``."""
+    sentinel_username: str = ""
+    """The user to log in as at the Sentinels. Empty: their default user."""
+    sentinel_password: SecretStr = SecretStr("")
+    """The password of that user. Empty: no login. The Sentinels are never shown ``password``."""
 
     def client_settings(self, url: str) -> dict[str, Any]:
         """Settings for a client that connects to ``url``, which takes precedence. Raises ConfigInvalid."""
@@ -38,12 +44,18 @@ class RedisSettings(BaseModel):
                 settings[_FILE_SETTINGS[name]] = _check_file(f"redis.{name}", path, url)
         return settings
 
+    def sentinel_credentials(self) -> dict[str, Any]:
+        named = {"username": self.sentinel_username, "password": self.sentinel_password.get_secret_value()}
+        return {name: text for name, text in named.items() if text}
 
+
+SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
+"""Schemes of addresses that name Sentinels, with the scheme of the servers that these watch."""
 _FILE_SETTINGS = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
 
 
 def _check_file(setting: str, path: str, url: str) -> str:
-    if not url.startswith("rediss://"):
+    if not url.startswith(("rediss://", "rediss+sentinel://")):
         raise ConfigInvalid(f"{setting} needs encryption", fix=f"write `state: rediss://…`, or remove {setting}")
     if not Path(path).is_file():
         raise ConfigInvalid(f"{setting}: there is no file {path}", fix="name a PEM file")

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from infra.state.redis.client.call import Call
+from infra.state.redis.client.connection import check_place, close_client
 from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.signals import QUEUED, Reader
 from schemas.errors import StateUnavailable
@@ -91,8 +92,7 @@ class RedisSignals:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._listener.aclose()
-        await self._listener.connection_pool.disconnect()
+        await close_client(self._listener)
 
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -136,6 +136,7 @@ class RedisSignals:
             if clock() >= sweep_at:
                 sweep_at = clock() + POLL
                 await self._forget_unread(pubsub)
+                await check_place(self._listener)
 
     def _deliver(self, message: dict[str, Any]) -> None:
         channel = self._channels.get(message["channel"].decode())

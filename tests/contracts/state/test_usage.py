@@ -11,6 +11,7 @@ import pytest
 from infra.database import Database
 from infra.state.redis.engine import open_redis_state
 from infra.state.redis.probe import read_usage as read_redis_usage
+from infra.state.redis.settings import OPEN
 from infra.state.registry import EMBEDDED, StateLocation, load_engine
 from infra.state.sqlite.engine import open_sqlite_state
 from infra.state.usage import UsageReader
@@ -69,7 +70,7 @@ async def test_redis_tells_its_memory_and_a_sample_of_conversations(redis_url: s
     await state.rebuild.prepare(ALL_SHARDS)
     await state.rebuild.finish(ALL_SHARDS)
     await open_conversations(state, now)
-    usage = await read_redis_usage(redis_url, prefix, now, {})
+    usage = await read_redis_usage(redis_url, prefix, now, OPEN)
     await state.close()
     assert (usage.conversations, usage.began) == (OLD + YOUNG, YOUNG)
     assert 0 < usage.state < usage.used

@@ -50,6 +50,9 @@ class FakeConnections:
     async def close_idle(self) -> None:
         return
 
+    async def close(self) -> None:
+        return
+
     def answer(self, *replies: Any) -> None:
         """``replies`` for each of what is under way; OK to every call without."""
         waiting, self.under_way = self.under_way, []

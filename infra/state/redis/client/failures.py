@@ -6,6 +6,7 @@ import ssl
 
 import structlog
 from redis import exceptions as redis_errors
+from redis.asyncio.sentinel import MasterNotFoundError
 
 from infra.state.redis.rebuild.schema import VERSION
 from schemas.errors import StateUnavailable
@@ -35,6 +36,12 @@ _FIXES: tuple[tuple[type[Exception], str, str], ...] = (
         "the certificate of Redis is not trusted",
         "set `redis.ca_file` to its authority's certificate",
     ),
+    (
+        MasterNotFoundError,
+        "Sentinel names no primary of Redis",
+        "wait while it replaces the primary; else check that most Sentinels run, and that the state URL names them and "
+        "their group",
+    ),
     (redis_errors.TimeoutError, "Redis does not answer in time", "check its load, its disk and the network"),
     (
         redis_errors.ConnectionError,
@@ -48,6 +55,11 @@ _BY_PREFIX = {
     "LOADING": _FIXES[2],
     "NOAUTH": _FIXES[0],
     "MISCONF": (redis_errors.ResponseError, "Redis cannot write to its disk", "free disk space; see the log of Redis"),
+    "NOREPLICAS": (
+        redis_errors.ResponseError,
+        "Redis has too few replicas to take writes",
+        "check its replicas and `min-replicas-to-write`; work continues by itself",
+    ),
     "MASTERDOWN": (
         redis_errors.ResponseError,
         "this replica has lost its primary",

@@ -78,7 +78,7 @@ class PipelinedClient:
             self._send_waiting()
             await asyncio.wait(self._pipelines)
             await asyncio.sleep(0)  # what ended is taken off the list
-        await self._connections.close_idle()
+        await self._connections.close()
 
     def _send_waiting(self) -> None:
         self._is_scheduled = False
@@ -112,6 +112,7 @@ class PipelinedClient:
                 async with asyncio.timeout(self._timeout):
                     return await self._connections.exchange(commands)
             except TimeoutError:
+                await self._connections.close_idle()  # they lead to the same server
                 raise redis_errors.TimeoutError("no answer in time") from None
             except (redis_errors.ConnectionError, OSError) as error:
                 await self._connections.close_idle()  # they have probably died with it

@@ -20,6 +20,7 @@ _UNCHECKED = frozenset(
         "prepare_rebuild",
         "finish_rebuild",
         "read_schema_version",
+        "check_primary",
     }
 )
 """Scripts that run whatever the state of the shard."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from infra.bus.partitioner import SHARDS
 from infra.database.migration import SchemaState
-from infra.state.redis.client.connection import Connections, build_pool
+from infra.state.redis.client.connection import Connections, PrimaryCheck, build_pool
 from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.scripts import migration
 from infra.state.redis.client.shards import Shards
@@ -55,7 +55,7 @@ async def require_current(url: str, prefix: str, *, access: RedisSettings = OPEN
 
 @asynccontextmanager
 async def _open_shards(url: str, prefix: str, access: RedisSettings) -> AsyncIterator[Shards]:
-    client = PipelinedClient(Connections(build_pool(url, access)))
+    client = PipelinedClient(Connections(build_pool(url, access), PrimaryCheck(prefix)))
     try:
         yield Shards(client, prefix)
     finally:
