@@ -24,11 +24,12 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from infra.deploy.local_kafka import LocalKafka
-from infra.deploy.local_redis import LocalRedis
-from infra.deploy.process import answers, free_port
+from infra.deploy.local_redis import LocalRedis, fetch
+from infra.deploy.process import LocalServer, answers, free_port
 
 USER, PASSWORD = "parley", "a password with = and ; in it"
 USER_PASSWORD = "another-password"
+SENTINEL_PASSWORD = "a-password-of-sentinels"
 AUDIENCE, ISSUER = "kafka", "https://identity.example"
 RIGHTS = "~secured.parley* &secured.parley* +@all -@admin -@dangerous +info +config|get +bgrewriteaof"
 """Of the user in Redis."""
@@ -222,3 +223,41 @@ class SecuredRedis(LocalRedis):
         ):
             connection.sendall(b"PING\r\n")
             return connection.recv(64).startswith(b"-NOAUTH")
+
+
+class SecuredSentinel(LocalServer):
+    """A Sentinel that watches a ``SecuredRedis``, listens with TLS only and asks for a password of its own."""
+
+    name = "sentinel"
+
+    def __init__(self, certificates: Certificates, primary: SecuredRedis) -> None:
+        super().__init__()
+        self._binary = fetch()
+        self._certificates = certificates
+        self.port = free_port()
+        self._config = self.home / "sentinel.conf"
+        lines = (
+            "port 0",
+            f"tls-port {self.port}",
+            "tls-replication yes",
+            "tls-auth-clients no",
+            f"tls-cert-file {certificates.certificate}",
+            f"tls-key-file {certificates.key}",
+            f"tls-ca-cert-file {certificates.ca}",
+            "bind 127.0.0.1",
+            f"dir {self.home}",
+            f"requirepass {SENTINEL_PASSWORD}",
+            f"sentinel monitor secured 127.0.0.1 {primary.port} 1",
+            f'sentinel auth-pass secured "{PASSWORD}"',
+        )
+        self._config.write_text("\n".join(lines) + "\n")
+
+    @property
+    def url(self) -> str:
+        return f"rediss+sentinel://127.0.0.1:{self.port}/secured/0"
+
+    def _command(self) -> list[str]:
+        return [self._binary, str(self._config), "--sentinel"]
+
+    def _is_ready(self) -> bool:
+        return answers(self.port)

@@ -15,16 +15,20 @@ import yaml
 
 from infra.bus.kafka import KafkaAccess, KafkaBus, KafkaProfile
 from infra.bus.kafka.bearer_tokens import BearerTokens
+from infra.state.redis import probe
 from infra.state.redis.engine import open_redis_state
 from infra.state.redis.settings import RedisSettings
 from schemas.errors import BusUnavailable, ConfigInvalid, StateUnavailable
+from tests.contracts.state.port_calls import set_up
 from tests.deploy.secured_servers import (
     PASSWORD,
+    SENTINEL_PASSWORD,
     USER,
     USER_PASSWORD,
     Certificates,
     SecuredKafka,
     SecuredRedis,
+    SecuredSentinel,
     TokenEndpoint,
 )
 from tests.harness.chat_client import Contact
@@ -196,6 +200,34 @@ def access_of(certificates: Certificates, **changes: str) -> KafkaAccess:
         "ca_file": str(certificates.ca),
     }
     return KafkaAccess(**(settings | changes))  # type: ignore[arg-type]
+
+
+async def test_sentinels_and_their_primary_have_logins_of_their_own_and_both_encrypt(
+    mutual_redis: SecuredRedis, certificates: Certificates
+) -> None:
+    """With the rights that the documentation names, and no more."""
+    login = {
+        "username": USER,
+        "password": USER_PASSWORD,
+        "ca_file": str(certificates.ca),
+        "cert_file": str(certificates.client_certificate),
+        "key_file": str(certificates.client_key),
+    }
+    prefix = "secured.parley-sentinel"
+    with SecuredSentinel(certificates, mutual_redis) as sentinel:
+        access = RedisSettings.model_validate(login | {"sentinel_password": SENTINEL_PASSWORD})
+        state = await open_redis_state(sentinel.url, prefix=prefix, access=access)
+        await set_up(state)
+        await state.check_ready()
+        await state.signals.publish("typing", b"heard by nobody")
+        await state.close()
+        stranger = await open_redis_state(sentinel.url, prefix=prefix, access=RedisSettings.model_validate(login))
+        with pytest.raises(StateUnavailable, match="Sentinel") as caught:
+            await stranger.check_ready()
+        assert "redis.sentinel_password" in caught.value.fix
+        (primary, *_) = await probe.probe(sentinel.url, access=RedisSettings.model_validate(login))
+        assert primary.detail == "unknown: the Sentinels refuse the login"
+        await stranger.close()
 
 
 @pytest.mark.parametrize(

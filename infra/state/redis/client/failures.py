@@ -39,8 +39,8 @@ _FIXES: tuple[tuple[type[Exception], str, str], ...] = (
     (
         MasterNotFoundError,
         "Sentinel names no primary of Redis",
-        "wait while it replaces the primary; else check that most Sentinels run, and that the state URL names them and "
-        "their group",
+        "wait while it replaces the primary; else check that most Sentinels run, that the state URL names them and "
+        "their group, and `redis.sentinel_password`",
     ),
     (redis_errors.TimeoutError, "Redis does not answer in time", "check its load, its disk and the network"),
     (

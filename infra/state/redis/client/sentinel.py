@@ -187,6 +187,8 @@ def _text(value: str | bytes) -> str:
 
 def _describe_absence(answers: Sequence[object], answered: int) -> str:
     """Why no primary is known; for the log and for ``parley doctor``."""
+    if any(isinstance(answer, redis_errors.AuthenticationError) for answer in answers):
+        return "the Sentinels refuse the login"
     if any(isinstance(answer, redis_errors.ResponseError) for answer in answers):
-        return "the Sentinels refuse the question, or do not know the group"
+        return "the Sentinels do not know the group"
     return f"{answered} of {len(answers)} Sentinels answer"
