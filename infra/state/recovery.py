@@ -17,6 +17,8 @@ from schemas.ports import Bus, Clock, RetentionPeriods, State
 LEASE = "rebuild"
 LEASE_TTL = 15.0  # seconds
 CHECK_EVERY = 1.0  # seconds
+CHECKS_WHILE_LOST = 4
+"""Checks in the time of one, so that work resumes soon after another process has rebuilt the state."""
 SETTLE = 2.0
 """Seconds between emptying the store and reading the log: by then each process has met an error or made its own check,
 and what it had committed before is on the log."""
@@ -74,7 +76,7 @@ class StateRecovery:
                 _log.warning("rebuild_delayed", error=error.message, fix=error.fix)
             except Exception:
                 _log.exception("rebuild_failed")
-            await asyncio.sleep(self._check_every)
+            await asyncio.sleep(self._check_every / CHECKS_WHILE_LOST if self.lost.is_set() else self._check_every)
 
     async def _check(self) -> None:
         shards = await self._state.rebuild.check()

@@ -95,6 +95,20 @@ async def hear(state: State, other: State, reader: object) -> None:
 
 
 @needs_servers
+async def test_a_call_that_hung_in_a_replaced_primary_is_not_answered_by_it(
+    servers: SentinelGroup, state: State
+) -> None:
+    """The frozen server runs the call when it goes on, and nobody may act on that."""
+    before = servers.find_primary()
+    before.pause()
+    calling = asyncio.ensure_future(begin_turn(state, new_id()))
+    await asyncio.to_thread(servers.wait_for_failover, before)
+    before.resume()
+    with pytest.raises((StateLost, StateUnavailable)):
+        await calling
+
+
+@needs_servers
 async def test_a_failover_during_a_rebuild_makes_it_begin_again(servers: SentinelGroup, state: State) -> None:
     """What the rebuild had written may be gone, so it must not finish."""
     await state.rebuild.prepare(ALL_SHARDS)

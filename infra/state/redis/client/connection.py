@@ -3,6 +3,7 @@ primary, they follow it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -125,6 +126,7 @@ class Connections:
         Raises redis.exceptions.RedisError, OSError when it is unknown whether Redis has run the commands. The
         connection is closed then, as it is when the caller is cancelled: replies may still be on their way, and nobody
         else may read them."""
+        begun = asyncio.get_running_loop().time()
         if self._finder is not None:
             await self._drop_former(self._finder)
         connection = self._idle.pop() if self._idle else await self._open()
@@ -133,6 +135,8 @@ class Connections:
             replies = [await _read_reply(connection) for _ in commands]
             if await connection.can_read():
                 raise redis_errors.InvalidResponse("Redis sent an unexpected reply")
+            if self._finder is not None:
+                await self._finder.confirm((connection.host, connection.port), since=begun)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise

@@ -128,6 +128,12 @@ class PrimaryFinder(Sentinel):
             return self._place
         return await asyncio.shield(self._asking)
 
+    async def confirm(self, place: Address, *, since: float) -> None:
+        """Raises redis.exceptions.ConnectionError if a call that began then took so long that another server may be the
+        primary by now, and one is: a server that was frozen answers when it goes on."""
+        if asyncio.get_running_loop().time() - since > TRUSTED and await self.locate() != place:
+            raise redis_errors.ConnectionError("another server has become the primary meanwhile")
+
     async def discover_master(self, service_name: str) -> Address:
         """Ask all Sentinels. Raises MasterNotFoundError while most of them do not answer, or count the primary as
         down."""
@@ -138,11 +144,12 @@ class PrimaryFinder(Sentinel):
             raise MasterNotFoundError(_describe_absence(answers, len(known)))
         newest = max(answer.epoch for answer in known)
         usable = [answer for answer in known if answer.epoch == newest and answer.is_usable]
-        if not usable:
-            self._place = None
+        place = usable[0].address if usable else None
+        if asked_at >= self._known_at:  # else a later question was answered earlier
+            self._place, self._known_at = place, asked_at
+        if place is None:
             raise MasterNotFoundError("the primary is down, and Sentinel has not replaced it yet")
-        self._place, self._known_at = usable[0].address, asked_at
-        return self._place
+        return place
 
     async def ask_all(self) -> list[SentinelAnswer | BaseException | None]:
         """The answer of each Sentinel, or an error, or None if it took too long."""
