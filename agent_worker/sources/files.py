@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +14,8 @@ from agent_worker.sources.registry import file_endings
 from schemas.errors import ParleyError, SetupError
 from schemas.ports import Content, IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
 
+_BETWEEN_RESTS, _REST_S = 50, 0.0005
+"""Files after which a listing lets other threads work, and seconds for which it does."""
 _CHECK = "check the path; in the configuration, `knowledge: {paths: …}`"
 
 
@@ -56,7 +59,9 @@ def files_at(path: Path) -> list[Path]:
     found: set[str] = set()
     # Plain strings take a third of the time that paths take, and hold up questions for as much less.
     for folder, _, names in os.walk(os.path.realpath(path)):
-        for name in names:
+        for number, name in enumerate(names):
+            if number % _BETWEEN_RESTS == 0:
+                time.sleep(_REST_S)
             file = os.path.join(folder, name)
             if name.lower().endswith(known) and not name.startswith(".") and os.path.isfile(file):
                 found.add(os.path.realpath(file) if os.path.islink(file) else file)
