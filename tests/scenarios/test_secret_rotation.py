@@ -251,7 +251,10 @@ class Load:
         for each in self.stage.customers:
             vendor = each.vendor
             if isinstance(each, SlackCustomers):
-                refused += [each.outcomes[0].reason for each in vendor.event_delivery.log if not each.outcomes[0].heard]
+                answered = [
+                    each.outcomes[0] for each in vendor.event_delivery.log if each.outcomes
+                ]  # others are under way
+                refused += [outcome.reason for outcome in answered if not outcome.heard]
             else:
                 hooks = vendor.webhooks if isinstance(each, TwilioCustomers) else vendor.graph.webhooks
                 refused += [str(sent.outcomes) for sent in hooks.webhook_sender.sent if set(sent.outcomes) != {200}]
