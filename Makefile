@@ -107,7 +107,7 @@ torture: install-dev ## Scenarios of every channel, kills under load, kills arou
 		$(BIN)/python -m tests.scenarios desk-kills --engine $$engine || status=1; \
 		$(BIN)/python -m tests.scenarios desk-outage --engine $$engine || status=1; \
 		$(BIN)/python -m tests.torture --engine $$engine $(TORTURE) || status=1; done; \
-	TEST_ACTION_ROUNDS=10 TEST_ACTION_ATTEMPTS=2000 $(BIN)/python -m pytest -q tests/faults/test_actions.py \
+	TEST_SIZE=full $(BIN)/python -m pytest -q tests/faults/test_actions.py \
 		tests/unit/agent_worker/actions/test_disturbed_refunds.py || status=1; exit $$status
 
 .PHONY: measure

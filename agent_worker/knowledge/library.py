@@ -187,9 +187,7 @@ class Library:
 
     def _write(self, tenant: str, batch: list[tuple[str, PendingChange]]) -> int:
         """Apply as many changes of the batch as its time allows. Returns how many are searchable."""
-        index = self._indexes.get(tenant)
-        if index is None:
-            index = TenantIndex(self._folders.find(tenant), self._encoder())
+        index = self._indexes.get(tenant) or TenantIndex(self._folders.find(tenant), self._encoder())
         self._open_indexes.use(index, changes=True)
         put, drop, done, took, started = [], [], 0, 0.0, time.monotonic()
         for name, record in ((name, pending.record) for name, pending in batch):

@@ -19,13 +19,14 @@ from infra.deploy.local_redis import LocalRedis
 from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
+from tests.harness.sizes import FULL, size
 from tests.simulators.payments import Mood, PaymentService, open_payments
 
-ROUNDS = int(os.environ.get("TEST_ACTION_ROUNDS", "0"))
-"""How often every cell is gone through, for whoever has the time; 0: a few of them, once."""
+ROUNDS = size(1, full=10)
+"""How often the cells are gone through."""
 SIDE_BY_SIDE = range(int(os.environ.get("TEST_ACTION_INSTALLATIONS", "1")))
 """Installations that are gone through beside each other, with pytest's ``--numprocesses``."""
-LONGEST = 240 + 120 * ROUNDS
+LONGEST = size(240, full=1_440)
 OBEY = {"TEST_OBEY": "1"}
 DONE, LOST, NOT_DONE = "Done.", "A colleague will check", "nothing was changed"
 CELLS: list[tuple[str, Mood, str]] = [
@@ -37,7 +38,7 @@ CELLS: list[tuple[str, Mood, str]] = [
     ("worker.after_publish", "error_after", DONE),
 ]
 """Where the worker dies after the yes, how the till behaves, and what the contact hears in the end."""
-FEW = [CELLS[1], CELLS[3], CELLS[5]]
+CHOSEN = CELLS if FULL else [CELLS[1], CELLS[3], CELLS[5]]
 
 
 def configure(installation: Installation, payments: PaymentService) -> None:
@@ -120,7 +121,7 @@ async def torment(
     between: Callable[[], Awaitable[None]] = nothing,
 ) -> None:
     async with acting(installation) as (payments, http):
-        for nth in range(ROUNDS or 1):
+        for nth in range(ROUNDS):
             for number, (point, mood, end) in enumerate(cells):
                 begun = time.monotonic()
                 contact = Contact(installation.base, http, f"o{nth}-{number}")
@@ -144,7 +145,7 @@ async def torment(
 @pytest.mark.parametrize("nth", SIDE_BY_SIDE)
 @pytest.mark.timeout(LONGEST)
 async def test_embedded_does_each_action_once_over_kills(fork_server: ForkServer, tmp_path: Path, nth: int) -> None:
-    await torment(Installation.make(fork_server, tmp_path), CELLS if ROUNDS else FEW)
+    await torment(Installation.make(fork_server, tmp_path), CHOSEN)
 
 
 @pytest.mark.scaled
@@ -154,7 +155,7 @@ async def test_kafka_and_redis_do_each_action_once_over_kills(
     fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str, nth: int
 ) -> None:
     installation = Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
-    await torment(installation, CELLS if ROUNDS else FEW)
+    await torment(installation, CHOSEN)
 
 
 @pytest.mark.scaled

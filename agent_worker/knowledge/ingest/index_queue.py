@@ -1,5 +1,5 @@
-"""Queue of document changes that were read from the log but are not searchable yet, and the throttle for their
-application. Tenants take turns, and questions go first."""
+"""Queue of document changes that were read from the log but are not searchable yet, and the throttle of the threads
+that apply them. Tenants take turns, and questions go first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from schemas.ports import Record
+
+_YIELD_S = 0.0005
+"""Seconds between changes in any case: splitting is plain Python and holds the GIL."""
+_EXPECTED_S = 1.0
+"""Seconds after a search for which the next one is expected."""
+_REST = 8.0
+"""Rest while searches are expected, as a multiple of the work before it. Without it, answers beside an import take more
+than twice as long; the import itself takes hardly longer with it, because it waits for commits most of the time."""
 
 
 @dataclass(slots=True)
@@ -124,15 +132,6 @@ class IndexQueue:
 
 def _is_applied(unapplied: Mapping[int, OrderedDict[int, None]], position: Mapping[int, int]) -> bool:
     return all(next(iter(offsets)) > position.get(partition, -1) for partition, offsets in unapplied.items() if offsets)
-
-
-_YIELD_S = 0.0005
-"""Seconds between changes in any case: splitting is plain Python and holds the GIL."""
-_EXPECTED_S = 1.0
-"""Seconds after a search for which the next one is expected."""
-_REST = 8.0
-"""Rest while searches are expected, as a multiple of the work before it. Without it, answers beside an import take more
-than twice as long; the import itself takes hardly longer with it, because it waits for commits most of the time."""
 
 
 class IndexThrottle:

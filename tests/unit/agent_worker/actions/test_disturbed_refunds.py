@@ -15,12 +15,13 @@ import pytest
 from schemas import topics
 from schemas.actions import ActionIntended, JournalEntry, PendingConfirmation
 from schemas.errors import Fenced
+from tests.harness.sizes import size
 from tests.simulators.payments import Mood
 from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop
 from tests.unit.agent_worker.worker_environment import LaneStub
 
-MANY = int(os.environ.get("TEST_ACTION_ATTEMPTS", "60"))
-"""Refunds; thousands for whoever has the time."""
+MANY = size(60, full=2_000)
+"""Refunds."""
 SEED = int(os.environ.get("TEST_ACTION_SEED", "0")) or random.SystemRandom().randrange(2**32)
 MOODS: list[Mood] = ["well", "well", "slow_after", "error_after", "html_after", "drops_after", "error_before", "busy"]
 
