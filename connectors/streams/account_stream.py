@@ -30,6 +30,9 @@ class Note(BaseModel):
     heard: datetime | None = None
     is_behind: bool = False
     """Histories still have to be read since then, also if the vendor resumes the session."""
+    gap: tuple[datetime, datetime] | None = None
+    """The time in which events were missed; several gaps are one. Strangers who wrote in it are read when an event
+    names their place."""
     session: dict[str, Any] = {}
 
 
@@ -56,8 +59,9 @@ class AccountEventStream:
         """The backfill of channels whose vendor keeps a history."""
         self.read_places: set[str] = set()
         """Places whose histories were read after the last gap."""
-        self._gap: tuple[datetime, datetime] | None = None
-        """The last time in which events were missed."""
+        self.list_known_places: Callable[[], Awaitable[Sequence[str]]] | None = None
+        """Add the places of all conversations, which a backfill reads, to ``read_places``."""
+        self._has_listed_places = False
         self._has_unread_place = False
         self._note = Note()
         self._saved = Note()
@@ -113,15 +117,21 @@ class AccountEventStream:
 
     async def find_missed(self, place: str, read: ReadHistory) -> list[ChannelEvent]:
         await self._wait_for_catch_up()
-        if self.catch_up is None or self._gap is None or place in self.read_places:
+        gap = self._get_gap()
+        if self.catch_up is None or gap is None:
             return []
-        began, ended = self._gap
+        await self._list_places_once()
         # After one failure the repeated backfill reads the others, too, rather than keep events waiting for each.
-        if self._has_unread_place or ended < self._clock() - HORIZON:
+        if place in self.read_places or self._has_unread_place:
             return []
-        found = await self.catch_up.read_place(began, read)
+        found = await self.catch_up.read_place(gap[0], read)
         if found is None:
             self._has_unread_place = True
+            # Save before the event is appended: the vendor does not repeat it, and this process may end before the
+            # backfill does.
+            self._request_backfill_of_gap()
+            with suppress(Unavailable):
+                await self.save()
             return []
         self.read_places.add(place)
         return found
@@ -139,7 +149,10 @@ class AccountEventStream:
         self._report_live(1)
         if (missed or self._note.is_behind) and not self._is_first:
             self.read_places.clear()
-            self._gap = (self._note.heard or self._clock(), self._clock())
+            self._has_listed_places = True
+            began, gap = self._note.heard or self._clock(), self._get_gap()
+            gap = (min(began, gap[0]) if gap else began, self._clock())
+            self._note = self._note.model_copy(update={"gap": gap})
             self.request_backfill()
             self._hold_until = asyncio.get_running_loop().time() + hold
             self._start_catch_up()
@@ -209,10 +222,26 @@ class AccountEventStream:
     def _repeat_backfill(self) -> None:
         """Read all histories since the last gap once more, if that of a new place could not be read: the event that
         named the place is appended now, so the place is known."""
-        if self._has_unread_place and self._gap is not None:
+        if self._has_unread_place:
             self._has_unread_place = False
-            self._note = self._note.model_copy(update={"heard": self._gap[0]})
+            self._request_backfill_of_gap()
+
+    def _request_backfill_of_gap(self) -> None:
+        if self._note.gap is not None:
+            self._note = self._note.model_copy(update={"heard": self._note.gap[0]})
             self.request_backfill()
+
+    def _get_gap(self) -> tuple[datetime, datetime] | None:
+        """None if there was none, or it is too long ago."""
+        gap = self._note.gap
+        return gap if gap is not None and gap[1] >= self._clock() - HORIZON else None
+
+    async def _list_places_once(self) -> None:
+        """After a change of holder, whose predecessor has read the places that were known."""
+        if not self._has_listed_places and self.list_known_places is not None:
+            with suppress(Unavailable):
+                await self.list_known_places()
+                self._has_listed_places = True
 
     async def _wait_for_catch_up(self) -> None:
         if self.catch_up is not None:

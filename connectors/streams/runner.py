@@ -96,6 +96,7 @@ class EventStreamRunner:
         )
         if isinstance(self._channel, BackfillChannel) and self._channel.backfills(account):
             known = KnownContacts(self._state, account, self._clock, lambda: context.session, context.read_places)
+            context.list_known_places = known.places
             context.catch_up = CatchUp(
                 partial(self._channel.backfill, account, context=known),
                 account,

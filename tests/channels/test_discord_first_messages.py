@@ -11,6 +11,8 @@ import pytest
 
 from connectors.discord.gateway import sessions
 from connectors.streams import catch_up
+from connectors.streams.account_lease import AccountLease
+from schemas.errors import Fenced
 from tests.channels.stream_account import StreamProcesses, hall_of, wait_until
 from tests.simulators.discord import Discord
 from tests.simulators.vendor import Fault
@@ -92,6 +94,30 @@ async def test_after_each_gap_a_stranger_is_read_once(server: Discord, stream_pr
             await stream_processes.until(*said)
 
 
+async def test_a_gap_is_remembered_by_the_next_process_and_through_another_gap(
+    server: Discord, stream_processes: StreamProcesses
+) -> None:
+    await server.say("leo", "hello?")
+    await server.say("ann", "is anyone here?")
+    async with stream_processes.process():
+        await wait_until_connected(server)
+        await server.say("mia", "the histories are read")
+        said = ["known", "the histories are read"]
+        await stream_processes.until(*said)
+    async with stream_processes.process():
+        await wait_until_connected(server)
+        await server.say("mia", "still here")
+        await server.say("leo", "anybody there?")
+        said += ["still here", "hello?", "anybody there?"]
+        await stream_processes.until(*said)
+        assert count_reads(server) == 2, "Mia's, known, was read once, by the first process"
+    server.gateway.sessions.clear()
+    async with stream_processes.process():
+        await wait_until_connected(server)
+        await server.say("ann", "ann again")
+        await stream_processes.until(*said, "is anyone here?", "ann again")
+
+
 @pytest.mark.parametrize("how", ["edit", "react"])
 async def test_an_edit_or_a_reaction_names_the_channel_too(
     server: Discord, stream_processes: StreamProcesses, how: str
@@ -122,6 +148,29 @@ async def test_a_history_that_cannot_be_read_delays_no_event_for_long_and_is_rea
         await stream_processes.until("known", "the histories are read", "anybody there?", "hello?")
     heard = await stream_processes.heard()
     assert heard.index("anybody there?") < heard.index("hello?")
+
+
+async def test_a_history_that_could_not_be_read_is_read_by_the_next_process(
+    server: Discord, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is cut off from the store, as one that is killed, right after the event that named the place."""
+    await server.say("leo", "hello?")
+    with monkeypatch.context() as cut_off:
+        async with stream_processes.process():
+            await wait_until_connected(server)
+            await server.say("mia", "the histories are read")
+            await stream_processes.until("known", "the histories are read")
+            server.faults.always = lambda request: Fault("refuse", status=500) if request.operation == HISTORY else None
+            await server.say("leo", "anybody there?")
+            await stream_processes.until("known", "the histories are read", "anybody there?")
+            cut_off.setattr(AccountLease, "save_note", refuse_note)
+    server.faults.always = lambda request: None
+    async with stream_processes.process():
+        await stream_processes.until("known", "the histories are read", "anybody there?", "hello?")
+
+
+async def refuse_note(lease: AccountLease, note: str) -> None:
+    raise Fenced("killed")
 
 
 async def test_messages_of_all_strangers_are_read_once_histories_can_be_read_again(
