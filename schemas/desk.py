@@ -44,13 +44,15 @@ class DeskUpdate(WireModel):
     """``parley.desk.touched.v1``: the desk may show an outdated state of the conversation; the state store has the
     current one. ``changed``: ids of transcript lines whose text or state changed; ``owner``: the owner changed, which
     the desk shows at once. ``erased``: the contact is being erased, so nothing is posted about the conversation any
-    more, and ``posts``, by the vendor's ids, are removed."""
+    more, and ``posts``, by the vendor's ids, are removed. ``deleted_card``: the vendor's id of the card, which somebody
+    deleted; if it is the current one, another replaces it."""
 
     purpose: Literal["desk"] = "desk"
     changed: list[str] = empty_list()
     owner: bool = False
     erased: bool = False
     posts: list[str] = empty_list()
+    deleted_card: str = ""
     at: datetime
 
 

@@ -31,6 +31,9 @@ of the reply that arrives first."""
 REACTION = "reaction"
 """The ``kind`` of a reaction until it is mapped to a command. ``value`` is its name; ``fields`` is not empty if the
 reaction was removed."""
+CARD_DELETED = "card_deleted"
+"""The ``kind`` of the event that a message which may be a card was deleted. It is no command: deleting is not an act
+on the conversation."""
 FORM_TRIGGER = "trigger"
 """The field of a command that holds the vendor's token for opening a form. It is valid for seconds, and never
 logged."""

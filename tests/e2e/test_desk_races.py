@@ -104,19 +104,20 @@ def redeliver_events(stage: DeskInstallation, began: int) -> None:
 async def test_a_card_that_is_deleted_while_somebody_holds_the_conversation_is_followed_by_one_that_says_so(
     stage: DeskInstallation, ann: Contact
 ) -> None:
-    """What was written below the old one has gone out; what is written below the new one does. Below the old one, which
-    Slack leaves as a gap, stands what was shown there; nothing stands twice."""
+    """Though nothing else has changed. What was written below the old one has gone out; what is written below the new
+    one does. Below the old one, which Slack leaves as a gap, stands what was shown there; nothing stands twice."""
     await ann.say(PERSON_PLEASE)
     card = await card_of(stage, ann)
     await wait_for_claim(stage, card)
     stage.reply("Mo", card, "One moment")
     stage.slack.remove(card)
     await wait_for_transcript(ann, lambda lines: of_people(lines) == ["One moment"])
-    await ann.say("Are you still there?")
     await stage.until(lambda: len([each for each in stage.cards if ann.conversation in str(each.body)]) == 1)
     fresh = await card_of(stage, ann)
     assert fresh is not card
     await stage.until(lambda: "with Mo" in words(fresh.body))
+    await ann.say("Are you still there?")
+    await stage.in_thread(fresh, "Are you still there?")
     stage.reply("Mo", fresh, "I am")
     await wait_for_transcript(ann, lambda lines: of_people(lines) == ["One moment", "I am"])
     await ann.say("Good to know")

@@ -14,7 +14,7 @@ from connectors.desk.events import build_desk_event
 from connectors.desk.inbound.bindings import Binding, Bindings
 from connectors.desk.inbound.permissions import Permissions
 from connectors.desk.ownership import DeskOwnership
-from connectors.desk.port import FORM_TRIGGER, REACTION, Member
+from connectors.desk.port import CARD_DELETED, FORM_TRIGGER, REACTION, Member
 from connectors.desk.rules import DeskEmojiRules, TenantDeskRules
 from connectors.desk.thread_ids import channel_of, root_of
 from connectors.inbound.reply_references import derive_event_id
@@ -22,7 +22,8 @@ from schemas import topics
 from schemas.access import PERMISSIONS_BY_ROLE
 from schemas.audit.trail import AuditTrail
 from schemas.conversation import Conversation
-from schemas.desk import DeskCommand, DeskCommandKind
+from schemas.desk import DeskCommand, DeskCommandKind, DeskUpdate
+from schemas.handoff.events import conversation_event
 from schemas.ports import Account, Bus, ChannelEvent, Clock, State
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.runtime.crash_points import reach
@@ -93,6 +94,9 @@ class DeskInboundPipeline:
         if rules is None or rules.account != account.name:
             return
         for event in events:
+            if event.payload.get("kind") == CARD_DELETED:
+                await self._report_deleted_card(account, event)
+                continue
             bound_command = await self._resolve(account, event, rules)
             if bound_command is not None:
                 await self._handle(bound_command, rules)
@@ -136,6 +140,19 @@ class DeskInboundPipeline:
         reach("edge.before_append")
         await self._bus.append([event])
         reach("edge.after_append")
+
+    async def _report_deleted_card(self, account: Account, event: ChannelEvent) -> None:
+        """What happens below a deleted card is seen by nobody, so the conversation gets another at once."""
+        binding = await self._bindings.find(account, event.external_id)
+        if binding is None or not binding.is_root:
+            return
+        now, conversation = self._clock(), binding.conversation
+        update = DeskUpdate(deleted_card=event.external_id, at=now)
+        id_ = derive_event_id(account, event.place, event.external_id, event.type, event.revision)
+        source = f"/desk/{self._client.desk.name}/{account.tenant}"
+        await self._bus.append(
+            [conversation_event(conversation, topics.DESK_UPDATE, update, id=id_, time=now, source=source)]
+        )
 
     # ── conversation and permission ───────────────────────────────────────────────────────────────────────────────────
 

@@ -51,6 +51,7 @@ class _BatchEvents:
     drafts: list[DraftGenerated] = field(default_factory=list)
     erasures: list[tuple[str, DeskUpdate]] = field(default_factory=list)
     """With the id of each event."""
+    deleted_cards: list[str] = field(default_factory=list)
     is_urgent: bool = False
     is_ours: bool = False
 
@@ -68,7 +69,9 @@ class _BatchEvents:
             self.drafts.append(event.payload(DraftGenerated))
         elif event.type == topics.DESK_UPDATE:
             update = event.payload(DeskUpdate)
-            self.is_urgent = self.is_urgent or update.owner
+            self.is_urgent = self.is_urgent or update.owner or bool(update.deleted_card)
+            if update.deleted_card:
+                self.deleted_cards.append(update.deleted_card)
             if update.erased:
                 self.erasures.append((event.id, update))
 
@@ -179,6 +182,7 @@ class DeskConsumer:
         await self._perform_commands(session, batch, done)
         latest = _BatchEvents.of(batch)
         if not await self._perform_erasures(session, latest.erasures):
+            await self._sync.replace_deleted_cards(session, latest.deleted_cards)
             await self._sync.run(session, latest.drafts, batch)
 
     async def _perform_erasures(self, session: DeskSession, erasures: Sequence[tuple[str, DeskUpdate]]) -> bool:

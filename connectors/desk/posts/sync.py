@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -189,6 +189,14 @@ class DeskSync:
         self._card_updated_at[root.marker] = now
         await self._states.write(view.id, key, wanted_state)
         return None
+
+    async def replace_deleted_cards(self, session: DeskSession, deleted: Collection[str]) -> None:
+        """Replace the current card if it is one of these, which are gone at the vendor."""
+        if not deleted:
+            return
+        root = await find_root(self._records, session.conversation.id)
+        if root.place is not None and root.place.external_id in deleted:
+            await leave_root(self._poster, session, root, root.required_channel)
 
     async def _transfer(self, session: DeskSession, channel: str) -> None:
         """Move the conversation to another of the desk's channels. Raises Parked."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from connectors.desk.port import REACTION, REPLY_REVISION
+from connectors.desk.port import CARD_DELETED, REACTION, REPLY_REVISION
 from connectors.desk.thread_ids import message_id, thread_id
 from connectors.slack.inbound.emoji import get_emoji
 from connectors.slack.inbound.events import (
@@ -78,6 +78,9 @@ def _parse_reply(message: Message, ours: AppContext) -> Iterator[ChannelEvent]:
 def _parse_edit(change: Change, ours: AppContext) -> Iterator[ChannelEvent]:
     """Parse an edit. Unfurled links change a message too, but do not count as an edit."""
     after, before = change.message, change.previous_message
+    if after is not None and after.subtype == "tombstone" and before is not None:
+        # A message with replies below it leaves a tombstone.
+        yield from _parse_card_deletion(before, change, ours)
     if after is None or not after.edited or not _is_reply(after, ours):
         return
     if before is not None and before.full_text == after.full_text:
@@ -97,6 +100,15 @@ def _parse_deletion(change: Change, ours: AppContext) -> Iterator[ChannelEvent]:
     before = change.previous_message
     if before is not None and _is_reply(before, ours):
         yield _build_event(before, change.channel, {"kind": "delete", "at": parse_timestamp(change.event_ts)}, "delete")
+    elif before is not None:
+        yield from _parse_card_deletion(before, change, ours)
+
+
+def _parse_card_deletion(before: Message, change: Change, ours: AppContext) -> Iterator[ChannelEvent]:
+    """Cards are messages of the app that begin a thread."""
+    if not ours.is_from_person(before) and before.thread_ts in (None, before.ts):
+        thread, external_id = thread_id(change.channel, before.ts), message_id(change.channel, before.ts)
+        yield ChannelEvent(topics.DESK_COMMAND, thread, external_id, {"kind": CARD_DELETED}, (), "deleted")
 
 
 def _is_reply(message: Message, ours: AppContext) -> bool:

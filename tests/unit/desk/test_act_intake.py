@@ -17,7 +17,7 @@ from schemas import topics
 from schemas.audit.records import AuditRecord, verify_records
 from schemas.audit.trail import AuditTrail
 from schemas.conversation import OwnerRequested
-from schemas.desk import DeskCommand
+from schemas.desk import DeskCommand, DeskUpdate
 from schemas.errors import BusUnavailable
 from schemas.messages import Address
 from tests.simulators.slack.workspace import Post
@@ -44,6 +44,25 @@ async def test_a_thread_whose_record_is_lost_is_known_by_what_its_card_carries(t
     await talk.claim("Ben")
     assert (await talk.now()).owner == "person"
     assert await team.world.state.deliveries.by_external_id(*known) == (talk.id, root_id(talk.id, 0))
+
+
+@pytest.mark.parametrize("has_replies", [True, False])
+async def test_a_deleted_card_is_reported_to_its_conversation(team: Team, has_replies: bool) -> None:
+    """Slack tells it in two ways. Replies, and what is no card, are not reported."""
+    talk = await team.open()
+    await talk.claim("Ben")
+    others = [team.slack.people.say("Ben", "lunch?", team.room).ts]
+    if has_replies:
+        others.append(talk.say("Ben", "hello").ts)
+        talk.say("Ben", "hello again")
+    await team.quiet()
+    for ts in others:
+        team.slack.people.delete("Ben", ts)
+    team.slack.remove(team.room.posts[talk.root])
+    await team.quiet()
+    told = await team.told(topics.DESK_UPDATE, topics.outbound("slack"))
+    deleted = [(each.conversation, each.payload(DeskUpdate).deleted_card) for each in told]
+    assert [each for each in deleted if each[1]] == [(talk.id, f"{team.room.id}/{talk.root}")]
 
 
 async def test_another_apps_card_or_another_tenants_is_nobodys(team: Team) -> None:

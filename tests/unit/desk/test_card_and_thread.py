@@ -333,6 +333,23 @@ async def test_a_card_that_was_deleted_is_followed_by_another_and_nothing_is_los
     assert "with Mo" in words(world.cards[0].body)
 
 
+async def test_a_card_that_slack_says_is_deleted_is_replaced_though_nothing_else_has_changed(
+    world: DeskEnvironment,
+) -> None:
+    """The news of one that was replaced before changes nothing."""
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    for _ in range(2):
+        (card,) = world.cards
+        world.slack.remove(card)
+        deleted = DeskUpdate(deleted_card=f"{card.room.id}/{card.ts}", at=world.clock())
+        for _ in range(2):
+            await world.look(keeper, world.record(topics.DESK_UPDATE, deleted))
+            assert len(world.cards) == 1
+    await keeper.close()
+
+
 async def test_a_second_handoff_is_said_in_the_thread_of_the_same_card(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
