@@ -14,6 +14,7 @@ from hypothesis import settings
 from infra.deploy import servers
 from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
+from tests.harness.expired_waits import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.harness.processes import ForkServer
 
 # Training needs torch, which takes gigabytes: `make finetune-test` runs it in an environment of its own.

@@ -5,6 +5,9 @@ server that cannot be had counts as one failure each, an error outside a test's 
 expected failure counts as skipped, because what it promises was not shown. A skipped test fails the run unless
 ALLOWED_SKIPS names it: a promise that nobody checks is not kept.
 
+A test that failed only because a wait ran out is repeated alone at the end, and has to pass twice (ADR 87). A wrong
+result is never repeated.
+
     python tests/run.py [--quick] [pytest arguments …]
 """
 
@@ -40,6 +43,10 @@ tests mostly wait; which files go together is said in tests/harness/file_schedul
 MEMORY = Path("/dev/shm")
 NEEDED_BYTES = 6 << 30
 """Room for the files of the tests that run at one time, and for what failed."""
+WAIT_EXPIRED = "wait_expired"
+"""The property of a report that tests/harness/expired_waits.py sets."""
+MOST_REPEATED = 3
+"""Files whose tests are repeated because a wait ran out."""
 ALLOWED_SKIPS: frozenset[str] = frozenset()
 """Node ids of tests that may be skipped. It is empty, and a change that adds to it has to say why."""
 
@@ -51,13 +58,15 @@ class Tally:
     passed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     skipped: dict[str, str] = field(default_factory=dict)
+    wrong: set[str] = field(default_factory=set)
+    """Those that failed otherwise than by a wait that ran out."""
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """By file, also those of fixtures."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.seconds[report.nodeid.partition("::")[0]] += report.duration
         if report.failed:
-            self.fail(report.nodeid)
+            self.fail(report.nodeid, is_wrong=(WAIT_EXPIRED, True) not in report.user_properties)
         elif report.skipped:
             self.skipped[report.nodeid] = _reason(report)
         elif report.when == "call" and report.nodeid not in self.failed:
@@ -69,9 +78,15 @@ class Tally:
         elif report.skipped:
             self.skipped[report.nodeid] = _reason(report)
 
-    def fail(self, what: str) -> None:
+    def fail(self, what: str, *, is_wrong: bool = True) -> None:
         self.passed.discard(what)
         self.failed.add(what)
+        if is_wrong:
+            self.wrong.add(what)
+
+    def forgive(self, test: str) -> None:
+        self.failed.discard(test)
+        self.passed.add(test)
 
     def unexplained(self) -> list[str]:
         return sorted(self.skipped.keys() - ALLOWED_SKIPS)
@@ -183,6 +198,22 @@ def run_tests(tally: Tally, arguments: list[str]) -> None:
         tally.fail(f"pytest ended with {status!r}")
 
 
+def repeat_expired_waits(tally: Tally) -> None:
+    """Run the tests again of which only a wait ran out. Many of them are a defect, so then none is repeated."""
+    expired: defaultdict[str, list[str]] = defaultdict(list)
+    for test in sorted(tally.failed - tally.wrong):
+        expired[test.partition("::")[0]].append(test)
+    if len(expired) > MOST_REPEATED:
+        return
+    for file, names in expired.items():
+        print(f"== waits ran out, again alone: {file}", flush=True)
+        command = [sys.executable, "-m", "pytest", "-q", *names]
+        if all(subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL).returncode == 0 for _ in range(2)):
+            for test in names:
+                tally.forgive(test)
+                print(f"slow: {test}: a wait ran out beside other tests; passed twice alone")
+
+
 def write_report(tally: Tally, quick: bool, seconds: float) -> None:
     """``reports/test.json``: what `make house` shows of the newest run, and the files that took longest."""
     folder = ROOT / "reports"
@@ -226,6 +257,8 @@ def main() -> int:
         tally.fail(f"the run itself: {error!r}")
     if lint is not None:
         lint.end(tally)
+    with files_in_memory():
+        repeat_expired_waits(tally)
     if not extra:
         write_report(tally, options.quick, time.monotonic() - started)
     report(tally)
