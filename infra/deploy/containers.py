@@ -13,8 +13,8 @@ from infra.deploy.local_kafka import describes_itself
 from infra.deploy.local_redis import answers_ping
 from infra.deploy.process import ServerError, free_port
 
-KAFKA_IMAGE = f"apache/kafka:{KAFKA_VERSION}"
-REDIS_IMAGE = "redis:8"
+KAFKA_IMAGE = f"apache/kafka:{KAFKA_VERSION}@sha256:77e3df9054047a88b520d0cc46e16696d3b22022e1d580aeccd2632df6532837"
+REDIS_IMAGE = "redis:8.10.1@sha256:298e5b3bc566bade82f46ad5511777a4a07a294097ce16ada2f6a42be5239df5"
 _READY_TIMEOUT_S = 90.0
 _PULL_TIMEOUT_S = 900.0
 

@@ -17,7 +17,7 @@ from string import Template
 from infra.deploy.process import ServerError
 
 _JAVA_VERSION = re.compile(r'version "(\d+)')
-KAFKA_VERSION = "4.4.0"
+KAFKA_VERSION = "4.3.1"
 
 _SOURCE = Path(__file__).parent / "kafka"
 _REPOSITORY = Path(__file__).parents[2]

@@ -28,6 +28,7 @@ ROWS = (
     "edge",
     "slack",
     "worker",
+    "encryption",
     "latency",
     "agent",
     "waiting_conversations",

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from gateway.config.loader import load
-from infra.bus.kafka import KafkaBus
+from gateway.wiring import compose
 from tests.bench.figures import Row, ValueRange
 from tests.bench.launch import MODULE, result_of
 from tests.bench.setup import Stage, tenants
@@ -37,16 +37,11 @@ async def outcome(process: Process, deadline: float = DEADLINE) -> dict[str, Any
 
 
 async def fill(installation: Installation, conversations: int, number: int) -> None:
-    """One more message in each conversation, on the log."""
-    config = load(installation.config)
-    bus = KafkaBus(config.bus.removeprefix("kafka://"), prefix=config.topic_prefix)
-    await bus.start()
-    try:
-        said = flood("plantstore", conversations=conversations, each=number)[-conversations:]
+    """One more message in each conversation, on the log, sealed as the front door does."""
+    said = flood("plantstore", conversations=conversations, each=number)[-conversations:]
+    async with open_services(load(installation.config), searches=False) as (services, _):
         for begin in range(0, len(said), 500):
-            await bus.append(said[begin : begin + 500])
-    finally:
-        await bus.close()
+            await services.bus.append(said[begin : begin + 500])
 
 
 async def measure(stage: Stage) -> list[Row]:

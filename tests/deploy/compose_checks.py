@@ -16,6 +16,9 @@ from tests.deploy.environment_checks import command_problems, unread
 OTHERS_READ = frozenset({"SHOP_URL"})
 """Variables that the example's configuration names, and Parley itself does not."""
 ROLES = ("edge", "connectors", "worker")
+PINNED = re.compile(r":\d[\w.-]*@sha256:[0-9a-f]{64}$|:v\d[\w.-]*@sha256:[0-9a-f]{64}$")
+"""The end of the name of an image that is always the same."""
+_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -36,7 +39,8 @@ def problems(text: str) -> list[str]:
     sections = {key for key in whole if not key.startswith("x-")}
     found = [f"unknown section {key}" for key in sections - _fields(ComposeSpecification)]
     try:
-        PyCompose.from_yaml(yaml.safe_dump(whole))
+        # Docker takes a tag with a digest, this model of the specification only one of both.
+        PyCompose.from_yaml(_DIGEST.sub("", yaml.safe_dump(whole)))
     except ValueError as error:
         found.append(f"no Compose file: {error}")
     for name, service in whole["services"].items():
@@ -75,8 +79,8 @@ def _needs(service: dict[str, Any], services: dict[str, Any]) -> Iterator[str]:
 def _keeps_well(name: str, service: dict[str, Any]) -> Iterator[str]:
     if "restart" not in service:
         yield "is not started again"
-    if not re.search(r":[\w.-]+$", service["image"]) or service["image"].endswith(":latest"):
-        yield f"the image has no version: {service['image']}"
+    if not service["image"].startswith("parley:") and not re.search(PINNED, service["image"]):
+        yield f"the image has no version and digest: {service['image']}"
     if name in (*ROLES, "kafka", "redis", "shop") and "test" not in service.get("healthcheck", {}):
         yield "has no health check"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from infra.deploy import encoder
+from tests.deploy.compose_checks import PINNED
 from tests.deploy.environment_checks import unread
 from tests.harness.processes import ROOT
 
@@ -44,6 +45,11 @@ def test_the_image_runs_as_nobody_in_particular_and_stops_as_it_should() -> None
     assert settings["ENTRYPOINT"] == '["parley"]', "no shell in between, which would keep the signal"
     assert not any("apt-get" in arguments for _, arguments in final), "what was needed to build stays behind"
     assert len({arguments.split()[0] for word, arguments in STEPS if word == "FROM"}) == 1, "built for what it runs on"
+
+
+def test_the_image_it_is_built_on_is_pinned_by_digest() -> None:
+    bases = {arguments.split()[0] for word, arguments in STEPS if word == "FROM"}
+    assert all(re.search(PINNED, base) for base in bases), bases
 
 
 def test_dependencies_are_locked_with_hashes_and_name_no_index() -> None:
