@@ -47,10 +47,16 @@ def warm() -> None:
             with contextlib.suppress(MissingDependency):  # torch has an environment of its own
                 importlib.import_module(module.name)
     from agent_worker.actions.parsing.date_languages import load_date_parser
+    from agent_worker.knowledge.vectors.encoder import light_encoder
+    from agent_worker.nlu.classification import topics_in
     from agent_worker.nlu.language_detection import load_language_model
+    from agent_worker.translations import load_translations
 
     load_language_model()
     load_date_parser()
+    light_encoder()
+    topics_in("compiles the patterns")
+    load_translations()
     # What is here now is never garbage: a child that looked through it would only copy the pages.
     gc.collect()
     gc.freeze()
