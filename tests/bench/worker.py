@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from gateway.config.loader import load
-from gateway.wiring import compose
+from gateway.wiring.compose import open_services
 from tests.bench.figures import Row, ValueRange
 from tests.bench.launch import MODULE, result_of
 from tests.bench.setup import Stage, tenants
@@ -39,9 +39,14 @@ async def outcome(process: Process, deadline: float = DEADLINE) -> dict[str, Any
 async def fill(installation: Installation, conversations: int, number: int) -> None:
     """One more message in each conversation, on the log, sealed as the front door does."""
     said = flood("plantstore", conversations=conversations, each=number)[-conversations:]
-    async with open_services(load(installation.config), searches=False) as (services, _):
-        for begin in range(0, len(said), 500):
-            await services.bus.append(said[begin : begin + 500])
+    async with open_services(load(installation.config), searches=False) as (services, recovery):
+        recovery.start()
+        try:
+            await recovery.available.wait()  # nothing can be written before the shards are set up
+            for begin in range(0, len(said), 500):
+                await services.bus.append(said[begin : begin + 500])
+        finally:
+            await recovery.close()
 
 
 async def measure(stage: Stage) -> list[Row]:

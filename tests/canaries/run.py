@@ -36,6 +36,7 @@ KINDS: tuple[type[Any], ...] = (WebVisitors, SlackCustomers, DiscordCustomers, W
 ENV = {"TEST_DESK": desks.WEBHOOK, "TEST_HURRY": "3", "TEST_OBEY": "1"}
 AT_ONCE = 20
 """People who speak, and erasures that are requested, at the same time."""
+PASSPHRASE = "a passphrase of more than a few words"
 Say = Callable[[str], None]
 
 
@@ -162,17 +163,21 @@ class CanaryRun:
         self._people = list(make_people(there.stage.customers, options.people, self._rng))
         self._gone = self._people[: options.erased]
         self._kept = self._people[options.erased :]
+        self._backup = there.folders[0] / "backup"
         self._report = Report(options)
 
     async def run(self) -> Report:
         for name, step in (
             ("plant", self._plant),
+            ("back up", self._back_up),
             ("erase", self._erase),
             ("erased", self._search),
             ("redeliver", self._redeliver),
             ("redelivered", self._search),
             ("rebuild", self._rebuild),
             ("rebuilt", self._search),
+            ("restore", self._restore),
+            ("restored", self._search),
         ):
             begun = time.monotonic()
             await step(name)
@@ -231,6 +236,14 @@ class CanaryRun:
             count += len(page["items"])
             if not (after := page["next"]):
                 return count >= sum(not person.has_draft for person in self._people)
+
+    async def _back_up(self, _name: str) -> None:
+        """While everybody is still known."""
+        self._backup.mkdir()
+        await self._run_command("backup", "create", str(self._backup / "data"), "--keys", str(self._backup / "keys"))
+
+    async def _run_command(self, *command: str) -> None:
+        await self._there.stage.installation.run(*command, env=ENV | {"PARLEY_BACKUP_PASSPHRASE": PASSPHRASE})
 
     # ── erasing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -333,6 +346,18 @@ class CanaryRun:
         await stage.installation.run("state", "rebuild", "--yes", env=ENV)
         await stage.start()
         await self._until("the state is rebuilt", self._is_rebuilt)
+
+    async def _restore(self, _name: str) -> None:
+        """The backup from before the erasures becomes an installation, with the keys of now."""
+        stage, keys = self._there.stage, str(self._backup / "keys")
+        await self._run_command("backup", "keys", keys)
+        await stage.installation.stop()
+        twin = stage.installation.build_twin(self._there.folders[0] / "restored")
+        twin.ports = stage.installation.ports
+        stage.installation = twin
+        await self._run_command("backup", "restore", str(self._backup / "data"), "--keys", keys)
+        await stage.start()
+        await self._until("the backup is restored", self._is_rebuilt)
 
     async def _is_rebuilt(self) -> bool:
         return not await self._find_missing()

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 import redis.asyncio
-import yaml
 
 from gateway.config.loader import load
 from infra.backup.encryption import CHUNK
@@ -28,17 +27,6 @@ from tests.harness.processes import ForkServer
 PEOPLE = 6
 PASSPHRASE = {"PARLEY_BACKUP_PASSPHRASE": "correct horse battery staple", "TEST_SCRYPT_COST": str(1 << 10)}
 """Derives keys at once: each command would compute for half a second. tests/deploy/test_backup.py derives real ones."""
-
-
-def build_twin(parley: Installation, folder: Path) -> Installation:
-    """An empty installation with the same configuration, in another folder."""
-    folder.mkdir()
-    config = yaml.safe_load(parley.config.read_text()) | {"data_dir": str(folder / "data")}
-    if parley.scaled:
-        config["topic_prefix"] = f"r-{uuid.uuid4().hex[:8]}."
-    (folder / "parley.yaml").write_text(yaml.safe_dump(config))
-    (folder / "knowledge").symlink_to(parley.folder / "knowledge")
-    return Installation(parley.fork_server, folder, parley.scaled, folder / "parley.yaml", env=parley.env)
 
 
 async def read_file(contact: Contact) -> str:
@@ -96,7 +84,7 @@ async def test_a_restore_brings_back_all_but_the_erased(
     assert not any(person.canary.encode() in secrets for person in people)
     await parley.stop()
 
-    restored = build_twin(parley, tmp_path / "restored")
+    restored = parley.build_twin(tmp_path / "restored")
     printed = await restored.run("backup", "restore", str(data), "--keys", str(keys), "--json", env=PASSPHRASE)
     report = json.loads(printed)
     assert (report["erased"], report["keys"]) == (len(gone), PEOPLE + len(others))
@@ -134,7 +122,7 @@ async def test_killed_commands_leave_nothing_that_is_taken_for_a_backup_or_an_in
     assert not list((parley.folder / "data").glob(".backup/*")), "no plain copy stays"
     await parley.stop()
 
-    restored = build_twin(parley, tmp_path / "restored")
+    restored = parley.build_twin(tmp_path / "restored")
     for point in ("restore.extracted", "restore.emptied"):
         at = {"PARLEY_CRASH_AT": point}
         assert (await restored.command("backup", "restore", str(data), env=PASSPHRASE | at))[0] == -9
@@ -162,7 +150,7 @@ async def test_a_backup_that_was_changed_or_does_not_fit_is_refused_and_nothing_
     await parley.run("backup", "keys", str(early), env=PASSPHRASE)
     await parley.run("backup", "create", str(data), env=PASSPHRASE)
     await parley.stop()
-    whole, restored = data.read_bytes(), build_twin(parley, tmp_path / "restored")
+    whole, restored = data.read_bytes(), parley.build_twin(tmp_path / "restored")
     at = len(whole) // 2
     changed = {
         "cut": whole[: -len(whole) % CHUNK or -1],
@@ -198,7 +186,7 @@ async def test_generated_secrets_are_restored_and_a_key_file_protects_as_well(
     await parley.stop()
     status, printed = await parley.command("backup", "verify", str(data), config=False, env=PASSPHRASE)
     assert (status, "protected by a key file" in printed) == (2, True)
-    restored = build_twin(parley, tmp_path / "restored")
+    restored = parley.build_twin(tmp_path / "restored")
     await restored.run("backup", "restore", str(data), *protected)
     for name in ("secret_key", "admin_token"):
         assert (restored.folder / "data" / name).read_text() == (parley.folder / "data" / name).read_text()
@@ -214,7 +202,7 @@ async def test_generated_secrets_are_restored_and_a_key_file_protects_as_well(
 async def test_keys_of_another_installation_are_refused(
     embedded_alone: Installation, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    first, second = embedded_alone, build_twin(embedded_alone, tmp_path / "second")
+    first, second = embedded_alone, embedded_alone.build_twin(tmp_path / "second")
     for parley in (first, second):
         await parley.start()
         await Person(Contact(parley.base, http, "ann")).speak()
@@ -222,7 +210,7 @@ async def test_keys_of_another_installation_are_refused(
     data = tmp_path / "data-file"
     await first.run("backup", "create", str(data), env=PASSPHRASE)
     await second.run("backup", "keys", str(tmp_path / "keys"), env=PASSPHRASE)
-    third = build_twin(first, tmp_path / "third")
+    third = first.build_twin(tmp_path / "third")
     command = ["backup", "restore", str(data), "--keys", str(tmp_path / "keys")]
     status, printed = await third.command(*command, env=PASSPHRASE)
     assert (status, "belongs to another installation" in printed) == (2, True)
@@ -254,7 +242,7 @@ async def test_a_restore_on_servers_is_repeated_after_a_kill_and_refused_where_s
     status, printed = await parley.command("backup", "restore", str(data), "--replace", "--yes", env=PASSPHRASE)
     assert (status, "the state store is not empty" in printed) == (2, True)
 
-    restored = build_twin(parley, tmp_path / "restored")
+    restored = parley.build_twin(tmp_path / "restored")
     at = {"PARLEY_CRASH_AT": "restore.extracted"}
     assert (await restored.command("backup", "restore", str(data), env=PASSPHRASE | at))[0] == -9
     await restored.run("backup", "restore", str(data), env=PASSPHRASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +116,17 @@ class Installation:
         path = folder / "parley.yaml"
         path.write_text(yaml.safe_dump(config_of(folder, **changes)))
         return cls(fork_server, folder, bool(kafka), path)
+
+    def build_twin(self, folder: Path) -> Installation:
+        """An empty installation with the same configuration, in another folder."""
+        folder.mkdir()
+        config = yaml.safe_load(self.config.read_text()) | {"data_dir": str(folder / "data")}
+        if self.scaled:
+            config["topic_prefix"] = f"r-{uuid.uuid4().hex[:8]}."
+        path = folder / "parley.yaml"
+        path.write_text(yaml.safe_dump(config))
+        (folder / "knowledge").symlink_to(self.folder / "knowledge")
+        return Installation(self.fork_server, folder, self.scaled, path, env=self.env)
 
     @property
     def base(self) -> str:

@@ -192,7 +192,7 @@ async def stage_of(
             yield stage
         finally:
             try:
-                await installation.stop()
+                await stage.installation.stop()
             finally:
                 for finish in stage.at_last:
                     await finish()

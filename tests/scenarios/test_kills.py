@@ -1,4 +1,4 @@
-"""Thirty kills of the sender over all channels: at its crash points, and while its vendors fail."""
+"""Kills of the sender over all channels: at its crash points, and while its vendors fail."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import ForkServer
+from tests.harness.sizes import size
 from tests.scenarios.kills import POINTS_OF_SENDER, SenderKills, series
 from tests.scenarios.kills_during_faults import KillsDuringFaults
 from tests.scenarios.scenario_installation import KINDS, stage_of
 from tests.simulators.vendor_clock import VendorClock
 
-COUNT, AMID_FAULTS = 24, 6
+COUNT, AMID_FAULTS = size(len(KINDS) * len(POINTS_OF_SENDER), full=24), size(4, full=6)
+"""Each crash point on each channel at least once."""
 SEED = random.SystemRandom().randrange(2**32)
 
 

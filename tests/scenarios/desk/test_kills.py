@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import ForkServer
+from tests.harness.sizes import size
 from tests.scenarios.desk.desk_installations import DESKS
 from tests.scenarios.desk.kills import DeskKills
 from tests.scenarios.scenario_installation import stage_of
 
-COUNTS = {"slack": 20, "webhook": 10}
+COUNTS = {"slack": size(10, full=20), "webhook": size(5, full=10)}
 SEED = random.SystemRandom().randrange(2**32)
 
 
