@@ -143,9 +143,10 @@ def _build_sealer(config: Config, bus: Bus, state: State) -> EventSealer | None:
         derive_secrets=lambda: secrets.valid_keys,
         clock=lambda: datetime.now(UTC),
     )
+    events = EventSealer(keys, state.conversations.get, is_sealing=config.encrypt_log)
     if state.seal_with is not None:
-        state.seal_with(BodySealer(keys, is_sealing=config.encrypt_state))
-    return EventSealer(keys, state.conversations.get, is_sealing=config.encrypt_log)
+        state.seal_with(BodySealer(keys, is_sealing=config.encrypt_state, note_contact=events.remember))
+    return events
 
 
 def build_file_sealer(config: Config, engine: Engine) -> FileSealer | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -34,10 +34,11 @@ class BodyOwner(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class BodySealer:
     """The keys for the bodies of one process. Where not ``is_sealing``, bodies stay plain, and only what was sealed
-    before is opened."""
+    before is opened. ``note_contact`` is told who began a conversation, when the state store learns it."""
 
     keys: ContactKeyService
     is_sealing: bool = True
+    note_contact: Callable[[str, str], None] | None = None
 
 
 @dataclass(slots=True)

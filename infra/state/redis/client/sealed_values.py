@@ -36,6 +36,8 @@ class SealedValues:
         self._owners.move_to_end(conversation)
         if len(self._owners) > MAX_CONVERSATIONS:
             self._owners.popitem(last=False)
+        if self.sealer is not None and self.sealer.note_contact is not None and origin.contact_id:
+            self.sealer.note_contact(conversation, origin.contact_id)
 
     async def seal(
         self, conversation: str, value: str | bytes, *, after: bytes = b"", readable: Iterable[tuple[str, object]] = ()
@@ -129,8 +131,16 @@ class SealedValues:
         least: dict[BodyOwner, int] = {}
         for owner, generation in wanted:
             least[owner] = max(generation, least.get(owner, 1))
-        found = await asyncio.gather(*(sealer.keys.get(*owner, least=most) for owner, most in least.items()))
-        return dict(zip(least, found, strict=True))
+        keys: dict[BodyOwner, UnwrappedKey | None] = {}
+        missing = []
+        for owner, most in least.items():
+            cached = keys[owner] = sealer.keys.get_cached(*owner)
+            if cached is None or cached.generation < most:
+                missing.append(owner)
+        if missing:
+            found = await asyncio.gather(*(sealer.keys.get(*owner, least=least[owner]) for owner in missing))
+            keys.update(zip(missing, found, strict=True))
+        return keys
 
 
 def _split(value: bytes, after: bytes) -> tuple[bytes, bytes]:
