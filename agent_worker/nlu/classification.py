@@ -77,8 +77,12 @@ def topics_in(text: str, locale: str = "") -> Mapping[Topic, str]:
 
 def small_talk_kind(text: str) -> Kind:
     """The most important kind in a message that contains nothing but small talk."""
-    if len(text) > _MAX_SMALL_TALK_LENGTH:
-        return ""
+    return _cached_small_talk_kind(text) if len(text) <= _MAX_SMALL_TALK_LENGTH else ""
+
+
+@lru_cache(maxsize=64)
+def _cached_small_talk_kind(text: str) -> Kind:
+    """A turn asks four times."""
     for words in spelling_variants(text):
         spoken = tuple(word for word in words if word != END)
         limit = _MAX_UNSPACED_WORDS if any(map(is_unspaced, spoken)) else _MAX_WORDS

@@ -82,6 +82,7 @@ def load(
     if config is not None:
         _check_secrets(config, validation)
         _check_modes(config, document, validation)
+        _check_addresses(config, validation)
         _check_models(config, validation)
         _check_transcribers(config, validation)
         _check_operators(config, validation)
@@ -209,6 +210,17 @@ def _check_modes(config: Config, document: YamlDocument, validation: Validation[
                     f"{name} must be set when several processes share it ({_servers()}): "
                     f"put one value in the environment as PARLEY_{name.upper()}",
                 )
+
+
+def _check_addresses(config: Config, validation: Validation[Config]) -> None:
+    if config.admin_listen == config.listen:
+        message = "admin_listen: must differ from listen; leave it out to serve everything at one address"
+        validation.add(("admin_listen",), message)
+    if (check := getattr(config.state_settings, "check_address", None)) is not None:
+        try:
+            check(config.state)
+        except ConfigInvalid as error:
+            validation.add(("state",), f"state: {error.message}: {error.fix}")
 
 
 def _servers() -> str:

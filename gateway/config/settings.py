@@ -313,12 +313,6 @@ class Config(_WithSections):
     """The organizations that this installation serves, by a short name of your choice."""
     _folder: Path = PrivateAttr(default=Path())
 
-    @model_validator(mode="after")
-    def _check_addresses(self) -> Config:
-        if self.admin_listen == self.listen:
-            raise ValueError("admin_listen: must differ from listen; leave it out to serve everything at one address")
-        return self
-
     @property
     def folder(self) -> Path:
         """The folder of the configuration file. Relative paths start there."""

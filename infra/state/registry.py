@@ -4,7 +4,8 @@ theirs.
 - ``parley.state_engines``: the name is the scheme of an address in the setting ``state``, the value a ``StateEngine``.
   An engine with several schemes has an entry for each.
 - ``parley.state_settings``: the name is an engine's, and that of a section of the configuration; the value is the model
-  of the section (pydantic). Its module imports no client library.
+  of the section (pydantic). Its module imports no client library. A method ``check_address(url)``, if it has one,
+  raises ConfigInvalid for an address of ``state`` that cannot be read.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -32,6 +33,10 @@ class RedisSettings(BaseModel):
     sentinel_password: SecretStr = SecretStr("")
     """The password of that user. Empty: no login. The Sentinels are never shown ``password``."""
 
+    def check_address(self, url: str) -> None:
+        """Raises ConfigInvalid for an address that cannot be read."""
+        split_sentinel_address(url)
+
     def client_settings(self, url: str) -> dict[str, Any]:
         """Settings for a client that connects to ``url``, which takes precedence. Raises ConfigInvalid."""
         named = {"username": self.username, "password": self.password.get_secret_value()}
@@ -51,7 +56,47 @@ class RedisSettings(BaseModel):
 
 SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 """Schemes of addresses that name Sentinels, with the scheme of the servers that these watch."""
+_SENTINEL_PORT = 26379
+_SENTINEL_FORM = (
+    "write redis+sentinel://host1:26379,host2:26379,host3:26379/NAME/0, where NAME is the group in sentinel.conf"
+)
+Address = tuple[str, int]
 _FILE_SETTINGS = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
+
+
+class SentinelParts(NamedTuple):
+    """The parts of ``redis+sentinel://user:password@host:port,…/group/db?options``. ``login`` is as written."""
+
+    login: str
+    sentinels: tuple[Address, ...]
+    group: str
+    database: int
+    options: str
+
+
+def split_sentinel_address(url: str) -> SentinelParts | None:
+    """None for the address of a server. Raises ConfigInvalid."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in SENTINEL_SCHEMES:
+            return None
+        login, _, hosts = parts.netloc.rpartition("@")
+        group, _, database = parts.path.strip("/").partition("/")
+        sentinels = tuple(map(_parse_host, filter(None, hosts.split(","))))
+        found = SentinelParts(login, sentinels, group, int(database or 0), parts.query)
+    except ValueError as error:
+        raise ConfigInvalid("the address cannot be read", fix=_SENTINEL_FORM) from error
+    if not sentinels or not group:
+        raise ConfigInvalid("the address names no Sentinel, or no group", fix=_SENTINEL_FORM)
+    return found
+
+
+def _parse_host(text: str) -> Address:
+    """Read ``host``, ``host:port`` or ``[IPv6]:port``."""
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError(text)
+    return parts.hostname, parts.port or _SENTINEL_PORT
 
 
 def _check_file(setting: str, path: str, url: str) -> str:

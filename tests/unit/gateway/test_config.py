@@ -129,6 +129,17 @@ ERRORS: dict[str, tuple[str, str]] = {
         "- a\n",
         "parley.yaml:1:1: must be a mapping of settings",
     ),
+    "Sentinels without a group": (
+        SHOP
+        + f"secret_key: {'k' * 32}\nadmin_token: {'t' * 32}\n"
+        + "bus: kafka://127.0.0.1:9092\nstate: redis+sentinel://one:26379\n",
+        "parley.yaml:7:1: state: the address names no Sentinel, or no group: "
+        "write redis+sentinel://host1:26379,host2:26379,host3:26379/NAME/0, where NAME is the group in sentinel.conf",
+    ),
+    "one address for both": (
+        SHOP + "listen: 127.0.0.1:8080\nadmin_listen: 127.0.0.1:8080\n",
+        "parley.yaml:5:1: admin_listen: must differ from listen; leave it out to serve everything at one address",
+    ),
     "mixed modes": (
         SHOP + "bus: sqlite\nstate: redis://127.0.0.1:6379/0\n",
         "parley.yaml:4:1: bus is sqlite, but state is not: use sqlite for both, or kafka:// and redis:// together",

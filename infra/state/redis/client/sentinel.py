@@ -20,7 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 
-from infra.state.redis.settings import SENTINEL_SCHEMES, RedisSettings
+from infra.state.redis.settings import SENTINEL_SCHEMES, Address, RedisSettings, split_sentinel_address
 from schemas.errors import ConfigInvalid
 
 ASK_AFTER = 0.25
@@ -30,10 +30,6 @@ TRUSTED = 0.5
 former primary is on the log before a rebuild reads it."""
 _STRAGGLERS = 0.2  # seconds for the answers of the Sentinels beyond the majority
 _TIMEOUT = 1.0  # seconds for an answer
-_PORT = 26379
-_FORM = "write redis+sentinel://host1:26379,host2:26379,host3:26379/NAME/0, where NAME is the group in sentinel.conf"
-
-Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +54,19 @@ class SentinelAnswer:
 
 def parse_sentinel_address(url: str) -> SentinelAddress | None:
     """None for the address of a server. Raises ConfigInvalid."""
-    parts = urlsplit(url)
-    server_scheme = SENTINEL_SCHEMES.get(parts.scheme)
-    if server_scheme is None:
+    parts = split_sentinel_address(url)
+    if parts is None:
         return None
-    login, _, hosts = parts.netloc.rpartition("@")
-    group, _, database = parts.path.strip("/").partition("/")
+    server_scheme = SENTINEL_SCHEMES[urlsplit(url).scheme]
+    # Everything but the place is written as in the address of a server.
+    server = SplitResult(server_scheme, f"{parts.login}@primary", f"/{parts.database}", parts.options, "")
     try:
-        sentinels = tuple(map(_parse_host, filter(None, hosts.split(","))))
-        # Everything but the place is written as in the address of a server.
-        server = SplitResult(server_scheme, f"{login}@primary", f"/{int(database or 0)}", parts.query, "")
         options: dict[str, Any] = {**parse_url(server.geturl())}
     except ValueError as error:
-        raise ConfigInvalid("the address of `state` cannot be read", fix=_FORM) from error
-    if not sentinels or not group:
-        raise ConfigInvalid("the address of `state` names no Sentinel, or no group", fix=_FORM)
+        raise ConfigInvalid(f"the address cannot be read: {error}", fix="correct its options") from error
     for placed in ("host", "port", "connection_class"):
         options.pop(placed, None)
-    return SentinelAddress(sentinels, group, server_scheme == "rediss", options)
-
-
-def _parse_host(text: str) -> Address:
-    """Read ``host``, ``host:port`` or ``[IPv6]:port``."""
-    parts = urlsplit(f"//{text}")
-    if not parts.hostname:
-        raise ValueError(text)
-    return parts.hostname, parts.port or _PORT
+    return SentinelAddress(parts.sentinels, parts.group, server_scheme == "rediss", options)
 
 
 class PrimaryFinder(Sentinel):
