@@ -299,6 +299,9 @@ def _check_operators(config: Config, validation: Validation[Config]) -> None:
         )
     known, identities = dict[str, str](), dict[str, str]()
     for name, operator in config.operators.items():
+        if config.console.require_codes and operator.password_hash.get_secret_value() and not operator.totp_secret.keys:
+            message = f"operators.{name}: console.require_codes demands a totp_secret; `parley operator totp` makes one"
+            validation.add(("operators", name), message)
         if operator.identity and identities.setdefault(operator.identity.casefold(), name) != name:
             other = identities[operator.identity.casefold()]
             message = f"operators.{name}.identity: {operator.identity!r} is {other!r} already"

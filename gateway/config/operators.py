@@ -171,5 +171,9 @@ class ConsoleSettings(Settings):
     url: WebAddress = ""
     """The address at which people open the console, if it is another one than ``public_url``. The OpenID provider leads
     them back there."""
+    require_codes: bool = False
+    """Whether everybody needs a second factor: each password a ``totp_secret``, and the admin token no longer opens the
+    console (it stays that of the admin API). A sign-in at the OpenID provider counts, which decides what it asks for.
+    """
     openid: OpenIdSettings | None = None
     """The OpenID provider with which operators sign in. Passwords and the admin token go on working."""

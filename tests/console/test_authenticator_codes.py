@@ -95,6 +95,26 @@ async def test_whoever_has_no_app_needs_no_code(instance: Instance, sit: Sit) ->
     assert "authenticator app" in (await (await sit()).get("/console")).words
 
 
+async def test_where_codes_are_required_nothing_else_opens_the_console(tmp_path: Path) -> None:
+    """Not even a cookie of the admin token from before."""
+    others = ("  ben", "  mia", "  vera", "  olga")
+    text = "\n".join(line for line in TEXT.splitlines() if not line.startswith(others))
+    text = text.replace("name: Anna Bloom", f"name: Anna Bloom, totp_secret: {SECRET}")
+    async with run_instance(tmp_path, text) as before, FormClient(before) as seat:
+        assert (await seat.sign_in("")).status == 200
+        cookie = {"Cookie": f"parley_console={seat.cookie}"}
+        assert "Sign out" in (await seat.get("/console/shop/conversations")).words
+    required = text + "\nconsole: {require_codes: true}\n"
+    async with run_instance(tmp_path, required) as instance, FormClient(instance) as seat:
+        page = (await seat.get("/console/shop/conversations", headers=cookie)).words
+        assert "Code of your authenticator app" in page
+        assert "admin token" not in page
+        refused = await seat.sign_in("")
+        assert (refused.status, "does not open the console" in refused.words) == (401, True)
+        assert await sign_in(seat, "") == 401
+        assert await sign_in(seat, code_of(instance)) == 200
+
+
 async def test_guessing_codes_is_slowed_down_like_guessing_passwords(instance: Instance, sit: Sit) -> None:
     seat = await sit()
     for number in range(20):
@@ -114,8 +134,15 @@ def test_the_command_prints_a_secret_that_fits_the_configuration(tmp_path: Path)
             load(tmp_path, wrong)
 
 
-def load(folder: Path, totp_secret: str) -> Config:
+def test_a_password_without_a_code_is_refused_where_codes_are_required(tmp_path: Path) -> None:
+    required = "console: {require_codes: true}"
+    assert load(tmp_path, SECRET, required).console.require_codes
+    with pytest.raises(ConfigInvalid, match=r"operators\.anna: console\.require_codes demands a totp_secret"):
+        load(tmp_path, "[]", required)
+
+
+def load(folder: Path, totp_secret: str, more: str = "") -> Config:
     file = folder / "parley.yaml"
     operator = f'{{password_hash: "{hash_password("correct-horse")}", totp_secret: {totp_secret}}}'
-    file.write_text(f"operators: {{anna: {operator}}}\ntenants: {{shop: {{name: Shop}}}}\n")
+    file.write_text(f"operators: {{anna: {operator}}}\ntenants: {{shop: {{name: Shop}}}}\n{more}\n")
     return loader.load(file, environ={}, make_secrets=False)

@@ -39,7 +39,8 @@ class SignInPage:
         self._throttle = LoginThrottle(services)
         self._audit = services.audit
         self._addresses = ClientAddressResolver(services.config)
-        self._has_operators = bool(services.config.operators)
+        self._needs_codes = services.config.console.require_codes
+        self._has_operators = bool(services.config.operators) or self._needs_codes
         self._openid = services.config.console.openid
         self._has_codes = any(each.totp_secret.keys for each in services.config.operators.values())
 
@@ -88,7 +89,7 @@ class SignInPage:
     def _describe_failure(self, name: str) -> str:
         """Say the same whichever of them is wrong, and whether or not there is such an operator."""
         if not name.strip():
-            return "the admin token is wrong"
+            return "the admin token does not open the console here" if self._needs_codes else "the admin token is wrong"
         return "the name, the password or the code is wrong" if self._has_codes else "the name or the password is wrong"
 
     async def _record(self, operator: Operator, action: str) -> None:
@@ -121,6 +122,7 @@ class SignInPage:
             return_path=return_path,
             has_operators=self._has_operators,
             has_codes=self._has_codes,
+            needs_codes=self._needs_codes,
             openid=self._openid,
             name=name,
             error=f"{error[:1].upper()}{error[1:]}." if error else "",
