@@ -248,17 +248,16 @@ class Load:
             return started
 
     def list_refused(self) -> list[str]:
-        """What was refused by us, and by the vendors."""
+        """What was refused by us, and by the vendors. Deliveries without an outcome are still under way."""
         refused = [f"{what} × {count}" for what, count in self.statuses.items() if what.split()[1] not in "200 201 202"]
         for each in self.stage.customers:
             vendor = each.vendor
             if isinstance(each, SlackCustomers):
-                # Deliveries without an outcome are still under way.
                 answered = [delivery.outcomes[0] for delivery in vendor.event_delivery.log if delivery.outcomes]
                 refused += [outcome.reason for outcome in answered if not outcome.heard]
             else:
                 hooks = vendor.webhooks if isinstance(each, TwilioCustomers) else vendor.graph.webhooks
-                refused += [str(sent.outcomes) for sent in hooks.webhook_sender.sent if set(sent.outcomes) != {200}]
+                refused += [str(sent.outcomes) for sent in hooks.webhook_sender.sent if set(sent.outcomes) - {200}]
             # 429: a vendor's own limit, after which the message is sent again.
             asked = [each for each in vendor.ledger.requests if each.status >= 400 and each.status != 429]
             refused += [f"{each.operation} {each.status}" for each in asked]
