@@ -35,7 +35,7 @@ def test_a_declaration_of_safety_is_found(source: str) -> None:
 
 def test_a_value_is_escaped_in_text_and_in_attributes() -> None:
     hostile = """<img src=x onerror="a()">'"""
-    names = {"name": hostile, "error": hostile, "openid": {"title": hostile}, "has_codes": True}
+    names = {"name": hostile, "error": hostile, "openid": {"title": hostile}, "has_codes": True, "needs_codes": False}
     shown = render("sign_in.html", return_path=hostile, has_operators=True, **names)
     assert "<img" not in shown
     assert shown.count("&lt;img src=x onerror=&#34;a()&#34;&gt;&#39;") == 5

