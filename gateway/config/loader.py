@@ -220,7 +220,7 @@ def _check_addresses(config: Config, validation: Validation[Config]) -> None:
         try:
             check(config.state)
         except ConfigInvalid as error:
-            validation.add(("state",), f"state: {error.message}: {error.fix}")
+            validation.add(("state",), f"{error.message}: {error.fix}")
 
 
 def _servers() -> str:

@@ -61,7 +61,10 @@ def person_id(user: str) -> str:
 def _parse_message(event: Json, ours: AppContext) -> Iterator[ChannelEvent]:
     subtype = str(event.get("subtype") or "")
     if subtype == "message_changed":
-        yield from _parse_edit(Change.model_validate(event), ours)
+        change = Change.model_validate(event)
+        # A message that is deleted above its replies leaves a tombstone.
+        is_deleted = change.message is not None and change.message.subtype == "tombstone"
+        yield from (_parse_deletion if is_deleted else _parse_edit)(change, ours)
     elif subtype == "message_deleted":
         yield from _parse_deletion(Change.model_validate(event), ours)
     elif subtype in PERSON_SUBTYPES:
@@ -78,9 +81,6 @@ def _parse_reply(message: Message, ours: AppContext) -> Iterator[ChannelEvent]:
 def _parse_edit(change: Change, ours: AppContext) -> Iterator[ChannelEvent]:
     """Parse an edit. Unfurled links change a message too, but do not count as an edit."""
     after, before = change.message, change.previous_message
-    if after is not None and after.subtype == "tombstone" and before is not None:
-        # A message with replies below it leaves a tombstone.
-        yield from _parse_card_deletion(before, change, ours)
     if after is None or not after.edited or not _is_reply(after, ours):
         return
     if before is not None and before.full_text == after.full_text:

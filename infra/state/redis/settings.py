@@ -85,9 +85,9 @@ def split_sentinel_address(url: str) -> SentinelParts | None:
         sentinels = tuple(map(_parse_host, filter(None, hosts.split(","))))
         found = SentinelParts(login, sentinels, group, int(database or 0), parts.query)
     except ValueError as error:
-        raise ConfigInvalid("the address cannot be read", fix=_SENTINEL_FORM) from error
+        raise ConfigInvalid("the address of `state` cannot be read", fix=_SENTINEL_FORM) from error
     if not sentinels or not group:
-        raise ConfigInvalid("the address names no Sentinel, or no group", fix=_SENTINEL_FORM)
+        raise ConfigInvalid("the address of `state` names no Sentinel, or no group", fix=_SENTINEL_FORM)
     return found
 
 

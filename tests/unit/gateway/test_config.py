@@ -133,7 +133,7 @@ ERRORS: dict[str, tuple[str, str]] = {
         SHOP
         + f"secret_key: {'k' * 32}\nadmin_token: {'t' * 32}\n"
         + "bus: kafka://127.0.0.1:9092\nstate: redis+sentinel://one:26379\n",
-        "parley.yaml:7:1: state: the address names no Sentinel, or no group: "
+        "parley.yaml:7:1: the address of `state` names no Sentinel, or no group: "
         "write redis+sentinel://host1:26379,host2:26379,host3:26379/NAME/0, where NAME is the group in sentinel.conf",
     ),
     "one address for both": (

@@ -63,7 +63,7 @@ def parse_sentinel_address(url: str) -> SentinelAddress | None:
     try:
         options: dict[str, Any] = {**parse_url(server.geturl())}
     except ValueError as error:
-        raise ConfigInvalid(f"the address cannot be read: {error}", fix="correct its options") from error
+        raise ConfigInvalid(f"the address of `state` cannot be read: {error}", fix="correct its options") from error
     for placed in ("host", "port", "connection_class"):
         options.pop(placed, None)
     return SentinelAddress(parts.sentinels, parts.group, server_scheme == "rediss", options)
