@@ -117,6 +117,7 @@ class Voice:
     )
     did_you_mean: str = "I am not sure that I understood you. Did you mean one of these?"
     not_sure_about: str = "I am not sure about {questions}. Did you mean one of these?"
+    not_sure_yet_about: str = "I am not sure yet about {questions}. Please ask me that again afterwards."
     quoted_from: str = "From our documents, in {language}:"
     none_of_these: str = "None of these"
     nothing_about: str = "Our documents say nothing about {name}."

@@ -158,8 +158,9 @@ def find_subject(history: Sequence[TranscriptMessage]) -> str:
 
 def share_of_own_terms(words: str, passage: Passage) -> float:
     """The share of a follow-up's own words that a passage contains, or a synonym of them; 1 where it has none. "How
-    long" and "price" need not be there, because an answer gives a figure instead."""
+    long" and "price" count only where nothing else is said, because an answer gives a figure instead."""
     own = set(terms(strip_openers(remove_addresses(words))))
+    own = own - _ATTRIBUTES or own
     said = set(terms(f"{passage.title} {passage.heading} {passage.text}"))
     found = {word for word in own if word in said or synonyms().get(word, frozenset()) & said}
     wanted = found | (own - _ATTRIBUTES)

@@ -163,6 +163,8 @@ class VoiceSettings(Settings):
     """Stands above questions to choose from, when the message might mean one of them."""
     not_sure_about: str = DEFAULT_VOICE.not_sure_about
     """The same for some of several questions, below what is answered. ``{questions}`` stands for these."""
+    not_sure_yet_about: str = DEFAULT_VOICE.not_sure_yet_about
+    """The same where an action is asked for in the same message, above its question. Offers nothing to choose."""
     quoted_from: str = DEFAULT_VOICE.quoted_from
     """Stands above words of a document in another language than the contact's. ``{language}`` stands for the name of
     that language."""

@@ -35,6 +35,8 @@ _GENERAL_PENALTY = 0.5
 """Penalty for a question about things in general."""
 _CHANGE_PENALTY = 0.3
 """Penalty for a question about the contact's own things when the action would change them."""
+_ABILITY_PENALTY = 0.15
+"""Penalty for "can you deliver on Saturdays?": it may ask what is possible, and says more than the examples do."""
 _STORY_PENALTY = 0.15
 """Penalty for a long message: the documents may fit it better."""
 _LONG_TEXT = 80
@@ -56,6 +58,9 @@ _RULES = re.compile(
     r"\b(?:policy|policies|rules?|terms|conditions|works?|possible|allowed|means?)\b|"
     r"\b(?:richtlinien?|regeln?|bedingungen|funktionier\w*|möglich|erlaubt|bedeutet)\b",
     re.IGNORECASE,
+)
+_ABILITY = re.compile(
+    r"^\W*(?:(?:and|also|und|oder|hi|hallo)\W+)?(?:can|could|kann|kannst|können|könnte\w*|könnt)\b", re.IGNORECASE
 )
 _IF = re.compile(r"\b(?:if|falls|wenn)\b", re.IGNORECASE)
 _OWN = re.compile(r"\b(?:my|mine|our|mein\w*|unser\w*)\b(?:\s+(\w+))?", re.IGNORECASE)
@@ -126,7 +131,14 @@ def _penalty(text: str, named: bool, offer: ActionOffer) -> float:
     if _QUESTION.search(text):
         own = named or _OWN.search(text) or refers_back(offer, text)
         return _GENERAL_PENALTY if not own else _CHANGE_PENALTY if offer.risk == "write" else 0.0
-    return 0.0
+    return _ABILITY_PENALTY if _asks_what_is_possible(text, offer) else 0.0
+
+
+def _asks_what_is_possible(text: str, offer: ActionOffer) -> bool:
+    """Return whether it asks if something can be done, in words that are neither the examples' nor about own things."""
+    if not _ABILITY.match(text) or _OWN.search(text) or refers_back(offer, text):
+        return False
+    return bool(_content_words(_ABILITY.sub(" ", text)) - _vocabulary(tuple(offer.examples)))
 
 
 def asks_for_rules(text: str) -> bool:

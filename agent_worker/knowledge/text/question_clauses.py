@@ -46,7 +46,7 @@ _DIRECT = re.compile(
     re.IGNORECASE,
 )
 _AFTER_CONJUNCTION = re.compile(r"(?:who|which|does|do)\s(?!not\b|n['’]t\b|so\b)\w", re.IGNORECASE)
-"""After a comma alone these may begin a relative clause."""
+"""After a comma alone these may begin a relative clause, unless another question follows it."""
 _INSIDE = re.compile(
     rf"\b{_WH}(?:\s[\w'’-]{{1,20}}){{0,3}}?\s(?:do|does|did|can|could|will|would|should|must|may)\s{_SUBJECT}",
     re.IGNORECASE,
@@ -122,11 +122,18 @@ def _part_starts(pieces: Sequence[_Clause]) -> Iterator[int]:
     """Numbers of the pieces at which a further question begins."""
     has_asked = is_indirect = False
     for n, piece in enumerate(pieces):
-        asks = _asks(piece, is_indirect=is_indirect)
+        asks = _asks(piece, is_indirect=is_indirect) or (has_asked and _is_listed(pieces, n))
         if asks and has_asked and not _CONDITION.match(pieces[n - 1].text):
             yield n - _count_leading(pieces, n)
         has_asked = has_asked or asks or bool(_INDIRECT.search(piece.text))
         is_indirect = is_indirect or bool(_INDIRECT.search(piece.text))
+
+
+def _is_listed(pieces: Sequence[_Clause], n: int) -> bool:
+    """True for "can I return it, who pays for that, how long do I have?": it stands between two questions."""
+    return bool(
+        _AFTER_CONJUNCTION.match(pieces[n].text) and n + 1 < len(pieces) and _asks(pieces[n + 1], is_indirect=False)
+    )
 
 
 def _asks(piece: _Clause, *, is_indirect: bool) -> bool:

@@ -67,7 +67,7 @@ class LocalModel:
             choices = suggestions_of([question.search_result])
             draft = suggestion_draft(choices, voice, self.name) if choices else not_found_draft(voice, self.name)
             return draft, []
-        pieces = format_paragraphs(quoted.answers)
+        pieces = format_paragraphs(quoted)
         citations = quoted.cite()
         if is_joint:
             questions = questions_of(question.parts)

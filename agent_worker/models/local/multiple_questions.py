@@ -17,8 +17,10 @@ from agent_worker.voice import Voice
 from schemas.messages import Citation
 from schemas.ports import AnswerDraft, Question, QuestionPart
 
-MIN_TITLED_ANSWERS = 3
-"""From this many questions on each answer gets a title."""
+MIN_TITLED_QUESTIONS = 3
+"""From this many questions on each answer gets a title, so that it is clear which one it answers."""
+_MIN_SHARE_OF_OWN = 0.35
+"""Share of a question's own words that its answer must contain, unless it gives the figure asked for."""
 _MIN_SHARE_OF_REPEATED = 0.5
 """Share of a question's own words in an answer that was given to another question already."""
 _MAX_QUESTION_LENGTH = 70
@@ -53,6 +55,11 @@ class QuotedAnswers:
     def quotes(self) -> list[Quote]:
         return [quote for answer in self.answers for quote in answer.quotes]
 
+    @property
+    def is_titled(self) -> bool:
+        asked = len(self.missing) + sum(len(answer.questions) for answer in self.answers)
+        return asked >= MIN_TITLED_QUESTIONS
+
     def cite(self, first: int = 1) -> list[Citation]:
         """The citations, numbered from ``first`` as ``format_paragraphs`` does."""
         groups = [group for answer in self.answers for group in group_quotes(answer.quotes)]
@@ -68,7 +75,7 @@ def quote_answers(parts: Sequence[QuestionPart]) -> QuotedAnswers:
         words = [part.words or part.text] if part.is_question else []
         unanswered = [part] if part.is_question else []
         share = _share_of(own, found)
-        if not found or not (share or _gives_figure(part, found)):
+        if not found or not (share >= _MIN_SHARE_OF_OWN or _gives_figure(part, found)):
             result.missing += unanswered
             continue
         previous = result.quotes
@@ -218,13 +225,16 @@ def remove_questions(text: str, parts: Sequence[QuestionPart]) -> str:
 
 
 def prepend_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voice: Voice) -> AnswerDraft:
-    """Put the answers to ``parts`` before an action's text. Unanswered questions are named without offering a person,
-    because a confirmation question may follow."""
+    """Put the answers to ``parts`` before an action's text. Unanswered questions are named without offering a person or
+    sections, because a question of the action may follow."""
     quoted = quote_answers(parts)
-    missing = [one for one in _words_of(quoted.missing) if len(set(terms(one))) > 1]
+    missing = [part for part in quoted.missing if len(set(terms(part.words or part.text))) > 1]
+    unsure = [part for part in missing if part.search_result.suggestable]
+    lost = [part for part in missing if part not in unsure]
     first = len(draft.citations) + 1
-    paragraphs = ["".join(format_paragraphs(quoted.answers, first))] if quoted.answers else []
-    paragraphs += [_fill_questions(voice.not_found_about, missing)] if missing else []
+    paragraphs = ["".join(format_paragraphs(quoted, first))] if quoted.answers else []
+    phrases = [(voice.not_found_about, lost), (voice.not_sure_yet_about, unsure)]
+    paragraphs += [_fill_questions(phrase, _words_of(parts)) for phrase, parts in phrases if parts]
     if not paragraphs:
         return draft
     citations = [*draft.citations, *quoted.cite(first)]
@@ -237,17 +247,16 @@ def handoff_with_answers(draft: AnswerDraft, parts: Sequence[QuestionPart]) -> A
     if not quoted.answers:
         return draft
     citations = quoted.cite()
-    return replace(draft, text=f"{''.join(format_paragraphs(quoted.answers))}\n\n{draft.text}", citations=citations)
+    return replace(draft, text=f"{''.join(format_paragraphs(quoted))}\n\n{draft.text}", citations=citations)
 
 
-def format_paragraphs(answers: Sequence[QuestionAnswer], first: int = 1) -> list[str]:
-    """The quotes as pieces of one text, a paragraph for each answer, numbered from ``first``. From MIN_TITLED_ANSWERS
+def format_paragraphs(quoted: QuotedAnswers, first: int = 1) -> list[str]:
+    """The quotes as pieces of one text, a paragraph for each answer, numbered from ``first``. From MIN_TITLED_QUESTIONS
     questions on, each paragraph names its question. Before "That is harmless." stands the section's heading, which says
     what is meant."""
     pieces: list[str] = []
-    number = first
-    is_titled = sum(len(answer.questions) for answer in answers) >= MIN_TITLED_ANSWERS
-    for answer in answers:
+    number, is_titled = first, quoted.is_titled
+    for answer in quoted.answers:
         begin, *rest = format_quotes(answer.quotes, number)
         titles = [f"“{brief}”" for one in answer.questions if is_titled and (brief := shorten_question(one))]
         if not titles and _REFERS_BACK.match(answer.quotes[0].unit.text):

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.models.local.multiple_questions import format_paragraphs, quote_answers, shorten_question
+from agent_worker.models.local.multiple_questions import (
+    format_paragraphs,
+    prepend_answers,
+    quote_answers,
+    shorten_question,
+)
 from agent_worker.voice import DEFAULT_VOICE
 from schemas.ports import AnswerDraft, QuestionPart, SearchResult
 from tests.simulators.models.request_reading import data_of
@@ -139,11 +144,31 @@ def test_an_answer_is_given_to_a_second_question_only_if_it_has_most_of_its_word
 
 
 def test_from_three_questions_on_each_answer_says_what_it_answers() -> None:
-    two = "".join(format_paragraphs(quote_answers([part(WINTER), part(LEAVE)]).answers))
+    two = "".join(format_paragraphs(quote_answers([part(WINTER), part(LEAVE)])))
     assert "“" not in two
     again = "Are heat packs added in winter?"
-    three = "".join(format_paragraphs(quote_answers([part(WINTER), part(LEAVE), part(again)]).answers))
+    three = "".join(format_paragraphs(quote_answers([part(WINTER), part(LEAVE), part(again)])))
     assert three == f"“{WINTER}” “{again}”\n{HEAT} [1]\n\n“{LEAVE}”\n{TIMES} [2]"
+    one_of_three = quote_answers([part(WINTER), part(CUP), part("Who wrote Hamlet?")])
+    assert "".join(format_paragraphs(one_of_three)) == f"“{WINTER}”\n{HEAT} [1]", "the others are named below it"
+
+
+def test_a_quote_with_few_of_the_questions_own_words_is_no_answer_to_it() -> None:
+    found = SearchResult([passage("Read-only guests can look at the shared calendar.")], True, 0.9)
+    asked = ["Can guests print the quarterly overtime report?", "Is there a calendar?"]
+    result = quote_answers([QuestionPart(one, found, one) for one in asked])
+    assert [one.words for one in result.missing] == asked[:1]
+
+
+def test_beside_an_action_questions_with_sections_on_them_are_not_called_unknown() -> None:
+    unsure = QuestionPart(LEAVE, SearchResult(PASSAGES[1:2], False, 0.5, suggestable=True), LEAVE)
+    action = AnswerDraft(text="Which order is it?", answered=True)
+    draft = prepend_answers(action, [unsure, part(CUP)], DEFAULT_VOICE)
+    assert draft.text == (
+        f"I found nothing about “{CUP}”.\n\n"
+        f"I am not sure yet about “{LEAVE}”. Please ask me that again afterwards.\n\nWhich order is it?"
+    )
+    assert draft.choices == [], "the action's question comes first"
 
 
 def test_a_quote_that_refers_back_stands_below_its_heading() -> None:
@@ -155,7 +180,7 @@ def test_a_quote_that_refers_back_stands_below_its_heading() -> None:
     ]:
         cited = passage(text, heading="Care > Drooping leaves")
         quoted = quote_answers([QuestionPart("leaves", SearchResult([cited], True, 0.9), "leaves")])
-        assert "".join(format_paragraphs(quoted.answers)).startswith(shown)
+        assert "".join(format_paragraphs(quoted)).startswith(shown)
 
 
 @pytest.mark.parametrize(

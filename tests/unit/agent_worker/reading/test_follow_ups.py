@@ -127,6 +127,12 @@ async def test_a_short_question_about_something_else_is_not_glued_to_the_one_bef
     assert len(search.asked) == 2
 
 
+async def test_that_both_are_about_a_price_glues_nothing_together() -> None:
+    search = Searches(lesson=SearchResult([LESSON], True, 0.95))
+    found = await _read("what parking costs", search, ASKED)
+    assert not found.search_result.answerable
+
+
 async def test_an_ellipsis_is_read_in_context_and_prefers_what_contains_its_own_words() -> None:
     both = SearchResult([TERMS, LESSON], True, 0.9)
     search = Searches(lesson=both)

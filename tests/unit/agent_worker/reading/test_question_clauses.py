@@ -46,6 +46,10 @@ def _words(*messages: str) -> list[str]:
             "Do you hire out wetsuits, and if I tear one, what does that cost?",
             ["Do you hire out wetsuits", "if I tear one, what does that cost?"],
         ),
+        (
+            "can I swap a board I don't like, who carries the cost, how long do I have?",
+            ["can I swap a board I don't like", "who carries the cost", "how long do I have?"],
+        ),
         ("Do you take cards and is parking free?", ["Do you take cards", "is parking free?"]),
         ("Is Dr. Okafor in today? What about Mrs. Lind?", ["Is Dr. Okafor in today?", "What about Mrs. Lind?"]),
         ("1) opening hours 2) parking 3) which bus stops there", ["opening hours", "parking", "which bus stops there"]),
@@ -72,6 +76,7 @@ def test_each_question_is_a_part_of_its_own(message: str, parts: list[str]) -> N
         "Do you buy used boats and if so, what do you pay?",
         "What is the difference between a canoe and what you call a kayak?",
         "My boat, which is red, leaks and my friend, who owns it, is away, can you fix it?",
+        "Can my sister, who lives in Wales, hire one, or only I?",
         "Which boards are light and are easy to carry?",
         "I paid for an L, and what came out of the box is an M, can I swap it?",
         "How much is plus a year, and when I cancel?",
