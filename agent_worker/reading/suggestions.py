@@ -83,7 +83,7 @@ def is_none_of_these(choice: str) -> bool:
 def find_selection(message: InboundMessage, history: Sequence[TranscriptMessage]) -> Selection | None:
     """The suggestion that the message picks, by a choice or in words ("2", "the second one"). None if the last reply
     suggested nothing, or the message says something else."""
-    place = next((n for n in reversed(range(len(history))) if history[n].author.kind != "contact"), None)
+    place = _place_of_last_reply(history)
     offered = history[place].choices if place is not None else []
     picked = _find_picked(message, offered)
     if picked is None or not picked.id.startswith(_PREFIX):
@@ -92,10 +92,24 @@ def find_selection(message: InboundMessage, history: Sequence[TranscriptMessage]
     return Selection("" if picked.id == _NONE else picked.id, picked.label, asked)
 
 
+def last_suggestions(history: Sequence[TranscriptMessage]) -> list[Choice]:
+    """The sections that the last reply offered, without "none of these"."""
+    place = _place_of_last_reply(history)
+    return [] if place is None else _sections_among(history[place].choices)
+
+
+def _place_of_last_reply(history: Sequence[TranscriptMessage]) -> int | None:
+    return next((n for n in reversed(range(len(history))) if history[n].author.kind != "contact"), None)
+
+
+def _sections_among(choices: Iterable[Choice]) -> list[Choice]:
+    return [choice for choice in choices if choice.id.startswith(_PREFIX) and choice.id != _NONE]
+
+
 def _find_picked(message: InboundMessage, offered: Sequence[Choice]) -> Choice | None:
     if message.choice is not None:
         return next((choice for choice in offered if choice.id == message.choice.id), None)
-    sections = [choice for choice in offered if choice.id.startswith(_PREFIX) and choice.id != _NONE]
+    sections = _sections_among(offered)
     answer = yes_or_no(message.text) if sections else ""
     if answer == "no":
         return next((choice for choice in offered if choice.id == _NONE), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent_worker.handoff.reply_templates import handoff_draft, non_text_draft, person_choice
 from agent_worker.models.local.small_talk import classify_small_talk
 from agent_worker.nlu.classification import topics_in
+from agent_worker.reading.suggestions import last_suggestions, suggestion_draft
 from agent_worker.voice import Voice, list_set_phrases, translate_voice
 from schemas.ports import AnswerDraft, Question
 
@@ -20,6 +21,8 @@ def find_canned_reply(question: Question, voice: Voice, model: str) -> AnswerDra
     # After an action's question, a short answer is a parameter.
     if not kind or (question.filling is not None and kind in ("go_on", "declined")):
         return None
+    if kind == "go_on" and (offered := last_suggestions(question.history)):
+        return suggestion_draft(offered, voice, model)  # a yes to several of them picks none
     phrases = {
         "greeting": voice.greeting,
         "thanks": voice.thanks,

@@ -11,13 +11,12 @@ from agent_worker.handoff.reply_templates import not_found_draft
 from agent_worker.models.local.canned_replies import find_canned_reply
 from agent_worker.models.local.multiple_questions import (
     add_unanswered,
-    answer_as_one,
-    find_unanswered,
     format_paragraphs,
     prepend_answers,
     questions_beside_action,
     questions_of,
     quote_answers,
+    quote_jointly,
     remove_questions,
 )
 from agent_worker.models.registry import Emit
@@ -60,18 +59,14 @@ class LocalModel:
         return replace(draft, filling=dialogue.filling)
 
     def _extract(self, question: Question, voice: Voice) -> tuple[AnswerDraft, list[str]]:
-        quoted, is_joint = quote_answers(question.parts), False
+        quoted = quote_answers(question.parts)
         if not quoted.answers and question.search_result.answerable:
-            quoted.answers, is_joint = answer_as_one(question), True
+            quoted = quote_jointly(question) or quoted
         if not quoted.answers and len(quoted.missing) < 2:
             choices = suggestions_of([question.search_result])
             draft = suggestion_draft(choices, voice, self.name) if choices else not_found_draft(voice, self.name)
             return draft, []
-        pieces = format_paragraphs(quoted)
-        citations = quoted.cite()
-        if is_joint:
-            questions = questions_of(question.parts)
-            quoted.missing = [questions[n - 1] for n in find_unanswered(questions, "".join(pieces), citations)]
+        pieces, citations = format_paragraphs(quoted), quoted.cite()
         answer = AnswerDraft(text="".join(pieces), answered=bool(pieces), citations=citations, model=self.name)
         draft = add_unanswered(answer, quoted.missing, question.excess_questions, voice)
         return draft, [*pieces, draft.text.removeprefix(answer.text)]

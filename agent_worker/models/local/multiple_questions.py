@@ -93,11 +93,18 @@ def _existing_answer(result: QuotedAnswers, found: Sequence[Quote]) -> QuestionA
     return max(result.answers, key=lambda one: sum(repeats(new, old) for new in found for old in one.quotes))
 
 
-def answer_as_one(question: Question) -> list[QuestionAnswer]:
-    """One answer to the whole text; empty when no passage contains it. A picked section is quoted whatever it lacks."""
+def quote_jointly(question: Question) -> QuotedAnswers | None:
+    """One answer to the whole text. None when no passage contains it, or when it answers none of several questions. A
+    picked section is quoted whatever it lacks."""
     find = select_quotes if question.is_picked else find_answer
     found = find(question.resolved or question.text, question.search_result.passages)
-    return [QuestionAnswer(found, [])] if found else []
+    if not found:
+        return None
+    joint = QuotedAnswers([QuestionAnswer(found, [])])
+    questions = questions_of(question.parts)
+    text = "".join(format_paragraphs(joint))
+    joint.missing = [questions[n - 1] for n in find_unanswered(questions, text, joint.cite())]
+    return None if questions and len(joint.missing) == len(questions) else joint
 
 
 def _own_terms(parts: Sequence[QuestionPart]) -> list[set[str]]:

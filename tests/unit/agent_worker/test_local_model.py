@@ -10,6 +10,7 @@ import pytest
 
 from agent_worker.models.local.model import LocalModel
 from agent_worker.models.registry import Models
+from agent_worker.reading.suggestions import suggestion_draft
 from agent_worker.settings import TenantRules, WorkerSettings
 from agent_worker.voice import DEFAULT_VOICE
 from schemas.errors import ConfigInvalid, ModelFailed
@@ -185,6 +186,19 @@ class BrokenModel:
 
     async def answer(self, question: Question, emit: object) -> AnswerDraft:
         raise ModelFailed("no answer")
+
+
+async def test_yes_to_several_suggestions_offers_them_again() -> None:
+    sections = [Choice(id="section:1", label="Parking"), Choice(id="section:2", label="Buses")]
+    offered = suggestion_draft(sections, VOICE, "")
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    asked = TranscriptMessage(
+        id="1", author=Author(kind="agent"), text=offered.text, created_at=at, choices=offered.choices
+    )
+    again, _ = await ask_local_model("yes", history=(asked,))
+    assert (again.text, again.choices, again.answered) == (offered.text, offered.choices, False)
+    otherwise, _ = await ask_local_model("yes", history=(asked.model_copy(update={"choices": []}),))
+    assert otherwise.choices == [], "nothing was offered"
 
 
 async def test_ladder_falls_back_to_the_documents() -> None:

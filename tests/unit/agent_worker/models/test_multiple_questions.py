@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent_worker.models.local.multiple_questions import (
     format_paragraphs,
     prepend_answers,
     quote_answers,
+    quote_jointly,
     shorten_question,
 )
 from agent_worker.voice import DEFAULT_VOICE
-from schemas.ports import AnswerDraft, QuestionPart, SearchResult
+from schemas.ports import AnswerDraft, Question, QuestionPart, SearchResult
 from tests.simulators.models.request_reading import data_of
 from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, TIMES, LadderClient, passage
@@ -151,6 +154,16 @@ def test_from_three_questions_on_each_answer_says_what_it_answers() -> None:
     assert three == f"“{WINTER}” “{again}”\n{HEAT} [1]\n\n“{LEAVE}”\n{TIMES} [2]"
     one_of_three = quote_answers([part(WINTER), part(CUP), part("Who wrote Hamlet?")])
     assert "".join(format_paragraphs(one_of_three)) == f"“{WINTER}”\n{HEAT} [1]", "the others are named below it"
+
+
+def test_what_is_found_for_all_questions_together_is_left_out_if_it_answers_none() -> None:
+    found = SearchResult([passage("Refunds by invoice become a credit note.")], True, 0.9)
+    parts = [
+        QuestionPart(one, replace(found, answerable=False), one) for one in ("How long is the trip?", "Who steers?")
+    ]
+    whole = Question("shop", "How long is the trip and who steers, by invoice?", (), found, parts=parts)
+    assert quote_jointly(whole) is None
+    assert quote_jointly(replace(whole, parts=())) is not None
 
 
 def test_a_quote_with_few_of_the_questions_own_words_is_no_answer_to_it() -> None:
