@@ -14,6 +14,7 @@ from hypothesis import settings
 from infra.deploy import servers
 from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
+from tests.harness.cluster import RedisCluster
 from tests.harness.expired_waits import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.harness.processes import ForkServer
 
@@ -52,6 +53,14 @@ def kafka_bootstrap() -> Iterator[str]:
     _unless_declined()
     with servers.kafka() as bootstrap:
         yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url() -> Iterator[str]:
+    """The URL of a Redis Cluster shared by the whole run. Never stop one of its nodes."""
+    _unless_declined()
+    with RedisCluster() as cluster:
+        yield cluster.url
 
 
 @pytest.fixture(scope="session")

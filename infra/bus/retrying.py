@@ -12,7 +12,7 @@ from typing import TypeVar
 import structlog
 
 from infra.bus.lane import LaneBatch
-from schemas.errors import Fenced, Parked, ParleyError, TemporaryRefusal, Unavailable
+from schemas.errors import Fenced, Parked, ParleyError, StateLost, TemporaryRefusal, Unavailable
 from schemas.ports import GiveUp, LaneHandler
 
 log = structlog.get_logger("parley.lanes")
@@ -22,6 +22,8 @@ _FIRST_DELAY = 0.05
 _LONGEST_DELAY = 30.0
 _LONGEST_OUTAGE_DELAY = 5.0
 """The longest time until a lane notices that the store or the broker is back."""
+_LONGEST_LOSS_DELAY = 1.0
+"""The same for lost shards: their rebuild takes seconds, and the store itself answers."""
 _FENCED_LIMIT = 50
 
 
@@ -116,7 +118,8 @@ async def retry_until_success(
 
 
 def _outage_pause(waits: int, error: Exception) -> float:
-    return max(_requested_wait(error), _backoff(waits, _LONGEST_OUTAGE_DELAY))
+    longest = _LONGEST_LOSS_DELAY if isinstance(error, StateLost) else _LONGEST_OUTAGE_DELAY
+    return max(_requested_wait(error), _backoff(waits, longest))
 
 
 def _requested_wait(error: BaseException) -> float:

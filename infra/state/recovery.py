@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 
 class StateRecovery:
     """``lost`` is set while work must not go on, ``available`` while it may; both are unset until the first check.
+    Where shards are lost with one server of several, work stops only when all are lost: calls on the others succeed,
+    and those on lost ones fail as in an outage.
 
     The edge answers 503 and lanes stop consuming while ``lost`` is set. Nothing needs a restart: an empty store at the
     first start takes the same path, and is quick when the log is empty."""
@@ -57,6 +59,7 @@ class StateRecovery:
         self._ttl = lease_ttl
         self._periods = periods
         self._watch: asyncio.Task[None] | None = None
+        self._is_reported = False
 
     def start(self) -> None:
         self._watch = asyncio.get_running_loop().create_task(self._run())
@@ -76,7 +79,7 @@ class StateRecovery:
                 _log.warning("rebuild_delayed", error=error.message, fix=error.fix)
             except Exception:
                 _log.exception("rebuild_failed")
-            await asyncio.sleep(self._check_every / CHECKS_WHILE_LOST if self.lost.is_set() else self._check_every)
+            await asyncio.sleep(self._check_every / CHECKS_WHILE_LOST if self._is_reported else self._check_every)
 
     async def _check(self) -> None:
         shards = await self._state.rebuild.check()
@@ -84,7 +87,8 @@ class StateRecovery:
             self._stop(shards)
             await self._recover_as_holder()
             shards = await self._state.rebuild.check()
-        if not shards:
+        self._is_reported = self._is_reported and bool(shards)
+        if not self._state.stops_without(shards):
             self._resume()
 
     async def _recover_as_holder(self) -> None:
@@ -137,8 +141,12 @@ class StateRecovery:
                     return
 
     def _stop(self, shards: frozenset[int]) -> None:
-        if not self.lost.is_set():
+        if not self._is_reported:
             _log.error("state_lost", shards=len(shards))
+        self._is_reported = True
+        if not self._state.stops_without(shards):
+            self._resume()
+            return
         self.available.clear()
         self.lost.set()
 

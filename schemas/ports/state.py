@@ -92,6 +92,8 @@ class State:
     check_ready: Callable[[], Awaitable[None]]
     """Raises StateUnavailable or StateLost when work cannot go on now."""
     close: Callable[[], Awaitable[None]]
+    stops_without: Callable[[frozenset[int]], bool] = bool
+    """Whether all work must stop while these shards are lost, or only that on them."""
     retention: Retention | None = None
     """None: the store keeps everything."""
     seal_with: Callable[[BodySealer], None] | None = None

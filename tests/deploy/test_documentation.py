@@ -16,6 +16,7 @@ from infra.bus.kafka.profile import PRODUCTION
 from infra.bus.lanes import ConsumerLimits
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from infra.state.redis.client.sentinel import parse_sentinel_address
+from infra.state.redis.cluster.topology import parse_cluster_address
 from schemas.conversation import HANDLED_HORIZON_DAYS
 from tests.deploy.environment_checks import READ, command_problems, unread
 from tests.deploy.secured_servers import RIGHTS
@@ -73,13 +74,16 @@ def test_the_examples_of_secured_servers_are_valid_configurations(tmp_path: Path
         file = tmp_path / "parley.yaml"
         file.write_text(yaml.safe_dump(values))
         loaded.append(loader.load(file, environ={}))
-    with_passwords, with_tokens, with_sentinels = loaded
+    with_passwords, with_tokens, with_sentinels, with_cluster = loaded
     assert with_passwords.kafka.min_insync_replicas == 2
     assert with_passwords.model_dump()["redis"]["password"].get_secret_value() == secret.read_text()
     assert with_tokens.kafka.token_url.startswith("https://")
     address = parse_sentinel_address(with_sentinels.state)
     assert address is not None
     assert (len(address.sentinels), address.group) == (3, "support")
+    cluster = parse_cluster_address(with_cluster.state)
+    assert cluster is not None
+    assert (len(cluster.nodes), cluster.is_encrypted) == (3, False)
 
 
 def test_the_rights_of_the_user_in_redis_are_those_that_are_tried() -> None:

@@ -171,8 +171,9 @@ class RedisContactSearch:
     async def _index_contacts(self, tenant: str) -> None:
         start = f"{contacts_key(self._shards, tenant)}:"
         pattern, cursor = _SPECIAL.sub(r"\\\1", start) + "*", b"0"
+        shard, client = contacts_shard(tenant), self._shards.client
         while True:
-            cursor, keys = await self._shards.client.command("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED)
+            cursor, keys = await client.command("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED, shard=shard)
             await asyncio.gather(*(self._index_contact(tenant, key.decode().removeprefix(start)) for key in keys))
             if int(cursor) == 0:
                 return
@@ -342,5 +343,7 @@ class RedisContactErasure:
 
     async def remove_copies(self) -> None:
         """Ask for a new append-only file. Redis refuses where it rewrites one already, and where our user may not."""
-        with suppress(StateUnavailable):
-            await self._shards.client.command("BGREWRITEAOF")
+        client = self._shards.client
+        for shard in await client.list_servers():
+            with suppress(StateUnavailable):
+                await client.command("BGREWRITEAOF", shard=shard)

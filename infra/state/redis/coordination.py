@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
 from infra.state.redis.client import codec
-from infra.state.redis.client.call import Call
+from infra.state.redis.client.call import Argument, Call
 from infra.state.redis.client.shards import Shards
 from schemas.access import AccessToken
 
@@ -109,23 +109,22 @@ class RedisLeases:
 
     async def acquire(self, name: str, holder: str, *, ttl: float, now: datetime) -> int | None:
         until = rules.to_micros(now + timedelta(seconds=ttl))
-        token = await self._shards.run_unchecked(
-            "lease_acquire", [self._key(name)], holder, rules.to_micros(now), until
-        )
+        token = await self._run(name, "lease_acquire", holder, rules.to_micros(now), until)
         return None if token is None else int(token)
 
     async def release(self, name: str, holder: str) -> None:
-        await self._shards.run_unchecked("lease_release", [self._key(name)], holder)
+        await self._run(name, "lease_release", holder)
 
     async def save_note(self, name: str, token: int, note: str) -> bool:
-        return bool(await self._shards.run_unchecked("lease_save_note", [self._key(name)], str(token), note))
+        return bool(await self._run(name, "lease_save_note", str(token), note))
 
     async def read_note(self, name: str) -> str:
-        note = await self._shards.run_unchecked("lease_read_note", [self._key(name)])
+        note = await self._run(name, "lease_read_note")
         return note.decode() if note else ""
 
-    def _key(self, name: str) -> str:
-        return self._shards.key(shard_of(f"lease:{name}"), "lease", name)
+    async def _run(self, name: str, script: str, *arguments: Argument) -> Any:
+        shard = shard_of(f"lease:{name}")
+        return await self._shards.run_unchecked(shard, script, [self._shards.key(shard, "lease", name)], *arguments)
 
 
 class RedisKnowledgeHeads:

@@ -16,9 +16,11 @@ except ImportError as missing:
 from infra.database.migration import SchemaState
 from infra.deploy.doctor_finding import Finding
 from infra.state.redis import probe
-from infra.state.redis.client.connection import Connections, PrimaryCheck, build_listener, build_pool
-from infra.state.redis.client.pipelined_client import PipelinedClient
+from infra.state.redis.client.pipelined_client import StateClient
 from infra.state.redis.client.shards import Shards
+from infra.state.redis.cluster import health
+from infra.state.redis.cluster.client import open_client, open_listener
+from infra.state.redis.cluster.topology import parse_cluster_address
 from infra.state.redis.contacts import RedisContactErasure, RedisContactKeys, RedisContacts, RedisContactSearch
 from infra.state.redis.conversations import RedisConversations, RedisTranscript, RedisTurns
 from infra.state.redis.coordination import (
@@ -47,11 +49,11 @@ async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisSet
 
     The server is not contacted yet: it may be down, or empty (then ``rebuild.check`` says so), and work begins when it
     is back. Raises ConfigInvalid."""
-    client = PipelinedClient(Connections(build_pool(url, access), PrimaryCheck(prefix)))
-    return _assemble(client, RedisSignals(client, build_listener(url, access), prefix), prefix)
+    client = open_client(url, prefix, access)
+    return _assemble(client, RedisSignals(client, open_listener(url, client, access), prefix), prefix)
 
 
-def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> State:
+def _assemble(client: StateClient, signals: RedisSignals, prefix: str) -> State:
     shards = Shards(client, prefix)
     rebuild = RedisRebuild(shards)
     search = RedisContactSearch(shards)
@@ -84,6 +86,7 @@ def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> St
         contact_keys=RedisContactKeys(shards),
         rebuild=rebuild,
         check_ready=rebuild.check_ready,
+        stops_without=rebuild.stops_without,
         close=close,
         retention=RedisRetention(shards, search),
         seal_with=seal_with,
@@ -104,9 +107,15 @@ class RedisEngine:
         await migration.migrate(location.address, location.prefix, access=_access(location))
 
     async def read_usage(self, location: StateLocation, now: datetime) -> StateUsage | None:
+        address = parse_cluster_address(location.address)
+        if address is not None:
+            return await health.read_usage(address, _access(location), location.address, location.prefix, now)
         return await probe.read_usage(location.address, location.prefix, now, _access(location))
 
     async def run_checks(self, location: StateLocation) -> list[Finding]:
+        address = parse_cluster_address(location.address)
+        if address is not None:
+            return await health.run_checks(address, _access(location), location.address)
         return await probe.probe(location.address, access=_access(location))
 
 

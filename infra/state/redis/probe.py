@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -38,13 +39,13 @@ async def probe(url: str, *, access: RedisSettings = OPEN, timeout: float = 5.0)
     sentinels = find_sentinels(client)
     try:
         if sentinels is not None:
-            return [await _check_primary(sentinels), *await _check_server(client), await _check_replicas(client)]
-        return await _check_server(client)
+            return [await _check_primary(sentinels), *await check_server(client), *await check_replicas(client)]
+        return await check_server(client)
     finally:
         await close_client(client)
 
 
-async def _check_server(client: Redis) -> list[Finding]:
+async def check_server(client: Redis) -> list[Finding]:
     try:
         sent = time.time()
         await client.ping()
@@ -74,24 +75,22 @@ async def _check_primary(sentinels: PrimaryFinder) -> Finding:
     return Finding("redis primary", "warn", found, fix)
 
 
-async def _check_replicas(client: Redis) -> Finding:
+async def check_replicas(client: Redis) -> list[Finding]:
     """Whether another server can take over, and whether a primary that was cut off stops taking writes."""
     try:
         info: dict[str, Any] = await client.info("replication")
         values: dict[Any, Any] = await client.config_get("min-replicas-to-write")
     except (redis_errors.RedisError, OSError, TimeoutError) as error:
-        return Finding(
-            "redis replicas", "warn", f"may not be read: {type(error).__name__}", "allow INFO and CONFIG GET"
-        )
+        fix = "allow INFO and CONFIG GET"
+        return [Finding("redis replicas", "warn", f"may not be read: {type(error).__name__}", fix)]
     count = int(info.get("connected_slaves", 0))
     if count == 0:
-        return Finding("redis replicas", "fail", "0: nothing can take over", "start a replica")
+        return [Finding("redis replicas", "fail", "0: nothing can take over", "start a replica")]
     if "0" in map(_text, values.values()):
         consequence = "a primary that is cut off takes writes, which are lost"
-        return Finding(
-            "redis replicas", "warn", f"{count}; {consequence}", "set `min-replicas-to-write 1` in redis.conf"
-        )
-    return Finding("redis replicas", "ok", str(count))
+        fix = "set `min-replicas-to-write 1` in redis.conf"
+        return [Finding("redis replicas", "warn", f"{count}; {consequence}", fix)]
+    return [Finding("redis replicas", "ok", str(count))]
 
 
 async def _version(client: Redis) -> Finding:
@@ -138,16 +137,22 @@ async def read_usage(url: str, prefix: str, now: datetime, access: RedisSettings
     """Raises StateUnavailable."""
     client = build_client(url, access, protocol=2, socket_timeout=10, socket_connect_timeout=10)
     try:
+        return await measure_server(client, prefix, range(SHARDS), now)
+    finally:
+        await close_client(client)
+
+
+async def measure_server(client: Redis, prefix: str, shards: Iterable[int], now: datetime) -> StateUsage:
+    """What these shards take on this server. Raises StateUnavailable."""
+    try:
         memory: dict[str, Any] = await client.info("memory")
         pipeline = client.pipeline(transaction=False)
-        for shard in range(SHARDS):
+        for shard in shards:
             pipeline.hvals(f"{prefix}:{{s{shard:02x}}}:k")
         conversations = sum(max(0, int(count)) for counts in await pipeline.execute() for count in counts)
         sampled, young = await _sample(client, prefix, rules.to_micros(now - timedelta(days=1)))
     except (redis_errors.RedisError, OSError, TimeoutError) as error:
         raise StateUnavailable(f"Redis does not tell its memory: {type(error).__name__}") from error
-    finally:
-        await close_client(client)
     used = int(memory.get("used_memory", 0))
     limit = int(memory.get("maxmemory", 0)) or int(memory.get("total_system_memory", 0))
     idle = int(memory.get("used_memory_startup", 0))

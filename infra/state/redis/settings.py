@@ -12,9 +12,10 @@ from schemas.errors import ConfigInvalid
 
 
 class RedisSettings(BaseModel):
-    """How to connect to the server of ``state: redis://…``, or to the primary that Sentinel names
-    (``redis+sentinel://host1:26379,host2:26379,host3:26379/NAME/0``). ``rediss://`` and ``rediss+sentinel://`` encrypt
-    the connections."""
+    """How to connect to the server of ``state: redis://…``, to the primary that Sentinel names
+    (``redis+sentinel://host1:26379,host2:26379,host3:26379/NAME/0``), or to the nodes of a Redis Cluster
+    (``redis+cluster://host1:6379,host2:6379,host3:6379``). ``rediss://``, ``rediss+sentinel://`` and
+    ``rediss+cluster://`` encrypt the connections."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -36,6 +37,7 @@ class RedisSettings(BaseModel):
     def check_address(self, url: str) -> None:
         """Raises ConfigInvalid for an address that cannot be read."""
         split_sentinel_address(url)
+        split_cluster_address(url)
 
     def client_settings(self, url: str) -> dict[str, Any]:
         """Settings for a client that connects to ``url``, which takes precedence. Raises ConfigInvalid."""
@@ -57,6 +59,10 @@ class RedisSettings(BaseModel):
 SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 """Schemes of addresses that name Sentinels, with the scheme of the servers that these watch."""
 _SENTINEL_PORT = 26379
+CLUSTER_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
+"""Schemes of addresses that name nodes of a cluster, with the scheme of a server."""
+_SERVER_PORT = 6379
+_CLUSTER_FORM = "write redis+cluster://host1:6379,host2:6379,host3:6379, naming some of the nodes, and no database"
 _SENTINEL_FORM = (
     "write redis+sentinel://host1:26379,host2:26379,host3:26379/NAME/0, where NAME is the group in sentinel.conf"
 )
@@ -82,7 +88,7 @@ def split_sentinel_address(url: str) -> SentinelParts | None:
             return None
         login, _, hosts = parts.netloc.rpartition("@")
         group, _, database = parts.path.strip("/").partition("/")
-        sentinels = tuple(map(_parse_host, filter(None, hosts.split(","))))
+        sentinels = _parse_hosts(hosts, _SENTINEL_PORT)
         found = SentinelParts(login, sentinels, group, int(database or 0), parts.query)
     except ValueError as error:
         raise ConfigInvalid("the address of `state` cannot be read", fix=_SENTINEL_FORM) from error
@@ -91,16 +97,45 @@ def split_sentinel_address(url: str) -> SentinelParts | None:
     return found
 
 
-def _parse_host(text: str) -> Address:
-    """Read ``host``, ``host:port`` or ``[IPv6]:port``."""
+class ClusterParts(NamedTuple):
+    """The parts of ``redis+cluster://user:password@host:port,…?options``. ``login`` is as written."""
+
+    login: str
+    nodes: tuple[Address, ...]
+    options: str
+
+
+def split_cluster_address(url: str) -> ClusterParts | None:
+    """None for another kind of address. Raises ConfigInvalid."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in CLUSTER_SCHEMES:
+            return None
+        login, _, hosts = parts.netloc.rpartition("@")
+        found = ClusterParts(login, _parse_hosts(hosts, _SERVER_PORT), parts.query)
+    except ValueError as error:
+        raise ConfigInvalid("the address of `state` cannot be read", fix=_CLUSTER_FORM) from error
+    if not found.nodes:
+        raise ConfigInvalid("the address of `state` names no node", fix=_CLUSTER_FORM)
+    if parts.path.strip("/") not in ("", "0"):
+        raise ConfigInvalid("a cluster has only the database 0", fix=_CLUSTER_FORM)
+    return found
+
+
+def _parse_hosts(text: str, port: int) -> tuple[Address, ...]:
+    return tuple(_parse_host(each, port) for each in text.split(",") if each)
+
+
+def _parse_host(text: str, port: int) -> Address:
+    """Read ``host``, ``host:port`` or ``[IPv6]:port``; ``port``: the usual one."""
     parts = urlsplit(f"//{text}")
     if not parts.hostname:
         raise ValueError(text)
-    return parts.hostname, parts.port or _SENTINEL_PORT
+    return parts.hostname, parts.port or port
 
 
 def _check_file(setting: str, path: str, url: str) -> str:
-    if not url.startswith(("rediss://", "rediss+sentinel://")):
+    if not url.startswith(("rediss://", "rediss+sentinel://", "rediss+cluster://")):
         raise ConfigInvalid(f"{setting} needs encryption", fix=f"write `state: rediss://…`, or remove {setting}")
     if not Path(path).is_file():
         raise ConfigInvalid(f"{setting}: there is no file {path}", fix="name a PEM file")

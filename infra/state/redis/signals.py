@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakSet
 
 import structlog
 from redis import exceptions as redis_errors
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from infra.state.redis.client.call import Call
-from infra.state.redis.client.connection import check_place, close_client
-from infra.state.redis.client.pipelined_client import PipelinedClient
+from infra.state.redis.client.pipelined_client import StateClient
 from infra.state.signals import QUEUED, Reader
 from schemas.errors import StateUnavailable
 
@@ -47,8 +45,20 @@ class _SignalCall(Call):
         _log.debug("signal_lost", error=type(error).__name__)
 
 
+class SignalListener(Protocol):
+    """Makes the connection of the subscriptions, one after the other."""
+
+    async def open(self) -> PubSub:
+        """Raises redis.exceptions.RedisError, OSError."""
+
+    async def check(self) -> None:
+        """Raises redis.exceptions.ConnectionError when the server of the connection was replaced."""
+
+    async def close(self) -> None: ...
+
+
 class RedisSignals:
-    def __init__(self, client: PipelinedClient, listener: Redis, prefix: str) -> None:
+    def __init__(self, client: StateClient, listener: SignalListener, prefix: str) -> None:
         self._client = client
         self._listener = listener
         self._prefix = f"{prefix}:signal:"
@@ -92,7 +102,7 @@ class RedisSignals:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await close_client(self._listener)
+        await self._listener.close()
 
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -106,8 +116,9 @@ class RedisSignals:
 
     async def _listen(self) -> None:
         while True:
-            pubsub = self._listener.pubsub()
+            pubsub: PubSub | None = None
             try:
+                pubsub = await self._listener.open()
                 await self._read(pubsub)
             except (redis_errors.RedisError, OSError) as error:
                 _log.warning("signals_disconnected", error=type(error).__name__)
@@ -117,8 +128,9 @@ class RedisSignals:
                 self._pubsub = None
                 for channel in self._channels.values():
                     channel.confirmed.clear()
-                with contextlib.suppress(redis_errors.RedisError, OSError):
-                    await pubsub.aclose()  # type: ignore[no-untyped-call]
+                if pubsub is not None:
+                    with contextlib.suppress(redis_errors.RedisError, OSError):
+                        await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(PAUSE)
 
     async def _read(self, pubsub: PubSub) -> None:
@@ -136,7 +148,7 @@ class RedisSignals:
             if clock() >= sweep_at:
                 sweep_at = clock() + POLL
                 await self._forget_unread(pubsub)
-                await check_place(self._listener)
+                await self._listener.check()
 
     def _deliver(self, message: dict[str, Any]) -> None:
         channel = self._channels.get(message["channel"].decode())

@@ -11,6 +11,7 @@ from infra.state.registry import EMBEDDED, list_engines
 from schemas.ports import Bus, State
 from schemas.ports.bus import Clock
 from tests.contracts.state.engines import SEALED, OpenState, find_opener
+from tests.contracts.state.other_servers import OTHER_SERVERS
 from tests.contracts.state.recorded_history import open_log
 from tests.contracts.state.samples import NOW
 
@@ -31,6 +32,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
         for start in (("", SEALED) if is_plain_too else (SEALED,))
         for entry in list_engines()
+    ]
+    names += [
+        pytest.param(SEALED + server, marks=pytest.mark.scaled, id=f"sealed-{server}")
+        for server, modules in OTHER_SERVERS.items()
+        if metafunc.module.__name__.rpartition(".")[2] in modules
     ]
     metafunc.parametrize("open_state", names, indirect=True)
 

@@ -136,6 +136,13 @@ ERRORS: dict[str, tuple[str, str]] = {
         "parley.yaml:7:1: the address of `state` names no Sentinel, or no group: "
         "write redis+sentinel://host1:26379,host2:26379,host3:26379/NAME/0, where NAME is the group in sentinel.conf",
     ),
+    "a cluster with a database": (
+        SHOP
+        + f"secret_key: {'k' * 32}\nadmin_token: {'t' * 32}\n"
+        + "bus: kafka://127.0.0.1:9092\nstate: redis+cluster://one:6379/2\n",
+        "parley.yaml:7:1: a cluster has only the database 0: "
+        "write redis+cluster://host1:6379,host2:6379,host3:6379, naming some of the nodes, and no database",
+    ),
     "one address for both": (
         SHOP + "listen: 127.0.0.1:8080\nadmin_listen: 127.0.0.1:8080\n",
         "parley.yaml:5:1: admin_listen: must differ from listen; leave it out to serve everything at one address",

@@ -89,7 +89,8 @@ def test_migrate_works_on_a_further_engine(
 def test_messages_name_the_engines_of_the_registry(tmp_path: Path, shelf: FakeEngine) -> None:
     with pytest.raises(
         ConfigInvalid,
-        match=r"must be sqlite, redis://\S+, redis\+sentinel://\S+, rediss://\S+, rediss\+sentinel://\S+ or shelf://\S+",
+        match=r"must be sqlite, redis://\S+, redis\+cluster://\S+, redis\+sentinel://\S+, rediss://\S+, "
+        r"rediss\+cluster://\S+, rediss\+sentinel://\S+ or shelf://\S+",
     ):
         loader.load(write(tmp_path, "bus: kafka://b:1\nstate: drawer://1\n"), environ={})
     with pytest.raises(ConfigInvalid, match="or kafka:// and redis:// or shelf:// together"):
@@ -101,7 +102,8 @@ def test_messages_name_the_engines_of_the_registry(tmp_path: Path, shelf: FakeEn
 def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
     with pytest.raises(NotFound, match="drawer") as caught:
         registry.find_engine("drawer://1")
-    assert caught.value.fix == "one of sqlite, redis, redis+sentinel, rediss, rediss+sentinel"
+    known = "redis, redis+cluster, redis+sentinel, rediss, rediss+cluster, rediss+sentinel"
+    assert caught.value.fix == f"one of sqlite, {known}"
 
 
 def run_with_shelf(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

@@ -9,18 +9,22 @@ from hiredis import pack_command
 
 from infra.state.redis.client.connection import Argument
 from infra.state.redis.client.failures import translate_error
+from schemas.errors import StateUnavailable
 
 __all__ = ["Argument", "Call"]
 
 
 class Call:
-    """One command on its way. ``is_sent``: it was sent, so its answer may not reflect writes from now on."""
+    """One command on its way. ``shard``: where its keys are; ``is_sent``: it was sent, so its answer may not reflect
+    writes from now on; ``refused_at``: when a node of a cluster first sent it elsewhere (by the loop's clock)."""
 
-    __slots__ = ("_command", "_others", "_source", "answer", "is_sent")
+    __slots__ = ("_command", "_others", "_source", "answer", "is_sent", "refused_at", "shard")
 
-    def __init__(self, command: tuple[Argument, ...], source: str = "") -> None:
+    def __init__(self, command: tuple[Argument, ...], source: str = "", *, shard: int = 0) -> None:
         self._command = command
         self._source = source
+        self.shard = shard
+        self.refused_at: float | None = None
         self.is_sent = False
         self._others: list[asyncio.Future[Any]] = []
         self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -47,7 +51,8 @@ class Call:
 
     def on_error(self, error: Exception) -> None:
         """Redis answered with an error, or the connection failed."""
-        self._fail(error if is_state_lost(error) else translate_error(error))
+        is_known = is_state_lost(error) or isinstance(error, StateUnavailable)
+        self._fail(error if is_known else translate_error(error))
 
     def _give(self, result: Any) -> None:
         for waiter in (self.answer, *self._others):

@@ -4,13 +4,15 @@ primary, they follow it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 from hiredis import pack_command
 from redis import exceptions as redis_errors
 from redis.asyncio import Connection, ConnectionPool, Redis
+from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
@@ -24,6 +26,21 @@ CONNECT_TIMEOUT = 3.0  # seconds
 _log = structlog.get_logger(__name__)
 
 Argument = str | bytes | int | float
+CALL_SETTINGS: dict[str, Any] = {
+    "protocol": 2,
+    "socket_timeout": None,
+    "socket_connect_timeout": CONNECT_TIMEOUT,
+    "retry": Retry(NoBackoff(), 0),
+}
+"""Of connections for calls: see ``build_pool``."""
+LISTENER_SETTINGS: dict[str, Any] = {
+    "protocol": 2,
+    "socket_timeout": CONNECT_TIMEOUT,
+    "socket_connect_timeout": CONNECT_TIMEOUT,
+    "health_check_interval": 5,
+    "max_connections": 2,
+}
+"""Of connections for subscriptions: see ``build_listener``."""
 
 
 def build_client(url: str, access: RedisSettings = OPEN, **options: Any) -> Redis:
@@ -53,41 +70,39 @@ def _finder_of(pool: ConnectionPool) -> PrimaryFinder | None:
     return finder
 
 
-async def check_place(client: Redis) -> None:
-    """Raises redis.exceptions.ConnectionError when Sentinel names another primary than before, or none: a connection
-    to the former one may stay open and silent."""
-    pool = client.connection_pool
-    if isinstance(pool, SentinelConnectionPool):
-        before = pool.master_address
-        if await pool.get_master_address() != before:  # type: ignore[no-untyped-call]
-            raise redis_errors.ConnectionError("another server is the primary now")
-
-
 def build_pool(url: str, access: RedisSettings = OPEN) -> ConnectionPool:
     """Makes the connections for calls, without timeouts and retries of their own: a pipeline has one timeout for all
     its calls."""
-    options: dict[str, Any] = {
-        "protocol": 2,
-        "socket_timeout": None,
-        "socket_connect_timeout": CONNECT_TIMEOUT,
-        "retry": Retry(NoBackoff(), 0),
-    }
     if parse_sentinel_address(url) is not None:
-        return build_client(url, access, **options).connection_pool
-    return ConnectionPool.from_url(url, **access.client_settings(url), **options)
+        return build_client(url, access, **CALL_SETTINGS).connection_pool
+    return ConnectionPool.from_url(url, **access.client_settings(url), **CALL_SETTINGS)
 
 
 def build_listener(url: str, access: RedisSettings = OPEN) -> Redis:
     """A client for subscriptions alone: they keep their connection, and a silent one is checked for life."""
-    return build_client(
-        url,
-        access,
-        protocol=2,
-        socket_timeout=CONNECT_TIMEOUT,
-        socket_connect_timeout=CONNECT_TIMEOUT,
-        health_check_interval=5,
-        max_connections=2,
-    )
+    return build_client(url, access, **LISTENER_SETTINGS)
+
+
+class ServerListener:
+    """Subscriptions at one server, or at the primary of the moment."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    async def open(self) -> PubSub:
+        return self._client.pubsub()
+
+    async def check(self) -> None:
+        """Raises redis.exceptions.ConnectionError when Sentinel names another primary than before, or none: a
+        connection to the former one may stay open and silent."""
+        pool = self._client.connection_pool
+        if isinstance(pool, SentinelConnectionPool):
+            before = pool.master_address
+            if await pool.get_master_address() != before:  # type: ignore[no-untyped-call]
+                raise redis_errors.ConnectionError("another server is the primary now")
+
+    async def close(self) -> None:
+        await close_client(self._client)
 
 
 class PrimaryCheck:
@@ -97,9 +112,7 @@ class PrimaryCheck:
     def __init__(self, prefix: str) -> None:
         heads = (f"{prefix}:{{s{shard:02x}}}:shard" for shard in range(SHARDS))
         script = scripts()["check_primary"]
-        self._command: bytes = pack_command(
-            ("EVAL", script.source, SHARDS + 1, f"{prefix}:primary", *heads)  # type: ignore[arg-type]
-        )
+        self._command = pack_words("EVAL", script.source, SHARDS + 1, f"{prefix}:primary", *heads)
 
     async def run(self, connection: Connection) -> None:
         """Raises redis.exceptions.RedisError."""
@@ -129,19 +142,22 @@ class Connections:
         begun = asyncio.get_running_loop().time()
         if self._finder is not None:
             await self._drop_former(self._finder)
-        connection = self._idle.pop() if self._idle else await self._open()
-        try:
-            await connection.send_packed_command(b"".join(commands), check_health=False)
-            replies = [await _read_reply(connection) for _ in commands]
-            if await connection.can_read():
-                raise redis_errors.InvalidResponse("Redis sent an unexpected reply")
+        async with self.borrow() as connection:
+            replies = await transfer(connection, commands)
             if self._finder is not None:
                 await self._finder.confirm((connection.host, connection.port), since=begun)
+        return replies
+
+    @asynccontextmanager
+    async def borrow(self) -> AsyncIterator[Connection]:
+        """A connection that nobody else uses meanwhile; closed after an error."""
+        connection = self._idle.pop() if self._idle else await self._open()
+        try:
+            yield connection
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         self._idle.append(connection)
-        return replies
 
     async def _drop_former(self, finder: PrimaryFinder) -> None:
         """Close the connections to servers that are not the primary any more."""
@@ -171,6 +187,21 @@ class Connections:
         await self.close_idle()
         if self._finder is not None:
             await self._finder.close()
+
+
+def pack_words(*words: Argument) -> bytes:
+    """A command as it is sent."""
+    packed: bytes = pack_command(words)  # type: ignore[arg-type]
+    return packed
+
+
+async def transfer(connection: Connection, commands: Sequence[bytes]) -> list[Any]:
+    """Send packed commands and read their replies. Raises redis.exceptions.RedisError, OSError."""
+    await connection.send_packed_command(b"".join(commands), check_health=False)
+    replies = [await _read_reply(connection) for _ in commands]
+    if await connection.can_read():
+        raise redis_errors.InvalidResponse("Redis sent an unexpected reply")
+    return replies
 
 
 async def _read_reply(connection: Connection) -> Any:

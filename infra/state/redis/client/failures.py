@@ -8,12 +8,13 @@ import structlog
 from redis import exceptions as redis_errors
 from redis.asyncio.sentinel import MasterNotFoundError
 
+from infra.state.redis.cluster.topology import TopologyUnknown
 from infra.state.redis.rebuild.schema import VERSION
 from schemas.errors import StateUnavailable
 
 _log = structlog.get_logger(__name__)
 
-_FIXES: tuple[tuple[type[Exception], str, str], ...] = (
+_FIXES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
     (
         redis_errors.AuthenticationError,
         "Redis refuses our credentials",
@@ -41,6 +42,22 @@ _FIXES: tuple[tuple[type[Exception], str, str], ...] = (
         "Sentinel names no primary of Redis",
         "wait while it replaces the primary; else check that most Sentinels run, that the state URL names them and "
         "their group, and `redis.sentinel_password`",
+    ),
+    (
+        TopologyUnknown,
+        "the Redis cluster names no node for a shard",
+        "wait while it replaces a node; else check that most of its primaries run, and that the state URL names nodes "
+        "of it",
+    ),
+    (
+        redis_errors.ClusterDownError,
+        "the Redis cluster is down",
+        "check its primaries, and set `cluster-require-full-coverage no`; work continues by itself",
+    ),
+    (
+        (redis_errors.TryAgainError, redis_errors.AskError, redis_errors.MovedError),
+        "a slot of the Redis cluster is moving",
+        "wait; work continues by itself",
     ),
     (redis_errors.TimeoutError, "Redis does not answer in time", "check its load, its disk and the network"),
     (

@@ -11,17 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from redis import exceptions as redis_errors
 
 from infra.state.redis.client.call import Argument, Call
 from infra.state.redis.client.connection import Connections
-from infra.state.redis.client.scripts import Script
 from schemas.errors import StateUnavailable
 
-__all__ = ["Argument", "Call", "PipelinedClient"]
+__all__ = ["Argument", "Call", "PipelinedClient", "StateClient"]
 
 PIPELINES = 4
 """Pipelines in progress at once. Few and small ones: all callers whose answers arrive in one iteration of the event
@@ -35,8 +34,28 @@ ATTEMPTS = 3
 _log = structlog.get_logger(__name__)
 
 
+class StateClient(Protocol):
+    """The calls of one event loop, to one server or to the nodes of a cluster."""
+
+    is_cluster: bool
+
+    def send(self, call: Call) -> Call:
+        """Send a call to the server of its shard. Raises StateUnavailable."""
+
+    def command(self, *command: Argument, shard: int = 0) -> asyncio.Future[Any]:
+        """Run a command that may be repeated, on the server of this shard. Raises StateUnavailable."""
+
+    async def list_servers(self) -> list[int]:
+        """A shard on each server. Raises StateUnavailable."""
+
+    async def close(self) -> None:
+        """Finish the running calls, then close the connections."""
+
+
 class PipelinedClient:
-    """Sends the calls of one event loop."""
+    """Sends the calls of one event loop to one server."""
+
+    is_cluster = False
 
     def __init__(self, connections: Connections, *, timeout: float = ANSWER_TIMEOUT) -> None:
         self._connections = connections
@@ -48,14 +67,13 @@ class PipelinedClient:
         """Those in progress."""
         self._closed = False
 
-    def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> asyncio.Future[Any]:
-        """Run a script, whether Redis knows it already or not. Raises StateUnavailable; an error that begins with
-        STATE_LOST comes as ``redis.exceptions.ResponseError``, because only the caller knows the shard."""
-        return self.send(Call(("EVALSHA", script.sha, len(keys), *keys, *arguments), script.source)).answer
+    def command(self, *command: Argument, shard: int = 0) -> asyncio.Future[Any]:
+        """See StateClient."""
+        return self.send(Call(command, shard=shard)).answer
 
-    def command(self, *command: Argument) -> asyncio.Future[Any]:
-        """Run a command that may be repeated. Raises StateUnavailable."""
-        return self.send(Call(command)).answer
+    async def list_servers(self) -> list[int]:
+        """See StateClient."""
+        return [0]
 
     def send(self, call: Call) -> Call:
         """Send a call. Raises StateUnavailable."""
@@ -97,7 +115,7 @@ class PipelinedClient:
         try:
             # Redis was restarted, failed over or flushed: an unknown script has not run, so this is no repeat.
             while calls:
-                calls = _settle(calls, await self._exchange(calls))
+                calls = self._settle(calls, await self._exchange(calls))
         except Exception as error:
             if not isinstance(error, redis_errors.RedisError | OSError):
                 _log.exception("state_pipeline_failed")
@@ -110,7 +128,7 @@ class PipelinedClient:
         while True:
             try:
                 async with asyncio.timeout(self._timeout):
-                    return await self._connections.exchange(commands)
+                    return await self._transfer(calls, commands)
             except TimeoutError:
                 await self._connections.close_idle()  # they lead to the same server
                 raise redis_errors.TimeoutError("no answer in time") from None
@@ -121,26 +139,31 @@ class PipelinedClient:
             await asyncio.sleep(PAUSE * (attempt - 1))
             attempt += 1
 
+    async def _transfer(self, calls: Sequence[Call], commands: Sequence[bytes]) -> list[Any]:
+        return await self._connections.exchange(commands)
+
     def _refuse(self, calls: Sequence[Call], error: Exception) -> None:
         """Fail the calls, and those that wait behind them: one by one they would fail for the same reason."""
         behind, self._waiting = self._waiting, deque()
         for call in (*calls, *behind):
-            call.on_error(error)
+            self._fail(call, error)
+
+    def _fail(self, call: Call, error: Exception) -> None:
+        call.on_error(error)
+
+    def _settle(self, calls: Sequence[Call], replies: Sequence[Any]) -> list[Call]:
+        """Answer the callers. Returns the calls to be made once more, with their script's source."""
+        unknown = []
+        for call, reply in zip(calls, replies, strict=True):
+            if not isinstance(reply, Exception):
+                call.on_reply(reply)
+            elif isinstance(reply, redis_errors.NoScriptError):
+                call.use_source()
+                unknown.append(call)
+            else:
+                self._fail(call, reply)
+        return unknown
 
 
 _LASTING = (redis_errors.AuthenticationError, redis_errors.BusyLoadingError)
 """Failures that another connection would meet too."""
-
-
-def _settle(calls: Sequence[Call], replies: Sequence[Any]) -> list[Call]:
-    """Answer the callers. Returns the calls to be made once more, with their script's source."""
-    unknown = []
-    for call, reply in zip(calls, replies, strict=True):
-        if not isinstance(reply, Exception):
-            call.on_reply(reply)
-        elif isinstance(reply, redis_errors.NoScriptError):
-            call.use_source()
-            unknown.append(call)
-        else:
-            call.on_error(reply)
-    return unknown

@@ -53,12 +53,17 @@ class Script:
     sha: str
 
 
+_DROP_GUARD = "KEYS[#KEYS] = nil\n"
+
+
 @cache
-def scripts() -> dict[str, Script]:
-    """Every script by name, preceded by the pieces of ``includes`` that its kind needs."""
+def scripts(*, guarded: bool = False) -> dict[str, Script]:
+    """Every script by name, preceded by the pieces of ``includes`` that its kind needs. ``guarded``: each call names
+    one key more than the script uses, the last one; see ``Shards.guard``."""
     sources, includes = _read_folder(_FOLDER), _read_folder(_FOLDER / "includes")
     sources |= {f"restore_{name}": sources[name] for name in _ALSO_RESTORE}
-    return {name: _make_script(name, _assemble(name, source, includes)) for name, source in sources.items()}
+    start = _DROP_GUARD if guarded else ""
+    return {name: _make_script(name, start + _assemble(name, source, includes)) for name, source in sources.items()}
 
 
 def _read_folder(folder: Traversable) -> dict[str, str]:
@@ -79,11 +84,12 @@ def _assemble(name: str, source: str, includes: dict[str, str]) -> str:
     return whole.replace("@SCHEMA@", str(VERSION))
 
 
-def migration(step: Migration) -> Script:
+def migration(step: Migration, *, guarded: bool = False) -> Script:
     """The script that takes one migration step on one shard."""
     own = (_FOLDER / f"{step.script}.lua").read_text() if step.script else ""
     source = (_FOLDER / "includes" / "migrate_shard.lua").read_text()
-    return _make_script(f"migrate_{step.version}", source.replace("@STEP@", own))
+    start = _DROP_GUARD if guarded else ""
+    return _make_script(f"migrate_{step.version}", start + source.replace("@STEP@", own))
 
 
 def _make_script(name: str, source: str) -> Script:

@@ -16,8 +16,8 @@ from typing import Any
 
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state.redis.client.call import Argument, Call, is_state_lost
-from infra.state.redis.client.pipelined_client import PipelinedClient
-from infra.state.redis.client.scripts import scripts
+from infra.state.redis.client.pipelined_client import StateClient
+from infra.state.redis.client.scripts import Script, scripts
 from infra.state.redis.client.sealed_values import SealedValues
 from schemas.errors import StateLost
 
@@ -37,29 +37,29 @@ def quote_part(part: str) -> str:
 class ShardCall(Call):
     """A script on a shard. Its answer is what follows epoch and seq, or StateLost."""
 
-    __slots__ = ("_shard", "_shards")
+    __slots__ = ("_shards",)
 
     def __init__(self, shards: Shards, shard: int, command: tuple[Argument, ...], source: str) -> None:
-        super().__init__(command, source)
+        super().__init__(command, source, shard=shard)
         self._shards = shards
-        self._shard = shard
 
     def on_reply(self, reply: Any) -> None:
-        self._shards.learn(self._shard, reply[0], int(reply[1]))
+        self._shards.learn(self.shard, reply[0], int(reply[1]))
         self._give(reply[2:])
 
     def on_error(self, error: Exception) -> None:
         if is_state_lost(error):
-            self._fail(StateLost(f"state is lost: {error}", shards=frozenset({self._shard})))
+            self._fail(StateLost(f"state is lost: {error}", shards=frozenset({self.shard})))
         else:
             super().on_error(error)
 
 
 class Shards:
-    def __init__(self, client: PipelinedClient, prefix: str) -> None:
+    def __init__(self, client: StateClient, prefix: str) -> None:
         self.client = client
         self.prefix = prefix
-        self._scripts = scripts()
+        self._scripts = scripts(guarded=client.is_cluster)
+        self._guards = [self.guard(shard) for shard in ALL]
         self._known: dict[int, tuple[bytes, int]] = {}
         self.values = SealedValues(self._load_origin)
 
@@ -69,6 +69,12 @@ class Shards:
         if not parts:
             return start
         return ":".join((start, *(quote_part(part) for part in parts[:-1]), parts[-1]))
+
+    def guard(self, shard: int) -> tuple[str, ...]:
+        """The name of a key that never exists, for the calls of a cluster. While a slot moves to another node, some of
+        its keys are here and some there, and a script would write to half of them. A node refuses a call before it
+        begins if it names a key that is not there, but only then."""
+        return (f"{self.prefix}:{{s{shard:02x}}}:none",) if self.client.is_cluster else ()
 
     def head(self, shard: int) -> str:
         return f"{self.prefix}:{{s{shard:02x}}}:shard"
@@ -90,7 +96,8 @@ class Shards:
         """Start the call of ``run``, for callers that share its answer."""
         epoch, seq = self._known.get(shard, _UNKNOWN)
         known = self._scripts[script]
-        command = ("EVALSHA", known.sha, len(keys) + 1, self.head(shard), *keys, epoch, seq, *arguments)
+        keys = (self.head(shard), *keys, *self._guards[shard])
+        command = ("EVALSHA", known.sha, len(keys), *keys, epoch, seq, *arguments)
         call = ShardCall(self, shard, command, known.source)
         self.client.send(call)
         return call
@@ -114,9 +121,13 @@ class Shards:
                 raise answer
         return answers  # type: ignore[return-value]
 
-    async def run_unchecked(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
-        """Run a script that checks no head, or on a shard that is being rebuilt."""
-        return await self.client.run(self._scripts[script], keys, arguments)
+    async def run_unchecked(self, shard: int, script: str | Script, keys: Sequence[str], *arguments: Argument) -> Any:
+        """Run a script that checks no head, or on a shard that is being rebuilt. Raises StateUnavailable; an error that
+        begins with STATE_LOST comes as ``redis.exceptions.ResponseError``."""
+        known = self._scripts[script] if isinstance(script, str) else script
+        keys = (*keys, *self._guards[shard])
+        command = ("EVALSHA", known.sha, len(keys), *keys, *arguments)
+        return await self.client.send(Call(command, known.source, shard=shard)).answer
 
     async def _load_origin(self, conversation: str) -> bytes | None:
         (fields,) = await self.run_for(conversation, "get_conversation", ("c:",))

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 
 from infra.bus.partitioner import SHARDS
 from infra.database.migration import SchemaState
-from infra.state.redis.client.connection import Connections, PrimaryCheck, build_pool
-from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.scripts import migration
 from infra.state.redis.client.shards import Shards
+from infra.state.redis.cluster.client import open_client
 from infra.state.redis.rebuild.schema import MIGRATIONS, Migration
 from infra.state.redis.settings import OPEN, RedisSettings
 from schemas.errors import SchemaMismatch
@@ -55,7 +54,7 @@ async def require_current(url: str, prefix: str, *, access: RedisSettings = OPEN
 
 @asynccontextmanager
 async def _open_shards(url: str, prefix: str, access: RedisSettings) -> AsyncIterator[Shards]:
-    client = PipelinedClient(Connections(build_pool(url, access), PrimaryCheck(prefix)))
+    client = open_client(url, prefix, access)
     try:
         yield Shards(client, prefix)
     finally:
@@ -65,7 +64,7 @@ async def _open_shards(url: str, prefix: str, access: RedisSettings) -> AsyncIte
 async def _versions(shards: Shards) -> list[int]:
     """The version of each shard, in order."""
     answers = await asyncio.gather(
-        *(shards.run_unchecked("read_schema_version", [shards.head(shard)]) for shard in range(SHARDS)),
+        *(shards.run_unchecked(shard, "read_schema_version", [shards.head(shard)]) for shard in range(SHARDS)),
         return_exceptions=True,
     )
     versions = []
@@ -91,10 +90,10 @@ def _state(versions: Sequence[int], migrations: Sequence[Migration]) -> SchemaSt
 
 
 async def _take(shards: Shards, step: Migration) -> None:
-    script = migration(step)
+    script, versions = migration(step, guarded=shards.client.is_cluster), (step.version - 1, step.version)
     await asyncio.gather(
         *(
-            shards.client.run(script, [shards.head(shard), shards.key(shard, "")], (step.version - 1, step.version))
+            shards.run_unchecked(shard, script, [shards.head(shard), shards.key(shard, "")], *versions)
             for shard in range(SHARDS)
         )
     )

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-import structlog
-
-from infra.bus.partitioner import shard_of
+from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import contact_merging, rules
 from infra.state.redis import contacts, coordination, parking, side_effects
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
 from infra.state.redis.client.sealed_values import SealedValues
 from infra.state.redis.client.shards import ALL, Shards, quote_part
+from infra.state.redis.rebuild.evictions import Evictions
 from infra.state.redis.rebuild.write_batches import WriteBatches
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
@@ -59,13 +59,18 @@ class RedisRebuild:
         return frozenset(lost)
 
     async def check_ready(self) -> None:
-        """Check that every shard is there, and that one of them takes a write, another one each time. Raises
+        """Check that work can go on, and that one of the shards takes a write, another one each time. Raises
         StateLost."""
         lost = await self.check()
-        if lost:
+        if self.stops_without(lost):
             raise StateLost("state is lost or is being rebuilt", shards=lost)
-        self._probed = (self._probed + 1) % len(ALL)
+        following = [(self._probed + 1 + step) % SHARDS for step in ALL]
+        self._probed = next(shard for shard in following if shard not in lost)
         await self._shards.run(self._probed, "probe_write", [])
+
+    def stops_without(self, shards: frozenset[int]) -> bool:
+        """In a cluster, work on the shards of the other nodes goes on."""
+        return len(shards) == SHARDS or (bool(shards) and not self._shards.client.is_cluster)
 
     async def prepare(self, shards: frozenset[int]) -> None:
         # Keys evicted from here on are missing from the rebuilt shards as well.
@@ -76,7 +81,7 @@ class RedisRebuild:
         now = int(seconds) * 1_000_000 + int(micros)
         await asyncio.gather(
             *(
-                self._shards.run_unchecked("prepare_rebuild", [self._shards.head(shard)], rebuild, now)
+                self._shards.run_unchecked(shard, "prepare_rebuild", [self._shards.head(shard)], rebuild, now)
                 for shard in shards
             )
         )
@@ -182,7 +187,7 @@ class RedisRebuild:
         done = await asyncio.gather(
             *(
                 self._shards.run_unchecked(
-                    "finish_rebuild", [self._shards.head(shard)], self._rebuilds.pop(shard, ""), uuid4().hex
+                    shard, "finish_rebuild", [self._shards.head(shard)], self._rebuilds.pop(shard, ""), uuid4().hex
                 )
                 for shard in ordered
             )
@@ -239,65 +244,31 @@ class RedisRebuild:
         return origin
 
     async def _run_restore(self, shard: int, script: str, keys: list[str], *arguments: Argument) -> Any:
-        head = self._shards.head(shard)
-        return await self._shards.run_unchecked(script, [head, *keys], self._rebuilds.get(shard, ""), "", *arguments)
+        start = (self._rebuilds.get(shard, ""), "")
+        return await self._shards.run_unchecked(shard, script, [self._shards.head(shard), *keys], *start, *arguments)
 
     async def _empty(self, shards: frozenset[int]) -> None:
         """Delete what the log brings back; the rest (parked records, dead letters, turns) is as valid as before."""
-        starts = {f"{self._shards.prefix}:{{s{shard:02x}}}:".encode() for shard in shards}
-        length = len(next(iter(starts), b""))
+        starts = {f"{self._shards.prefix}:{{s{shard:02x}}}:".encode(): shard for shard in shards}
         pattern = _SPECIAL.sub(r"\\\1", self._shards.prefix) + ":{s*"
+        for server in await self._shards.client.list_servers():
+            await self._empty_server(server, pattern, starts)
+
+    async def _empty_server(self, server: int, pattern: str, starts: Mapping[bytes, int]) -> None:
+        client, length = self._shards.client, len(next(iter(starts), b""))
         cursor: int | bytes = 0
         while True:
-            cursor, keys = await self._shards.client.command("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN)
-            doomed = [key for key in keys if key[:length] in starts and _is_rebuilt(key[length:])]
-            if doomed:
-                await self._shards.client.command("UNLINK", *doomed)
+            cursor, keys = await client.command("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN, shard=server)
+            doomed = defaultdict[int, list[bytes]](list)
+            for key in keys:
+                shard = starts.get(key[:length])
+                if shard is not None and _is_rebuilt(key[length:]):
+                    # A node of a cluster refuses a command with keys of several slots.
+                    doomed[shard if client.is_cluster else server].append(key)
+            await asyncio.gather(*(client.command("UNLINK", *some, shard=shard) for shard, some in doomed.items()))
             if int(cursor) == 0:
                 return
 
 
 def _is_rebuilt(rest: bytes) -> bool:
     return rest.partition(b":")[0] in _REBUILT
-
-
-# Detect evicted keys. Redis evicts where ``maxmemory-policy`` is not ``noeviction``, one key here and one there: the
-# head of their shard stays, so nothing else would show that they are gone.
-log = structlog.get_logger(__name__)
-
-
-class Evictions:
-    """Counts evictions since the server began, and remembers in Redis up to which count the state was rebuilt."""
-
-    def __init__(self, shards: Shards) -> None:
-        self._shards = shards
-        self._key = f"{shards.prefix}:evictions"
-        self._is_reported = False
-
-    async def are_new(self) -> bool:
-        """Return whether keys were evicted since the last rebuild: then any shard may lack some."""
-        count = await self.count()
-        if not count or count.endswith(":0"):
-            return False
-        known = await self._shards.client.command("GET", self._key)
-        is_new = known is None or known.decode() != count
-        if is_new and not self._is_reported:
-            log.error("redis_evicts_keys", fix="set maxmemory-policy noeviction, and give Redis more memory")
-        self._is_reported = is_new
-        return is_new
-
-    async def count(self) -> str:
-        """``run id:count``; "" where the server does not tell."""
-        try:
-            info = (await self._shards.client.command("INFO", "server", "stats")).decode()
-        except StateUnavailable as error:
-            if "refuses a command" in error.message:
-                return ""  # a user without INFO works as before
-            raise
-        lines = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
-        return f"{lines.get('run_id', '')}:{lines.get('evicted_keys', '0')}"
-
-    async def note(self, count: str) -> None:
-        """The state is complete up to this count."""
-        if count and not count.endswith(":0"):
-            await self._shards.client.command("SET", self._key, count)

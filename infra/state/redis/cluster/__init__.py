@@ -1,0 +1,1 @@
+"""Redis Cluster: which node serves a shard, and the calls that follow it."""
