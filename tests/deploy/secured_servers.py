@@ -225,6 +225,21 @@ class SecuredRedis(LocalRedis):
             return connection.recv(64).startswith(b"-NOAUTH")
 
 
+class SecuredCluster(SecuredRedis):
+    """A cluster of one such node."""
+
+    @property
+    def url(self) -> str:
+        return f"rediss+cluster://127.0.0.1:{self.port}"
+
+    def _command(self) -> list[str]:
+        return [
+            *super()._command(),
+            *("--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--tls-cluster", "yes"),
+            *("--tls-replication", "yes"),
+        ]
+
+
 class SecuredSentinel(LocalServer):
     """A Sentinel that watches a ``SecuredRedis``, listens with TLS only and asks for a password of its own."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+from redis.asyncio import Redis
 
 from infra.bus.kafka import KafkaAccess, KafkaBus, KafkaProfile
 from infra.bus.kafka.bearer_tokens import BearerTokens
@@ -19,13 +20,14 @@ from infra.state.redis import probe
 from infra.state.redis.engine import open_redis_state
 from infra.state.redis.settings import RedisSettings
 from schemas.errors import BusUnavailable, ConfigInvalid, StateUnavailable
-from tests.contracts.state.port_calls import set_up
+from tests.contracts.state.port_calls import set_up, wait_until_it_succeeds
 from tests.deploy.secured_servers import (
     PASSWORD,
     SENTINEL_PASSWORD,
     USER,
     USER_PASSWORD,
     Certificates,
+    SecuredCluster,
     SecuredKafka,
     SecuredRedis,
     SecuredSentinel,
@@ -228,6 +230,39 @@ async def test_sentinels_and_their_primary_have_logins_of_their_own_and_both_enc
         (primary, *_) = await probe.probe(sentinel.url, access=RedisSettings.model_validate(login))
         assert primary.detail == "unknown: the Sentinels refuse the login"
         await stranger.close()
+
+
+async def test_the_nodes_of_a_cluster_are_asked_and_used_with_tls_and_few_rights(certificates: Certificates) -> None:
+    login = {
+        "username": USER,
+        "password": USER_PASSWORD,
+        "ca_file": str(certificates.ca),
+        "cert_file": str(certificates.client_certificate),
+        "key_file": str(certificates.client_key),
+    }
+    with SecuredCluster(certificates, mutual=True) as cluster:
+        async with Redis.from_url(
+            f"rediss://127.0.0.1:{cluster.port}",
+            password=PASSWORD,
+            ssl_ca_certs=login["ca_file"],
+            ssl_certfile=login["cert_file"],
+            ssl_keyfile=login["key_file"],
+        ) as operator:
+            await operator.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)  # type: ignore[no-untyped-call]
+        access = RedisSettings.model_validate(login)
+        state = await open_redis_state(cluster.url, prefix="secured.parley-cluster", access=access)
+        await wait_until_it_succeeds(lambda: set_up(state))
+        await state.check_ready()
+        await state.signals.publish("typing", b"heard by nobody")
+        await state.close()
+        for changes, message in (
+            ({"password": "wrong"}, "refuses our credentials"),
+            ({"ca_file": ""}, "certificate of Redis is not trusted"),
+        ):
+            stranger = await open_redis_state(cluster.url, access=RedisSettings.model_validate(login | changes))
+            with pytest.raises(StateUnavailable, match=message):
+                await stranger.check_ready()
+            await stranger.close()
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ class ClusterClient:
         """See StateClient."""
         try:
             owners = (await self.topology.view()).owners
-        except redis_errors.RedisError as error:
+        except (redis_errors.RedisError, OSError) as error:
             raise translate_error(error) from error
         if None in owners:
             raise translate_error(TopologyUnknown("a shard has no node"))

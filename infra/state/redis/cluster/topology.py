@@ -119,9 +119,11 @@ class ClusterTopology:
         self._known_at = 0.0
         self._asking: asyncio.Task[ClusterView] | None = None
         self._clients: dict[Address, Redis] = {}
+        self._failure: redis_errors.RedisError | OSError | None = None
+        """Why one of the nodes asked last did not answer."""
 
     async def view(self) -> ClusterView:
-        """At most ``TRUSTED`` seconds old. Raises TopologyUnknown."""
+        """At most ``TRUSTED`` seconds old. Raises redis.exceptions.RedisError, OSError."""
         age = asyncio.get_running_loop().time() - self._known_at
         if self.known is not None and age < ASK_AFTER:
             return self.known
@@ -131,7 +133,7 @@ class ClusterTopology:
         return await asyncio.shield(asking)
 
     async def renew(self) -> ClusterView:
-        """Ask, or wait for the answers under way. Raises TopologyUnknown."""
+        """Ask, or wait for the answers under way. Raises redis.exceptions.RedisError, OSError."""
         return await asyncio.shield(self._ask())
 
     async def confirm(self, place: Address, shards: Iterable[int], *, since: float) -> None:
@@ -143,7 +145,8 @@ class ClusterTopology:
                 raise TopologyUnknown("another node has become the primary meanwhile")
 
     async def describe(self) -> ClusterView:
-        """The view of the nodes that answer, however few they are. Raises TopologyUnknown if none does."""
+        """The view of the nodes that answer, however few they are. Raises redis.exceptions.RedisError, OSError if none
+        does."""
         view: ClusterView | None = None
         asked: set[Address] = set()
         answers: list[list[ClusterNode]] = []
@@ -157,7 +160,7 @@ class ClusterTopology:
             known = self.known.places if self.known is not None else frozenset()
             wanted = tuple({*self.seeds, *known, *(view.places if view is not None else ())})
         if view is None:
-            raise TopologyUnknown("no node answers")
+            raise self._failure or TopologyUnknown("no node answers in time")
         return view
 
     async def close(self) -> None:
@@ -199,7 +202,9 @@ class ClusterTopology:
             for task in asked:
                 task.cancel()
             results = await asyncio.gather(*asked, return_exceptions=True)
-        for error in results:
+        failures = [error for error in results if isinstance(error, redis_errors.RedisError | OSError)]
+        self._failure = failures[0] if failures else None
+        for error in failures:
             if isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError):
                 raise error
             if isinstance(error, redis_errors.ResponseError) and "cluster support disabled" in str(error):
