@@ -83,6 +83,29 @@ class Envelope:
             self._headers = self._as_headers()
         return self._headers
 
+    def with_payload(self, data: bytes | None, extra: Mapping[str, str]) -> Envelope:
+        """The same event with another payload and further headers."""
+        # Written out, because ``replace`` takes three times as long.
+        changed = Envelope(
+            id=self.id,
+            type=self.type,
+            source=self.source,
+            tenant=self.tenant,
+            data=data,
+            time=self.time,
+            channel=self.channel,
+            account=self.account,
+            conversation=self.conversation,
+            subject=self.subject,
+            correlation_id=self.correlation_id,
+            causation_id=self.causation_id,
+            replay_of=self.replay_of,
+            traceparent=self.traceparent,
+            extra={**self.extra, **extra} if self.extra else extra,
+        )
+        changed._headers = {**self.headers(), **extra}
+        return changed
+
     def _as_headers(self) -> dict[str, str]:
         # Written out, because a loop over the attribute names takes twice as long.
         out = {"ce_id": self.id, "ce_type": self.type, "ce_source": self.source, "ce_tenant": self.tenant}

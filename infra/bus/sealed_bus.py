@@ -58,13 +58,17 @@ class EventSealer:
         if not self._is_sealing:
             return list(events)
         sealed = []
+        keys: dict[tuple[str, str], UnwrappedKey | None] = {}
         for event in events:
             if sealed_events.is_sealable(event):
                 contact = self.find_contact(event)
                 if contact is None:
                     return None
                 if contact:
-                    key = self.keys.get_cached(event.tenant, contact)
+                    place = event.tenant, contact
+                    if place not in keys:
+                        keys[place] = self.keys.get_cached(*place)
+                    key = keys[place]
                     if key is None or key.is_erased:
                         return None  # what was said after an erasure begins another generation
                     event = sealed_events.seal_event(event, contact, key)

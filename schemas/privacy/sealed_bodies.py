@@ -22,6 +22,8 @@ START = b'{"sealed":["'
 _START_TEXT = START.decode()
 _VERSION = b"\x01"
 _START = len(_VERSION) + NONCE_BYTES
+_NOTHING_KEPT = b'"%b"]}' % b2a_base64(_VERSION, newline=False)
+"""How a body ends that was sealed under an erased key."""
 
 
 class BodyOwner(NamedTuple):
@@ -72,6 +74,11 @@ def seal_body(body: bytes, owner: BodyOwner, key: UnwrappedKey, readable: Iterab
         data += nonce + key.cipher.encrypt(nonce, body, _bind(owner, key.generation))
     sealed = [owner.tenant, owner.contact, key.generation, b2a_base64(data, newline=False).decode()]
     return orjson.dumps({"sealed": sealed, **dict(readable)})
+
+
+def keeps_body(sealed: bytes) -> bool:
+    """Tell whether a value that ``seal_body`` returned without ``readable`` holds the body, or the key was erased."""
+    return not sealed.endswith(_NOTHING_KEPT)
 
 
 def parse_sealed(body: bytes | str) -> SealedBody | None:

@@ -18,6 +18,7 @@ from schemas.envelope import Envelope, as_json
 from schemas.errors import IdReused, NotFound, StateUnavailable
 from schemas.messages import Attachment, MessageState, TranscriptMessage
 from schemas.ports import BegunConversation, CommitResult, OwnershipResult, Page, Publication
+from schemas.privacy.sealed_bodies import keeps_body
 from schemas.transcript import Lines
 
 _CREATE = ("c:", "l", "k", "lc")
@@ -93,7 +94,8 @@ class RedisConversations:
         publication: Publication | None = None,
     ) -> CommitResult:
         values = self._shards.values
-        body = await values.seal(conversation, as_json(facts))
+        plain_facts = as_json(facts)
+        body = await values.seal(conversation, plain_facts)
         entries = await values.seal_all(conversation, [codec.pack_envelope(event) for event in outbox], after=b"\n")
         verdict, *left = await self._shards.run_for(
             conversation,
@@ -119,6 +121,8 @@ class RedisConversations:
         fields, known, pending, numbers, promised = left
         # Without a list it is surely this commit that was made, and not an earlier one with the same key.
         events = outbox if pending is None else codec.unpack_outbox(await values.open_all(pending, after=b"\n"))
+        if fields[-2] == body and keeps_body(body):
+            fields[-2] = plain_facts  # they were just sealed
         fields = await listing.open_fields(self._shards, fields)
         return CommitResult("committed", codec.packed_snapshot(conversation, fields, known, events, numbers, promised))
 
@@ -233,7 +237,14 @@ def _new(conversation: str, origin: Origin, now: datetime) -> tuple[Argument, ..
     """The arguments of ``includes/create_conversation.lua``."""
     tenant, channel = listing.quote_part(origin.tenant), listing.quote_part(origin.channel)
     # Only strings: encoding it without the model takes a fifth of the time.
-    return conversation, rules.to_micros(now), orjson.dumps(dict(origin)), tenant, channel
+    packed = {
+        "tenant": origin.tenant,
+        "channel": origin.channel,
+        "account": origin.account,
+        "place": origin.place,
+        "contact_id": origin.contact_id,
+    }
+    return conversation, rules.to_micros(now), orjson.dumps(packed), tenant, channel
 
 
 class RedisTranscript:

@@ -181,6 +181,30 @@ async def test_rows_of_somebody_erased_are_absent_and_stop_nothing(store: Store)
     assert [kind for kind, text in kept_rows.items() if kept.canary not in text] == []
 
 
+@pytest.mark.parametrize("is_erased", [False, True])
+async def test_the_snapshot_of_a_commit_holds_facts_unless_the_contact_was_erased(
+    store: Store, is_erased: bool
+) -> None:
+    state, route = store.state, f"canary{uuid4().hex}"
+    origin = Origin(tenant="shop", channel="web", account="main", place=new_id(), contact_id=new_id())
+    id_ = conversation_of(origin)
+    begun = await state.conversations.begin(id_, origin, [], now=NOW)
+    if is_erased:
+        await store.keys.erase("shop", origin.contact_id)
+    committed = await state.conversations.commit(
+        id_,
+        token=begun.token,
+        version=begun.conversation.version,
+        epoch=begun.conversation.epoch,
+        facts=Facts(last_route=route),
+        handled=[new_id()],
+        outbox=[],
+        now=NOW,
+    )
+    assert committed.snapshot is not None
+    assert (route.encode() in committed.snapshot.data) is not is_erased
+
+
 async def test_plain_rows_are_read_as_they_are_and_sealed_when_they_are_written_next(store: Store) -> None:
     assert store.state.seal_with is not None
     store.state.seal_with(BodySealer(store.keys, is_sealing=False))

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from schemas.conversation import Origin
 from schemas.errors import StateUnavailable
 from schemas.privacy.key_service import UnwrappedKey
-from schemas.privacy.sealed_bodies import START, BodyOwner, BodySealer, parse_sealed, seal_body
+from schemas.privacy.sealed_bodies import START, BodyOwner, BodySealer, SealedBody, parse_sealed, seal_body
 
 LoadOrigin = Callable[[str], Awaitable[bytes | None]]
 MAX_CONVERSATIONS = 50_000
@@ -78,16 +78,20 @@ class SealedValues:
 
     async def open_all(self, values: Sequence[bytes | None], *, after: bytes = b"") -> list[bytes | None]:
         """Do as ``open`` for several values."""
-        split = [(b"", b"") if value is None else _split(value, after) for value in values]
-        sealed = [parse_sealed(body) for _, body in split]
-        if not any(sealed):
-            return list(values)
-        keys = await self._load_keys({(each.owner, each.generation) for each in sealed if each is not None})
-        bodies = [None if each is None else each.open(keys[each.owner]) for each in sealed]
-        return [
-            value if seal is None else None if body is None else prefix + body
-            for value, seal, body, (prefix, _) in zip(values, sealed, bodies, split, strict=True)
-        ]
+        opened: list[bytes | None] = list(values)
+        sealed: list[tuple[int, bytes, SealedBody]] = []
+        for place, value in enumerate(values):
+            if value is not None:
+                prefix, body = _split(value, after)
+                if (seal := parse_sealed(body)) is not None:
+                    sealed.append((place, prefix, seal))
+        if not sealed:
+            return opened
+        keys = await self._load_keys({(seal.owner, seal.generation) for _, _, seal in sealed})
+        for place, prefix, seal in sealed:
+            plain = seal.open(keys[seal.owner])
+            opened[place] = None if plain is None else prefix + plain
+        return opened
 
     async def open_lines(self, flat: Sequence[bytes]) -> list[bytes]:
         """Triples of id, number and line, without the lines of somebody who was erased."""
@@ -128,6 +132,12 @@ class SealedValues:
         sealer = self.sealer
         if sealer is None:
             raise StateUnavailable("a value is encrypted", fix="set secret_key to the one with which it was written")
+        if len(wanted) == 1:
+            # What a turn reads belongs to one contact, whose key this process holds already.
+            ((owner, generation),) = wanted
+            cached = sealer.keys.get_cached(*owner)
+            if cached is not None and cached.generation >= generation:
+                return {owner: cached}
         least: dict[BodyOwner, int] = {}
         for owner, generation in wanted:
             least[owner] = max(generation, least.get(owner, 1))
