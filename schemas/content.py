@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.messages import Location, Referral, SharedContact, Speech, TranscriptMessage, TranscriptReferral
+from schemas.messages import (
+    InboundMessage,
+    Location,
+    Referral,
+    SharedContact,
+    Speech,
+    TranscriptMessage,
+    TranscriptReferral,
+)
 
 MAX_QUOTE = 200
 """Characters of a title or a quote."""
@@ -64,6 +72,11 @@ def describe_content(line: TranscriptMessage) -> list[str]:
         descriptions.append(describe_kind(line.unsupported.kind))
     descriptions += [_describe_speech(file.speech) for file in line.attachments if file.speech is not None]
     return descriptions
+
+
+def has_content(message: InboundMessage) -> bool:
+    """Whether the message holds something beside text and files. Most hold nothing."""
+    return bool(message.quote or message.referral or message.location or message.shared_contacts or message.unsupported)
 
 
 def describe_message(line: TranscriptMessage) -> str:

@@ -91,10 +91,9 @@ class TurnRecorder:
         """The recording of the turn that this attempt has become."""
         intake, conversation = turn.intake, turn.conversation
         handled, waiting, handoff = list(intake.handled), list(intake.waiting), turn.handoff
-        facts = conversation.facts.model_copy(update=_NOT_RECORDED)
-        if facts.actions is None:
-            # Only an answer to an action's question depends on it.
-            facts = facts.model_copy(update={"last_turn_id": ""})
+        # Only an answer to an action's question depends on the turn before.
+        changes = _NOT_RECORDED if conversation.facts.actions is not None else _NOT_RECORDED_WITHOUT_ACTIONS
+        facts = conversation.facts.model_copy(update=changes)
         return TurnRecording(
             turn_id=turn.id,
             clock=turn.loaded_at,
@@ -121,6 +120,7 @@ class TurnRecorder:
 
 _NOT_RECORDED: dict[str, object] = {"heard_at": None, "answered_at": None, "unanswered": ()}
 """Facts that decide which messages wait. A recording names those."""
+_NOT_RECORDED_WITHOUT_ACTIONS = {**_NOT_RECORDED, "last_turn_id": ""}
 _recorder: ContextVar[TurnRecorder | None] = ContextVar("turn_recorder", default=None)
 
 
@@ -158,11 +158,8 @@ def note_contact(contact: Contact | None, origin: Origin) -> None:
 
 
 def _digest(*parts: str) -> str:
-    hashed = hashlib.sha256()
-    for part in parts:
-        encoded = part.encode()
-        hashed.update(f"{len(encoded)}:".encode())
-        hashed.update(encoded)
+    encoded = [part.encode() for part in parts]
+    hashed = hashlib.sha256(b"".join([b"%d:%b" % (len(part), part) for part in encoded]))
     return urlsafe_b64encode(hashed.digest()[:_KEY_BYTES]).decode().rstrip("=")
 
 

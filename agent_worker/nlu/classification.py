@@ -53,6 +53,13 @@ def load_phrase_table(language: str) -> PhraseTable:
     return PhraseTable.model_validate(tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8")))
 
 
+def load_phrases() -> None:
+    """Load all phrases into memory, which takes a tenth of a second."""
+    _patterns()
+    for language in LANGUAGES:
+        _phrases(language)
+
+
 Topic = Literal["danger", "person", "legal", "chargeback", "deletion"]
 """Topics that a message may mention beside other things."""
 Kind = Literal["person", "complaint", "abilities", "presence", "goodbye", "thanks", "greeting", "laugh", ""]

@@ -117,6 +117,8 @@ def apply_corrections(messages: Sequence[str]) -> list[str]:
     lines = [
         [piece for sentence in sentences_of(text) for piece in _split_at_correction(sentence)] for text in messages
     ]
+    if sum(map(len, lines)) < 2:
+        return list(messages)  # there is nothing before it that it could correct
     before: list[tuple[int, int]] = []
     opening: tuple[int, int] | None = None
     changed = False

@@ -72,6 +72,9 @@ _APOSTROPHES = re.compile("['’ʼ`´]")
 _REPEATED_LETTER = re.compile(r"([^\W\d_])\1{2,}")
 _DOUBLE_LETTER = re.compile(r"([^\W\d_])\1\b")
 _QUESTION_MARK = re.compile("[?？؟]")
+_ASCII_WORD = re.compile("[a-z]+")
+_ASCII_SYMBOL = re.compile("[0-9$+<=>^|~]")
+"""What is neither a letter nor punctuation nor a blank, of what ``normalize`` leaves."""
 _MAX_LENGTH = 80
 """Characters of an answer."""
 _MAX_WORDS = 12
@@ -164,9 +167,13 @@ def _spellings(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 def _split(text: str) -> tuple[tuple[str, ...], set[Answer] | None]:
     """The normalized words, and the meanings of the emoji; None instead of these for an unknown symbol."""
+    plain = normalize(text)
+    if plain.isascii():
+        # Letter by letter, as below, it takes ten times as long.
+        return ((), None) if _ASCII_SYMBOL.search(plain) else (tuple(_ASCII_WORD.findall(plain)), set())
     icons: set[Answer] = set()
     letters: list[str] = []
-    for letter in normalize(text):
+    for letter in plain:
         if letter in _ICON_ANSWERS:
             icons.add(_ICON_ANSWERS[letter])
             letters.append(" ")
@@ -181,5 +188,7 @@ def _split(text: str) -> tuple[tuple[str, ...], set[Answer] | None]:
 
 def normalize(text: str) -> str:
     """The text without case, diacritics, apostrophes and skin tones, which people use differently."""
+    if text.isascii():
+        return text.lower().replace("'", "").replace("`", "")
     plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", _MODIFIERS.sub("", text).casefold()))
     return _APOSTROPHES.sub("", unicodedata.normalize("NFC", plain).translate(_LETTERS))

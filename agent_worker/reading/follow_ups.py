@@ -110,9 +110,8 @@ class FollowUp:
 
 def read_follow_up(text: str, history: Sequence[TranscriptMessage], about: str = "") -> FollowUp:
     """``about``: the subject that the contact pointed to: quoted words, or the title of an advertisement or product."""
-    dependence = find_dependence(text)
     context = about or find_subject(history)
-    return FollowUp(text, context, dependence if context else "none")
+    return FollowUp(text, context, find_dependence(text) if context else "none")
 
 
 def contextual_query(text: str, history: Sequence[TranscriptMessage]) -> str:

@@ -9,9 +9,21 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from agent_worker.knowledge.text.query_splitting import MAX_QUESTIONS, SplitQuestion, split_questions
+from agent_worker.knowledge.text.query_splitting import (
+    MAX_QUESTIONS,
+    SplitQuestion,
+    is_single_clause,
+    split_questions,
+)
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
-from agent_worker.reading.follow_ups import FollowUp, find_dependence, read_follow_up, share_of_own_terms
+from agent_worker.reading.follow_ups import (
+    Dependence,
+    FollowUp,
+    find_dependence,
+    find_subject,
+    read_follow_up,
+    share_of_own_terms,
+)
 from schemas.messages import TranscriptMessage
 from schemas.ports import Passage, QuestionPart, SearchResult
 
@@ -55,6 +67,8 @@ def build_query(texts: Sequence[str], is_request: Callable[[str], bool] = lambda
     """The questions in the contact's messages. Small talk, requests for a person and what else ``is_request`` need no
     answer from the documents."""
     text = "\n".join(texts)
+    if len(texts) == 1 and is_single_clause(text):
+        return Query(text)
     split = split_questions(texts, lambda sentence: asks_for_person(sentence) or is_request(sentence))
     if len(split) < 2:
         return Query(text)
@@ -66,9 +80,14 @@ async def search_query(
     query: Query, history: Sequence[TranscriptMessage], search: Search, context: str = ""
 ) -> Reading:
     """Search for the messages as a whole. ``context``: what they refer to, if not to the conversation."""
-    if query.questions:
-        return Reading(query.text, await search(query.text, query.text))
-    return await _read(read_follow_up(query.text, history, context), search)
+    words = query.text
+    alone = await search(words, words)
+    if query.questions or not (context or history):
+        return Reading(words, alone)
+    dependence = find_dependence(words)
+    if _is_enough(alone, dependence):
+        return Reading(words, alone)
+    return await _compare(FollowUp(words, context or find_subject(history), dependence), alone, search)
 
 
 async def search_parts(
@@ -97,12 +116,23 @@ async def _read_part(question: SplitQuestion, follow_up: FollowUp, search: Searc
 
 async def _read(follow_up: FollowUp, search: Search) -> Reading:
     """The surer of the readings with and without context."""
+    return await _compare(follow_up, await search(follow_up.words, follow_up.words), search)
+
+
+async def _compare(follow_up: FollowUp, alone: SearchResult, search: Search) -> Reading:
+    """As ``_read``, when the own words were searched for already."""
     words = follow_up.words
-    alone = await search(words, words)
-    if not follow_up.context or (follow_up.dependence == "none" and alone.may_answer):
+    if not follow_up.context or _is_enough(alone, follow_up.dependence):
         return Reading(words, alone)
     joint = _join(follow_up, alone, await search(words, follow_up.query))
     return Reading(words, alone) if _is_surer_alone(follow_up, alone, joint) else Reading(follow_up.text, joint)
+
+
+def _is_enough(alone: SearchResult, dependence: Dependence) -> bool:
+    """True if no reading in context could be surer, whatever the context."""
+    if dependence == "none" and alone.may_answer:
+        return True
+    return dependence in ("none", "loose") and not alone.has_documents and not alone.passages
 
 
 def _is_surer_alone(follow_up: FollowUp, alone: SearchResult, joint: SearchResult) -> bool:

@@ -85,6 +85,8 @@ def find_selection(message: InboundMessage, history: Sequence[TranscriptMessage]
     suggested nothing, or the message says something else."""
     place = _place_of_last_reply(history)
     offered = history[place].choices if place is not None else []
+    if not has_suggestions(offered):
+        return None
     picked = _find_picked(message, offered)
     if picked is None or not picked.id.startswith(_PREFIX):
         return None

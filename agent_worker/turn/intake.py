@@ -12,7 +12,7 @@ import structlog
 
 from agent_worker.turn.answered_watermark import AnsweredWatermark
 from agent_worker.turn.inbound_events import HORIZON, ActionUpdate, InboundEvent
-from schemas.content import content_fields, describe_content, shorten
+from schemas.content import content_fields, describe_content, has_content, shorten
 from schemas.conversation_activity import FilesStored, MessageDeleted, MessageEdited
 from schemas.errors import IdReused
 from schemas.messages import Attachment, Author, InboundMessage, Receipt, TranscriptMessage
@@ -77,6 +77,11 @@ class Intake:
     def files(self) -> Sequence[Attachment]:
         return [file for message in self.waiting.values() for file in message.attachments]
 
+    @property
+    def has_files(self) -> bool:
+        """True if a message came with files, whether they were fetched or not."""
+        return any(message.attachments or message.files for message in self.waiting.values())
+
     @cached_property
     def non_text(self) -> NonTextContent:
         """The content of messages that hold no words."""
@@ -136,7 +141,11 @@ class Intake:
     @property
     def references(self) -> list[str]:
         """Descriptions of what the messages quote, share or came from."""
-        lines = map(TranscriptMessage.of_inbound, self.waiting.values())
+        lines = [
+            TranscriptMessage.of_inbound(message)
+            for message in self.waiting.values()
+            if message.attachments or has_content(message)
+        ]
         return [word for line in lines for word in describe_content(line)]
 
     @property

@@ -89,6 +89,8 @@ def _complete_draft(turn: TurnInput, response: Response) -> AnswerDraft | None:
 def _list_remarks(turn: TurnInput, draft: AnswerDraft) -> list[str]:
     """Tell the contact what the reply does not take into account. Where people take over, they see all of it."""
     voice, intake = turn.voice, turn.intake
+    if not intake.has_files:
+        return []
     remarks = [voice.too_long] if intake.is_cut else []
     if intake.non_text or draft.handoff:
         return remarks
@@ -105,6 +107,8 @@ def _build_notices(turn: TurnInput, response: Response, now: datetime) -> list[O
     notices = list(response.effects.notices) if response.effects is not None else []
     if response.handoff_request is not None and response.handoff_request.wait_notice and response.reply.draft is None:
         notices.append(Notice(f"{turn.id}-wait", response.handoff_request.wait_notice))
+    if not notices:
+        return []
     by_agent = turn.conversation.owner == "agent" and response.handoff_request is None
     author = Author(kind="agent", name=turn.rules.voice.name) if by_agent else Author(kind="system")
     return [

@@ -48,14 +48,14 @@ def warm() -> None:
                 importlib.import_module(module.name)
     from agent_worker.actions.parsing.date_languages import load_date_parser
     from agent_worker.knowledge.vectors.encoder import light_encoder
-    from agent_worker.nlu.classification import topics_in
+    from agent_worker.nlu.classification import load_phrases
     from agent_worker.nlu.language_detection import load_language_model
     from agent_worker.translations import load_translations
 
     load_language_model()
     load_date_parser()
     light_encoder()
-    topics_in("compiles the patterns")
+    load_phrases()
     load_translations()
     # What is here now is never garbage: a child that looked through it would only copy the pages.
     gc.collect()

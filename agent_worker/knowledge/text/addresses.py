@@ -6,7 +6,7 @@ In a search, their parts would be words that no document contains, as if the que
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 from linkify_it import LinkifyIt
@@ -26,6 +26,7 @@ _MIN_NUMBER_DIGITS = 6
 _MAX_DATE_DIGITS = 4
 """Digits of one part of a date or a telephone number."""
 _DIGITS = re.compile(r"\d+")
+_MAY_HAVE_CODE = re.compile(rf"\d(?:\D*\d){{{_MIN_CODE_DIGITS - 1}}}")
 _GAP = "\0"
 """Stands for a removed one."""
 _CLAUSE_START = re.compile(rf"(?<=[.!?,;:]\s)(?=[^\s{_GAP}])|(?<=\n)")
@@ -76,7 +77,9 @@ def _linkify() -> LinkifyIt:
     return LinkifyIt().tlds([*TLDS, *_RESERVED_DOMAINS])
 
 
-def _codes(text: str) -> Iterator[tuple[int, int]]:
+def _codes(text: str) -> Iterable[tuple[int, int]]:
+    if _MAY_HAVE_CODE.search(text) is None:
+        return ()
     return (match.span() for match in _CODE.finditer(text) if _is_code(match[0]))
 
 

@@ -96,11 +96,15 @@ def stem(word: str, language: str) -> str:
     return _fold(stems[0] if stems else plain)[:60]
 
 
-def words(text: str) -> Iterator[str]:
+def words(text: str) -> Iterable[str]:
     """The words as written; hyphenated words come in parts. In scripts without spaces every pair of neighbouring
     characters is a word."""
-    for match in _WORD.finditer(text):
-        word = match[0]
+    found = _WORD.findall(text)
+    return found if text.isascii() else _split_runs(found)
+
+
+def _split_runs(found: Iterable[str]) -> Iterator[str]:
+    for word in found:
         if word.isascii() or not _RUN.search(word):
             yield word
             continue
@@ -114,14 +118,14 @@ def _pairs(run: str) -> Iterator[str]:
 
 def terms(text: str, language: str = "") -> list[str]:
     """All terms of a text in order, without stop words. ``language``: one of STEMMED, else English."""
-    words_and_terms = ((word, term(word)) for word in words(text))
-    return [stem(word, language) if language in STEMMED else folded for word, folded in words_and_terms if folded]
+    if language in STEMMED:
+        return [stem(word, language) for word in words(text) if term(word)]
+    return [folded for word in words(text) if (folded := term(word))]
 
 
 def content_words(text: str) -> dict[str, str]:
     """Distinct lower-case words without stop words, each with its term."""
-    words_and_terms = ((word.casefold(), term(word)) for word in words(text))
-    return {word: folded for word, folded in words_and_terms if folded}
+    return {word.casefold(): folded for word in words(text) if (folded := term(word))}
 
 
 Synonyms = Mapping[str, frozenset[str]]

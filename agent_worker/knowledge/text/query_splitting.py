@@ -98,6 +98,14 @@ def split_questions(messages: Sequence[str], is_wish: Callable[[str], bool] = la
     return parts
 
 
+def is_single_clause(message: str) -> bool:
+    """True if the message surely asks for one thing at most, because nothing divides it."""
+    if len(message) > _MAX_CLAUSE_TEXT or len(_list_items(message)) > 1:
+        return False
+    sentences = sentences_of(message)
+    return not sentences or (len(sentences) == 1 and len(split_clauses(sentences[0])) == 1)
+
+
 def _list_items(message: str) -> list[str]:
     """The text before a list, and the list's items; only the message when it holds no list."""
     marks = list(_ITEM.finditer(message))

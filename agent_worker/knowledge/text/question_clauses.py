@@ -98,6 +98,8 @@ def split_clauses(sentence: str) -> list[str]:
     if len(sentence) > _MAX_LENGTH:
         return [sentence]
     pieces = _pieces(sentence)
+    if len(pieces) == 1:
+        return [sentence]
     starts = list(_part_starts(pieces))
     cuts = [0, *(pieces[n].start for n in starts), len(sentence)]
     return [part for start, end in pairwise(cuts) if (part := _trim(sentence[start:end]))] if starts else [sentence]

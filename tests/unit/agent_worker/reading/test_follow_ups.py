@@ -119,6 +119,17 @@ async def test_a_question_that_stands_alone_is_searched_for_once(is_sure: bool) 
     assert len(search.asked) == 1
 
 
+@pytest.mark.parametrize("has_documents", [True, False])
+async def test_without_documents_nothing_is_searched_for_in_context(has_documents: bool) -> None:
+    """Unless the message says nothing without it."""
+    search = Searches(**{"": SearchResult([], False, 0.0, has_documents=has_documents)})
+    text = "Is there free parking near the climbing hall?"
+    assert (await _read(text, search, ASKED)).text == text
+    assert len(search.asked) == (2 if has_documents else 1)
+    found = await _read("and for children?", search, ASKED)
+    assert found.text == "What does a rope lesson cost?\nand for children?"
+
+
 async def test_a_short_question_about_something_else_is_not_glued_to_the_one_before() -> None:
     """Its own words are not in what the earlier question finds, however sure that is."""
     search = Searches(lesson=SearchResult([LESSON], True, 0.95), parking=SearchResult([PARKING], True, 0.6))
