@@ -44,6 +44,8 @@ bytes of memory: now, when the step began, at most. Then the length of what foll
 _RUNNING = struct.Struct("<Bd")
 _MEMORY = struct.Struct("<QQQ")
 _MEMORY_AT = struct.calcsize("<BdQd")
+_LENGTH = struct.Struct("<H")
+_NOTE_AT = _HEAD.size - _LENGTH.size
 _ROOM = SIZE - _HEAD.size
 _MEASURE_EVERY = 0.5
 """Seconds between two measurements of the memory."""
@@ -72,14 +74,14 @@ class _StepNote(BaseModel):
 
 
 def encode_note(group: str, records: Sequence[Record]) -> bytes:
-    """Encode a batch for the page: its first records, as many as there is room for."""
+    """Encode a batch for the page: the length, and its first records, as many as there is room for."""
     positions = [(record.topic, record.partition, record.offset) for record in records]
     while positions:
         note = _StepNote(group=group, records=positions).model_dump_json().encode()
         if len(note) <= _ROOM:
-            return note
+            return _LENGTH.pack(len(note)) + note
         positions = positions[: len(positions) // 2]
-    return b""
+    return _LENGTH.pack(0)
 
 
 class FlightRecorder:
@@ -145,8 +147,7 @@ class FlightRecorder:
     def begin(self, note: bytes) -> float:
         """A step of a handler begins. Returns the time on the monotonic clock."""
         page = self._page
-        page[_HEAD.size : _HEAD.size + len(note)] = note
-        struct.pack_into("<H", page, _HEAD.size - 2, len(note))
+        page[_NOTE_AT : _NOTE_AT + len(note)] = note
         self._steps += 1
         _RUNNING.pack_into(page, 0, 1, time.time())
         return time.monotonic()

@@ -43,7 +43,8 @@ class Recordings:
         payload = recording.model_dump_json(exclude_defaults=True).encode()
         recorded = turn.chain.wrap(TURN_RECORDED, payload, id=derived_id(turn.id, "recording"), now=now)
         passages = self._find_new(turn, response.reply.search_result.passages, now)
-        return replace(result, outbox=[*result.outbox, recorded, *(_wrap(turn, each, now) for each in passages)])
+        outbox = [*result.outbox, recorded, *(_wrap(turn, each, now) for each in passages)]
+        return replace(result, outbox=outbox)
 
     def note_written(self, envelopes: Iterable[Envelope], now: datetime) -> None:
         """Remember the passages among these committed envelopes."""

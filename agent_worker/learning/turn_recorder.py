@@ -170,8 +170,10 @@ def digest_arguments(action: Action, given: Arguments) -> str:
 
 def digest_texts(history: Sequence[TranscriptMessage], waiting: Mapping[str, InboundMessage]) -> str:
     """A digest of everything that was said, to tell whether it was found again exactly."""
-    lines = (part for line in history for part in (line.id, line.text))
-    return _digest(*lines, *(part for id, message in waiting.items() for part in (id, message.text)))
+    parts = [part for line in history for part in (line.id, line.text)]
+    for id, message in waiting.items():
+        parts += (id, message.text)
+    return _digest(*parts)
 
 
 def digest_prompt(parts: Iterable[str]) -> str:
@@ -179,7 +181,7 @@ def digest_prompt(parts: Iterable[str]) -> str:
 
 
 def pack_history(history: Iterable[TranscriptMessage]) -> str:
-    return b64encode(b"".join(pack_id(line.id) for line in history)).decode()
+    return b64encode(b"".join([pack_id(line.id) for line in history])).decode()
 
 
 def pack_id(id: str) -> bytes:

@@ -8,7 +8,7 @@ the same second as an answered one still waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -59,7 +59,7 @@ class AnsweredWatermark:
     def with_message(self, message: InboundMessage, *, waits: bool) -> AnsweredWatermark:
         """Return the watermark after a message of the contact; ``waits`` if it is to be answered."""
         waiting = {**self.waiting, message.id: message.sent_at} if waits else self.waiting
-        return replace(self, newest=_later(self.newest, message.sent_at), waiting=waiting)
+        return AnsweredWatermark(_later(self.newest, message.sent_at), self.until, self.still_waiting, waiting)
 
     def with_person(self, event: InboundEvent) -> AnsweredWatermark:
         """Return the watermark after a message of a person. It answers all known messages; if written in the vendor's
@@ -78,13 +78,15 @@ class AnsweredWatermark:
         for message in messages:
             until = _later(until, message.sent_at)
             answered.add(message.id)
-        return replace(self.without_messages(answered), until=until)
+        return self._without(answered, until)
 
     def without_messages(self, ids: Iterable[str]) -> AnsweredWatermark:
         """Return the watermark without these messages."""
-        removed = set(ids)
+        return self._without(set(ids), self.until)
+
+    def _without(self, removed: Set[str], until: datetime | None) -> AnsweredWatermark:
         waiting = {id: written for id, written in self.waiting.items() if id not in removed}
-        return replace(self, still_waiting=self.still_waiting - removed, waiting=waiting)
+        return AnsweredWatermark(self.newest, until, self.still_waiting - removed, waiting)
 
     def _is_past(self, written: datetime) -> bool:
         return self.until is not None and written <= self.until

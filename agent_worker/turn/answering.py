@@ -330,6 +330,8 @@ def _read_texts(turn: TurnInput, actions: TurnActions | None) -> list[str]:
 
 def _is_action_request(sentence: str, offers: Sequence[ActionOffer]) -> bool:
     """True if it asks for an action, or names a value for one."""
+    if not offers:
+        return False
     return match_action(sentence, offers) is not None or (
         not is_question(sentence) and names_anything(sentence, offers)
     )

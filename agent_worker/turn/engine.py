@@ -8,6 +8,7 @@ Each stage takes values and returns one. A turn that is cancelled by an arrival 
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 
@@ -36,6 +37,7 @@ from schemas.ports import Batch, Clock, CommitResult, Knowledge, Metrics, Public
 from schemas.runtime import crash_points
 
 log = structlog.get_logger("parley.worker")
+_AT_ONCE = nullcontext()
 
 
 class TurnEngine:
@@ -165,7 +167,7 @@ class TurnEngine:
                 if turn.must_answer:
                     with self._typing.while_writing(turn.conversation, turn.newest.external_id):
                         stream.show_typing(turn.rules.voice.name)
-                        async with run_if_slow(partial(self._announce, turn)):
+                        async with run_if_slow(partial(self._announce, turn)) if self._announces(turn) else _AT_ONCE:
                             reply = await self._answering.reply(turn, actions, stream, stage)
                 effects = None if actions is None else actions.effects
                 suggestions = await self._handoffs.draft_replies(turn, reply)
@@ -189,10 +191,12 @@ class TurnEngine:
             is_cancelled=lambda: fold.must_restart,
         )
 
+    def _announces(self, turn: TurnInput) -> bool:
+        """True if a connector shows live replies on the channel, and a reply may take long."""
+        return turn.conversation.origin.channel in self._settings.announced and not turn.intake.asks_for_person
+
     async def _announce(self, turn: TurnInput) -> None:
-        """Announce the reply to a connector that shows live replies, if the channel has one."""
-        if turn.conversation.origin.channel not in self._settings.announced or turn.intake.asks_for_person:
-            return
+        """Announce the reply to the connector."""
         name, now = turn.rules.voice.name, self._clock()
         begun = announce_reply(turn.conversation, turn.id, name=name, message=turn.newest, now=now)
         await self._outbox.announce(turn.chain.wrap_reply_begun(begun))

@@ -72,8 +72,9 @@ def seal_body(body: bytes, owner: BodyOwner, key: UnwrappedKey, readable: Iterab
     if key.cipher is not None:
         nonce = os.urandom(NONCE_BYTES)
         data += nonce + key.cipher.encrypt(nonce, body, _bind(owner, key.generation))
-    sealed = [owner.tenant, owner.contact, key.generation, b2a_base64(data, newline=False).decode()]
-    return orjson.dumps({"sealed": sealed, **dict(readable)})
+    written = b'%b,"%b"]' % (_write_owner(owner, key.generation), b2a_base64(data, newline=False))
+    fields = dict(readable)
+    return b"%b,%b" % (written, orjson.dumps(fields)[1:]) if fields else written + b"}"
 
 
 def keeps_body(sealed: bytes) -> bool:
@@ -88,6 +89,12 @@ def parse_sealed(body: bytes | str) -> SealedBody | None:
     fields: dict[str, Any] = orjson.loads(body)
     tenant, contact, generation, data = fields.pop("sealed")
     return SealedBody(BodyOwner(tenant, contact), generation, a2b_base64(data), fields)
+
+
+@lru_cache(maxsize=4096)
+def _write_owner(owner: BodyOwner, generation: int) -> bytes:
+    """The beginning of a sealed body, which a turn writes five times."""
+    return b'{"sealed":%b' % orjson.dumps([owner.tenant, owner.contact, generation])[:-1]
 
 
 @lru_cache(maxsize=4096)

@@ -55,7 +55,9 @@ class Call:
         self._fail(error if is_known else translate_error(error))
 
     def _give(self, result: Any) -> None:
-        for waiter in (self.answer, *self._others):
+        if not self.answer.done():
+            self.answer.set_result(result)
+        for waiter in self._others:
             if not waiter.done():
                 waiter.set_result(result)
 

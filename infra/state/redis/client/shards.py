@@ -59,13 +59,15 @@ class Shards:
         self.client = client
         self.prefix = prefix
         self._scripts = scripts(guarded=client.is_cluster)
+        self._starts = [f"{prefix}:{tag(shard)}:" for shard in ALL]
+        """The beginnings of keys, by shard."""
         self._guards = [self.guard(shard) for shard in ALL]
         self._known: dict[int, tuple[bytes, int]] = {}
         self.values = SealedValues(self._load_origin)
 
     def key(self, shard: int, kind: str, *parts: str) -> str:
         """``prefix:{sNN}:kind:part:part``; NN is the shard in hexadecimal, and what Redis Cluster hashes."""
-        start = f"{self.prefix}:{{s{shard:02x}}}:{kind}"
+        start = self._starts[shard] + kind
         if not parts:
             return start
         return ":".join((start, *(quote_part(part) for part in parts[:-1]), parts[-1]))
@@ -74,17 +76,17 @@ class Shards:
         """The name of a key that never exists, for the calls of a cluster. While a slot moves to another node, some of
         its keys are here and some there, and a script would write to half of them. A node refuses a call before it
         begins if it names a key that is not there, but only then."""
-        return (f"{self.prefix}:{{s{shard:02x}}}:none",) if self.client.is_cluster else ()
+        return (self._starts[shard] + "none",) if self.client.is_cluster else ()
 
     def head(self, shard: int) -> str:
-        return f"{self.prefix}:{{s{shard:02x}}}:shard"
+        return self._starts[shard] + "shard"
 
     def run_for(
         self, conversation: str, script: str, kinds: Sequence[str], *arguments: Argument
     ) -> asyncio.Future[list[Any]]:
         """Run a script for one conversation. A kind ``x:`` is the conversation's own key, ``x`` one of the shard."""
         shard = shard_of(conversation)
-        start = f"{self.prefix}:{{s{shard:02x}}}:"
+        start = self._starts[shard]
         keys = [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
         return self.call(shard, script, keys, *arguments).answer
 
@@ -96,7 +98,7 @@ class Shards:
         """Start the call of ``run``, for callers that share its answer."""
         epoch, seq = self._known.get(shard, _UNKNOWN)
         known = self._scripts[script]
-        keys = (self.head(shard), *keys, *self._guards[shard])
+        keys = (self._starts[shard] + "shard", *keys, *self._guards[shard])
         command = ("EVALSHA", known.sha, len(keys), *keys, epoch, seq, *arguments)
         call = ShardCall(self, shard, command, known.source)
         self.client.send(call)
