@@ -63,6 +63,12 @@ _OPEN_REFERENCES = (
         re.IGNORECASE,
     ),
 )
+_WORD = re.compile(r"\w+")
+_REFERRING = frozenset([
+    "that", "this", "these", "those", "such", "one", "ones", "other", "same", "instead", "latter", "there", "else",
+    "it", "its", "they", "them", "their", "theirs", "he", "him", "his", "she", "her", "hers",
+])  # fmt: skip
+"""A reference has one of these words, if it is written in ASCII."""
 _PRONOUN = re.compile(r"\b(?:it|its|they|them|their|he|she|his|her)\b", re.IGNORECASE)
 _OBJECT = re.compile(
     r"\b(?:the|an?|any|some|more|extra)\s[\w'-]{1,20}\s(?:for|of|with|about|to|from|on|in|against)\s(?:it|them)\b",
@@ -185,6 +191,8 @@ def _split_openers(text: str) -> tuple[str, bool]:
 
 def _refers(text: str) -> bool:
     """True if a pronoun stands for something outside the message."""
+    if text.isascii() and _REFERRING.isdisjoint(_WORD.findall(text.lower())):
+        return False
     starts = [match.start() for pattern in _OPEN_REFERENCES if (match := pattern.search(text))]
     if starts and not _names_before(text, min(starts)):
         return True

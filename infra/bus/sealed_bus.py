@@ -21,6 +21,7 @@ from schemas.ports import (
 )
 from schemas.privacy import sealed_events
 from schemas.privacy.key_service import ContactKeyService, UnwrappedKey
+from schemas.privacy.sealed_events import Seal
 from schemas.topics import TopicSpec, key_of
 
 LoadConversation = Callable[[str], Awaitable[Conversation | None]]
@@ -194,8 +195,12 @@ class _SealedSubscription:
         if all(record.source in self._paused for record in self._fetched):
             self._fetched += await self.inner.poll(max_records=max_records, timeout=timeout)
         with _KeyFailures():
-            await _load_keys(self._keys, self._fetched)
-            opened = [(record, await _open(self._keys, record)) for record in self._fetched]
+            seals = [sealed_events.read_seal(record) for record in self._fetched]
+            await _load_keys(self._keys, seals)
+            opened = [
+                (record, _open_now(self._keys, record, seal) or await _open(self._keys, record, seal))
+                for record, seal in zip(self._fetched, seals, strict=True)
+            ]
         # A partition may have been paused or taken away meanwhile.
         held = {id(record) for record in self._fetched if record.source not in self._paused}
         self._fetched = [record for record in self._fetched if id(record) not in held]
@@ -254,20 +259,29 @@ class _KeyFailures:
 async def _open_each(records: AsyncIterator[Record], keys: ContactKeyService) -> AsyncIterator[Record]:
     async for record in records:
         with _KeyFailures():
-            opened = await _open(keys, record)
+            opened = await _open(keys, record, sealed_events.read_seal(record))
         if not sealed_events.is_erased(opened):
             yield opened
 
 
-async def _load_keys(keys: ContactKeyService, records: Sequence[Record]) -> None:
+async def _load_keys(keys: ContactKeyService, seals: Iterable[Seal | None]) -> None:
     """Read the keys of all these records at once."""
-    seals = {seal for record in records if (seal := sealed_events.read_seal(record)) is not None}
-    missing = {(tenant, contact) for tenant, contact, _ in seals if keys.get_cached(tenant, contact) is None}
-    await asyncio.gather(*(keys.get(tenant, contact) for tenant, contact in missing))
+    owners = {seal[:2] for seal in seals if seal is not None}
+    missing = [owner for owner in owners if keys.get_cached(*owner) is None]
+    if missing:
+        await asyncio.gather(*(keys.get(tenant, contact) for tenant, contact in missing))
 
 
-async def _open(keys: ContactKeyService, record: Record) -> Record:
-    seal = sealed_events.read_seal(record)
+def _open_now(keys: ContactKeyService, record: Record, seal: Seal | None) -> Record | None:
+    """As ``_open``, with a key that this process remembers; None without."""
+    if seal is None:
+        return record
+    tenant, contact, generation = seal
+    key = keys.get_cached(tenant, contact)
+    return None if key is None or key.generation < generation else sealed_events.open_record(record, key, seal)
+
+
+async def _open(keys: ContactKeyService, record: Record, seal: Seal | None) -> Record:
     if seal is None:
         return record
     tenant, contact, generation = seal
@@ -276,7 +290,7 @@ async def _open(keys: ContactKeyService, record: Record) -> Record:
         key = await keys.get(tenant, contact, least=generation)
     if key is None and keys.may_be_removed(datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)):
         return sealed_events.forget_record(record)
-    return sealed_events.open_record(record, key)
+    return sealed_events.open_record(record, key, seal)
 
 
 def _said_last(event: Envelope) -> float:

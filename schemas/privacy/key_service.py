@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import uuid4
 
 import structlog
@@ -248,7 +249,7 @@ class ContactKeyService:
         for secret in self._derive_secrets():
             if _name_secret(secret) == key.key_id:
                 try:
-                    return AESGCM(secret).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _bind(key))
+                    return _load_cipher(secret).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _bind(key))
                 except InvalidTag:
                     break
         raise Unavailable(
@@ -276,5 +277,11 @@ def _bind(key: ContactKey) -> bytes:
     return f"key|{len(key.tenant)}:{key.tenant}|{key.contact_id}|{key.generation}".encode()
 
 
+@lru_cache(maxsize=16)
+def _load_cipher(secret: bytes) -> AESGCM:
+    return AESGCM(secret)
+
+
+@lru_cache(maxsize=16)
 def _name_secret(secret: bytes) -> str:
     return hashlib.sha256(b"key id|" + secret).hexdigest()[:16]

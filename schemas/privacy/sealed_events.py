@@ -16,6 +16,8 @@ from schemas.ports import Record
 from schemas.privacy.contact_keys import SEALED
 from schemas.privacy.key_service import NONCE_BYTES, UnwrappedKey
 
+Seal = tuple[str, str, int]
+"""Tenant, contact and generation of the key that sealed a record."""
 ERASED = "application/vnd.parley.erased"
 """The content type of a record, as it is read, whose key is erased. It has no value."""
 _TYPE, _CONTACT, _GENERATION = "content-type", "ce_contact", "ce_keygeneration"
@@ -75,8 +77,8 @@ def seal_event(event: Envelope, contact: str, key: UnwrappedKey) -> Envelope:
     return event.with_payload(data, headers)
 
 
-def read_seal(record: Record) -> tuple[str, str, int] | None:
-    """Tenant, contact and generation of the key that sealed a record; None if it is not sealed."""
+def read_seal(record: Record) -> Seal | None:
+    """The seal of a record; None if it is not sealed."""
     headers = record.headers
     if headers.get(_TYPE) != SEALED or record.value is None:
         return None
@@ -86,10 +88,11 @@ def read_seal(record: Record) -> tuple[str, str, int] | None:
         return None
 
 
-def open_record(record: Record, key: UnwrappedKey | None) -> Record:
+def open_record(record: Record, key: UnwrappedKey | None, seal: Seal | None = None) -> Record:
     """The record as it was appended, or without its value if its key is erased. A record that the key does not open is
-    returned as it is: no reader can decode it, so it is dead-lettered like any other that is damaged."""
-    seal = read_seal(record)
+    returned as it is: no reader can decode it, so it is dead-lettered like any other that is damaged. ``seal``: as
+    ``read_seal`` has read it."""
+    seal = seal or read_seal(record)
     if seal is None or key is None:
         return record
     tenant, contact, generation = seal

@@ -191,6 +191,9 @@ def result_of(log: Path) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    # Cached, as in production: making a logger anew takes longer than everything that a turn logs.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR), cache_logger_on_first_use=True
+    )
     port, config, role, seconds, count = sys.argv[1:]
     asyncio.run(main(int(port), Path(config), role, float(seconds), int(count)))
