@@ -11,6 +11,7 @@ import structlog
 from redis import exceptions as redis_errors
 from redis.asyncio.client import PubSub
 
+from infra.bus.partitioner import shard_of
 from infra.state.redis.client.call import Call
 from infra.state.redis.client.pipelined_client import StateClient
 from infra.state.signals import QUEUED, Reader
@@ -73,11 +74,12 @@ class RedisSignals:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CONFIRMATION):
                     await channel.confirmed.wait()
-        await self._client.command("PUBLISH", self._prefix + topic, payload)
+        await self._client.command("PUBLISH", self._prefix + topic, payload, shard=shard_of(topic))
 
     def publish_nowait(self, topic: str, payload: bytes) -> None:
         try:
-            self._client.send(_SignalCall(("PUBLISH", self._prefix + topic, payload)))
+            # Any node of a cluster passes it on to the others; one for each topic shares the work.
+            self._client.send(_SignalCall(("PUBLISH", self._prefix + topic, payload), shard=shard_of(topic)))
         except StateUnavailable as error:
             _log.debug("signal_lost", code=error.code)
 

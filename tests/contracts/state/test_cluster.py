@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from infra.bus.partitioner import SHARDS, shard_of
+from infra.state.recovery import StateRecovery
 from infra.state.redis.client.scripts import scripts
 from infra.state.redis.cluster.topology import SLOTS, TRUSTED
 from infra.state.redis.engine import ENGINE
 from infra.state.registry import StateLocation
 from schemas.errors import StateLost, StateUnavailable
-from schemas.ports import State
+from schemas.ports import Bus, State
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.port_calls import (
     OpenProcess,
@@ -25,6 +26,7 @@ from tests.contracts.state.port_calls import (
     set_up,
     wait_until_it_succeeds,
 )
+from tests.contracts.state.recorded_history import CHANNELS
 from tests.contracts.state.samples import NOW, begin_turn, commit_turn, line, new_id
 from tests.contracts.state.test_sentinel import hear, is_lost
 from tests.harness.cluster import ClusterRedis, RedisCluster, exchange, list_keys
@@ -100,6 +102,32 @@ async def test_after_a_failover_only_the_shards_of_that_primary_are_lost_until_t
     assert "*0" not in ask(after.port, "KEYS *" + late)
     assert await newcomer.transcript.head(alive) == 1
     await hear(state, newcomer, reader)
+
+
+async def test_work_on_the_other_nodes_goes_on_while_shards_are_rebuilt(
+    servers: RedisCluster, state: State, bus: Bus
+) -> None:
+    recovery = StateRecovery(state, bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.05, settle=0.5)
+    recovery.start()
+    try:
+        await recovery.available.wait()
+        before = servers.list_primaries()[0]
+        gone = await asyncio.to_thread(shards_of, servers, before)
+        alive = conversation_on(ALL_SHARDS - gone)
+        await asyncio.to_thread(fail_over, servers, before, SLOTS[min(gone)], "command")
+        works = 0
+        async with asyncio.timeout(30):
+            while not recovery.reports:
+                assert recovery.available.is_set()
+                assert not recovery.lost.is_set()
+                await state.transcript.add(alive, line())
+                await state.check_ready()
+                works += 1
+        assert works > 10
+        assert [report.shards for report in recovery.reports] == [len(gone)]
+        assert await state.rebuild.check() == frozenset()
+    finally:
+        await recovery.close()
 
 
 async def test_a_call_that_hung_in_a_replaced_primary_is_not_answered_by_it(
