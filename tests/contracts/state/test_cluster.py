@@ -147,6 +147,25 @@ async def test_a_call_that_hung_in_a_replaced_primary_is_not_answered_by_it(
         await calling
 
 
+async def test_a_node_that_was_replaced_and_took_over_again_is_checked_on_open_connections_too(
+    servers: RedisCluster, state: State, open_process: OpenProcess
+) -> None:
+    """Who made no call meanwhile has noticed nothing."""
+    first = servers.list_primaries()[0]
+    gone = await asyncio.to_thread(shards_of, servers, first)
+    conversation, slot = conversation_on(gone), SLOTS[min(gone)]
+    await begin_turn(state, conversation)
+    second = await asyncio.to_thread(fail_over, servers, first, slot, "command")
+    other = await open_process()
+    assert await other.rebuild.check() == gone
+    await other.rebuild.prepare(gone)
+    await other.rebuild.finish(gone)
+    await asyncio.to_thread(servers.wait_until_synchronized)
+    assert await asyncio.to_thread(fail_over, servers, second, slot, "command") is first
+    with pytest.raises(StateLost):
+        await begin_turn(state, conversation)
+
+
 async def test_a_failover_during_a_rebuild_makes_it_begin_again(servers: RedisCluster, state: State) -> None:
     """What the rebuild had written may be gone, so it must not finish."""
     before = servers.list_primaries()[0]

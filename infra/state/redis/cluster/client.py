@@ -82,14 +82,18 @@ class ShardChecks:
         self._prefix = prefix
         self._script = scripts()["check_primary"]
         self._loading = pack_words("SCRIPT", "LOAD", self._script.source)
-        self._done: WeakKeyDictionary[Connection, set[int]] = WeakKeyDictionary()
+        self._done: WeakKeyDictionary[Connection, tuple[int, set[int]]] = WeakKeyDictionary()
 
     async def run(
-        self, connection: Connection, shards: Iterable[int], of_node: Callable[[], Iterable[int]]
+        self, connection: Connection, shards: Iterable[int], epoch: int, of_node: Callable[[], Iterable[int]]
     ) -> dict[int, Exception]:
-        """Check these shards, and with the first ones all others of the node. Returns the shards that the node refuses,
-        and why. Raises redis.exceptions.RedisError."""
-        done = self._done.setdefault(connection, set())
+        """Check these shards, and with the first ones all others of the node. ``epoch``: that of the node, because a
+        connection outlives the time in which its node was replaced and took over again. Returns the shards that the
+        node refuses, and why. Raises redis.exceptions.RedisError."""
+        done_at, done = self._done.get(connection, (epoch, set[int]()))
+        if done_at != epoch:
+            done = set()
+        self._done[connection] = (epoch, done)
         if done.issuperset(shards):
             return {}
         missing = sorted({*shards, *(() if done else of_node())} - done)
@@ -130,8 +134,8 @@ class NodeConnections(Connections):
         if len(refused) == len(set(shards)):
             return [refused[shard] for shard in shards]
         async with self.borrow() as connection:
-            known = partial(view.list_shards, self._place)
-            refused |= await self._checks.run(connection, set(shards) - refused.keys(), known)
+            known, epoch = partial(view.list_shards, self._place), view.primaries.get(self._place, 0)
+            refused |= await self._checks.run(connection, set(shards) - refused.keys(), epoch, known)
             sent = [command for shard, command in zip(shards, commands, strict=True) if shard not in refused]
             replies = iter(await transfer(connection, sent))
             await self._topology.confirm(self._place, set(shards) - refused.keys(), since=begun)

@@ -92,11 +92,11 @@ class ClusterNode:
 @dataclass(frozen=True, slots=True)
 class ClusterView:
     """The common view of the nodes that have answered. ``owners``: the node that serves each shard, None if there is
-    none or it is down; ``primaries``: the nodes that serve slots and are not down; ``places``: all nodes;
-    ``answered`` and ``needed``: primaries."""
+    none or it is down; ``primaries``: the nodes that serve slots and are not down, with their configuration epochs;
+    ``places``: all nodes; ``answered`` and ``needed``: primaries."""
 
     owners: tuple[Address | None, ...]
-    primaries: frozenset[Address]
+    primaries: Mapping[Address, int]
     places: frozenset[Address]
     answered: int
     needed: int
@@ -256,9 +256,10 @@ def merge_answers(answers: Sequence[Sequence[ClusterNode]]) -> ClusterView:
     speakers = {node.id for answer in answers for node in answer if "myself" in node.flags}
     down = {id_ for id_ in serving if 2 * _count_down(answers, id_) > len(answers)}
     places = {node.id: node.place for answer in answers for node in answer}
+    epochs = {id_: max(node.epoch for answer in answers for node in answer if node.id == id_) for id_ in serving}
     return ClusterView(
         tuple(None if node is None or node.id in down else node.place for node in owners),
-        frozenset(places[id_] for id_ in serving - down),
+        {places[id_]: epochs[id_] for id_ in serving - down},
         frozenset(places.values()),
         len(serving & speakers),
         len(serving) // 2 + 1,
