@@ -195,7 +195,7 @@ async def test_no_script_runs_on_a_slot_while_it_moves_and_its_shard_is_rebuilt_
     shard = min(await asyncio.to_thread(shards_of, servers, source))
     conversation, other = conversation_on(frozenset({shard})), conversation_on(ALL_SHARDS - {shard})
     await commit_turn(state, conversation, await begin_turn(state, conversation), handled=["e"])
-    await state.transcript.add(conversation, line())
+    await state.transcript.add(conversation, line(id="m1"))
     before = dump_slot(source, SLOTS[shard])
     assert len(before) > 5
     await asyncio.to_thread(servers.begin_move, SLOTS[shard], source, target)
@@ -203,6 +203,8 @@ async def test_no_script_runs_on_a_slot_while_it_moves_and_its_shard_is_rebuilt_
         calls = [
             begin_turn(state, conversation, "e2"),
             state.transcript.add(conversation, line()),
+            state.transcript.mark(conversation, ["m1"], "read"),
+            state.transcript.head(conversation),
             state.conversations.own(conversation, "queue", expected_epoch=0, request_id="r", by="p", now=NOW),
         ]
         results = await asyncio.gather(*calls, return_exceptions=True)
