@@ -12,7 +12,7 @@ import pytest
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state.contact_merging import contacts_key
 from infra.state.redis.cluster.topology import SLOTS
-from tests.faults.outage import first_answer
+from tests.faults.outage import assert_refused_well, first_answer
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
 from tests.harness.cluster import RedisCluster
 from tests.harness.installation import Installation
@@ -67,6 +67,7 @@ async def test_replaced_primaries_and_a_moved_slot_lose_and_double_nothing(
     found = await check_conversations(parley, contacts)
     print(found)
     assert found.faults == []
+    assert_refused_well([attempt for contact in contacts for attempt in contact.attempts])
     assert {role: process.pid for role, process in parley.roles.items() if process.alive} == pids
     logs = "".join(process.log.read_text() for process in parley.roles.values())
     assert logs.count('"event":"redis_primary_replaced"') >= FAILOVERS

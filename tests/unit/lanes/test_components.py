@@ -16,7 +16,7 @@ from infra.bus.assignment import Assignment, OffsetTracker
 from infra.bus.fair_queue import FairQueue
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.retrying import BatchOutcome, run_handler
-from schemas.errors import BusUnavailable, Fenced, ModelFailed, Parked, StateUnavailable, UndecodableRecord
+from schemas.errors import BusUnavailable, Fenced, ModelFailed, Parked, StateLost, StateUnavailable, UndecodableRecord
 from schemas.ports import Batch, Record, TopicPartition
 from tests.unit.lanes.virtual_time import run
 
@@ -205,6 +205,20 @@ def test_losing_a_race_again_and_again_does_not_give_a_record_up_soon() -> None:
     bench = BatchRun(1)
     assert bench.outcome(handler)[0] is BatchOutcome.DONE
     assert bench.given_up == []
+
+
+def test_the_end_of_a_rebuild_is_noticed_within_a_second() -> None:
+    """It takes seconds, and only the conversations on the lost shards wait."""
+
+    async def handler(batch: Batch) -> None:
+        if asyncio.get_running_loop().time() < 60:
+            raise StateLost("gone", shards=frozenset({7}))
+
+    bench = BatchRun(1)
+    outcome, took = bench.outcome(handler)
+    assert (outcome, bench.given_up) == (BatchOutcome.DONE, [])
+    assert 60 <= took <= 61
+    assert 60 <= bench.attempts[1] < 150
 
 
 def test_waiting_ends_when_the_partition_is_taken_away() -> None:
