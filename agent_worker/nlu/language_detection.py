@@ -57,6 +57,9 @@ def load_language_model() -> None:
 def _model() -> LanguageIdentifier:
     model = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, min_confidence=_MIN_CONFIDENCE)
     model.set_languages(_LANGUAGES)
+    # The selected columns lie one after the other. In a copy the rows do, so that what a text needs is in 23 places of
+    # memory instead of 1,200, none of which are in the processor's caches any more.
+    model.nb_ptc = model.nb_ptc.copy()
     return model
 
 
