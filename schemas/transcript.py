@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import overload
 
@@ -33,6 +33,12 @@ class Lines(Sequence[TranscriptMessage]):
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def __iter__(self) -> Iterator[TranscriptMessage]:
+        return iter(self._all)
+
+    def __reversed__(self) -> Iterator[TranscriptMessage]:
+        return reversed(self._all)
 
     @overload
     def __getitem__(self, at: int) -> TranscriptMessage: ...

@@ -252,7 +252,8 @@ class Library:
             found = (
                 await self._reading.run((tenant, channel), lambda: empty_result(query, encoder)) if encoder else NOTHING
             )
-            return replace(found, stale=not current, has_documents=index is not None)
+            has_documents = index is not None
+            return SearchResult([], False, 0.0, found.encoder, found.vector, not current, has_documents=has_documents)
         level = await resolve_assurance(assurance) if index.totals.for_verified else "anonymous"
         work = self._search(index, tenant, query, k=k, assurance=level, language=language)
         return replace(await self._read((tenant, channel), index, work), stale=not current)

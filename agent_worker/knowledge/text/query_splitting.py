@@ -135,7 +135,8 @@ def _split_message(message: str, is_wish: Callable[[str], bool], *, has_parts: b
         elif set(terms(sentence)) <= _COURTESY_TERMS:
             continue
         elif takes_remarks:
-            parts[-1] = replace(parts[-1], text=f"{parts[-1].text} {sentence}")
+            asked = parts[-1]
+            parts[-1] = SplitQuestion(asked.words, f"{asked.text} {sentence}", asked.is_question)
         else:
             statements.append(sentence)
     if statements:
