@@ -22,7 +22,9 @@ def mean(samples: Samples) -> Samples:
 
 
 def percentile_95(samples: Samples) -> Samples:
-    return np.asarray(np.nanpercentile(samples, 95, axis=1), dtype=np.float64)
+    # With missing values, numpy goes through the rows one by one, which takes a hundred times as long.
+    find = np.nanpercentile if np.isnan(samples).any() else np.percentile
+    return np.asarray(find(samples, 95, axis=1), dtype=np.float64)
 
 
 def bootstrap_interval(values: Sequence[float], statistic: Statistic = mean) -> tuple[float, float]:
