@@ -101,9 +101,9 @@ def shop_tenants() -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def shop(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ContractClient]:
-    """One embedded process that serves every test of the contract; each test brings its own visitors."""
+    """One embedded process that serves every test of a module; each test brings its own visitors."""
     folder = tmp_path_factory.mktemp("shop")
     installation = Installation.make(fork_server, folder, tenants=shop_tenants())
     await installation.start(flags=["--log-level", "debug"])

@@ -35,7 +35,7 @@ LONGEST = (
     "tests/faults/test_actions.py",
     "tests/e2e/test_source_sync.py",
     "tests/e2e/test_desk_races.py",
-    "tests/e2e/models/test_slack_replies.py",
+    "tests/e2e/models/",
     "tests/deploy/test_upgrade.py",
     "tests/scenarios/test_scaled.py",
     "tests/scenarios/desk/test_embedded.py",
@@ -53,6 +53,8 @@ ONE_INSTALLATION = {
 """They share an installation with servers of its own (tests/faults/conftest.py), so one process runs them all."""
 ONE_SITE = {"tests/site/test_references.py", "tests/site/test_site.py"}
 """They look at the built documentation, so one process builds it."""
+MODELS = "tests/e2e/models/"
+"""They share an installation, which would wait in each process that runs some of them."""
 
 
 class FileScheduler(LoadFileScheduling):  # type: ignore[misc]  # it has no types
@@ -60,6 +62,8 @@ class FileScheduler(LoadFileScheduling):  # type: ignore[misc]  # it has no type
         file = super()._split_scope(nodeid)
         if file in ONE_INSTALLATION:
             return "one installation"
+        if file.startswith(MODELS):
+            return MODELS
         return "one site" if file in ONE_SITE else file
 
     def _assign_work_unit(self, node: WorkerController) -> None:

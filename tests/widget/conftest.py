@@ -53,7 +53,7 @@ def tenants() -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def parley(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
     folder = tmp_path_factory.mktemp("widget")
     shutil.copytree(EXAMPLE / "site", folder / "site")

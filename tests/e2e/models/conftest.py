@@ -17,7 +17,7 @@ from tests.harness.processes import ForkServer
 from tests.simulators.models.server import ModelServer, Script
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def provider() -> AsyncIterator[ModelServer]:
     async with ModelServer().serving() as running:
         yield running
@@ -32,7 +32,7 @@ def model(provider: ModelServer) -> ModelServer:
     return provider
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="package", params=ENGINES)
 async def parley(
     request: pytest.FixtureRequest,
     fork_server: ForkServer,

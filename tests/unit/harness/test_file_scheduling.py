@@ -24,7 +24,7 @@ def test_nobody_idles_because_only_one_kind_is_left() -> None:
 
 def test_the_files_that_are_named_are_there_and_wait() -> None:
     named = {*LONGEST, *ONE_INSTALLATION} - {"one installation"}
-    assert {file for file in named if not (ROOT / file).is_file() or not waits(file)} == set()
+    assert {file for file in named if not (ROOT / file).exists() or not waits(file)} == set()
 
 
 def test_the_files_that_share_an_installation_are_those_that_ask_for_it() -> None:

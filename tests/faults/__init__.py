@@ -1,0 +1,1 @@
+"""Faults of what Parley runs on, and of Parley itself. A package, so that its installation ends with its tests."""
