@@ -31,10 +31,10 @@ class ProcessCrashed(Exception):
 
 class IsolatedProcess:
     """One process that handles one request at a time, started when needed and again after a crash. ``module`` calls
-    ``serve``."""
+    ``serve``, and ``interpreter`` is the Python that runs it."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
-        self._command = [sys.executable, "-P", "-m", module, *arguments]
+    def __init__(self, module: str, *arguments: str, interpreter: str = sys.executable) -> None:
+        self._command = [interpreter, "-P", "-m", module, *arguments]
         self._process: Process | None = None
         self._lock = asyncio.Lock()
 

@@ -1,4 +1,5 @@
-"""Servers for the tests. Each is started when the first test asks for it, and once for the whole run."""
+"""Servers for the tests. Each is started when the first test asks for it, and once for the process; what tests/run.py
+started is used."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from infra.deploy.local_redis import LocalRedis
 from tests.harness.cluster import RedisCluster
 from tests.harness.expired_waits import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.harness.processes import ForkServer
+from tests.harness.shared_parent import programs_folder
 
 # Training needs torch, which takes gigabytes: `make finetune-test` runs it in an environment of its own.
 collect_ignore = ["finetune"]
@@ -27,6 +29,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 settings.register_profile("tests", deadline=None)  # a loaded machine is no failure
 settings.load_profile("tests")
+
+
+def pytest_configure() -> None:
+    if programs_folder():
+        from tests.harness.forked_analysis import fork_analyses  # one test alone need not load so much
+
+        fork_analyses()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -71,12 +80,19 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def stoppable_kafka() -> Iterator[LocalKafka]:
-    """A broker of this test alone, already started, to be stopped, killed, paused and started again."""
+@pytest.fixture(scope="module")
+def fragile_kafka() -> Iterator[LocalKafka]:
     _unless_declined()
     with LocalKafka() as broker:
         yield broker
+
+
+@pytest.fixture
+def stoppable_kafka(fragile_kafka: LocalKafka) -> LocalKafka:
+    """A broker of this module alone, already started, to be stopped, killed, paused and started again."""
+    fragile_kafka.resume()
+    fragile_kafka.start()
+    return fragile_kafka
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ QUICK_FOLDERS = ("tests/unit", "tests/channels", "tests/contracts", "tests/conso
 LONG_FOLDERS = ("tests/torture", "tests/bench")
 """Run by commands of their own, for as long as one likes."""
 PROCESSES = min(4, os.cpu_count() or 1) + 1
-"""Each runs whole files, with a Kafka and a Redis of its own. One more than there are processors, because half of the
+"""Each runs whole files, with a Redis of its own. One more than there are processors, because half of the
 tests mostly wait; which files go together is said in tests/harness/file_scheduling.py."""
 MEMORY = Path("/dev/shm")
 NEEDED_BYTES = 6 << 30
@@ -182,6 +182,39 @@ def _available_bytes() -> int:
     return 0
 
 
+@contextmanager
+def shared_servers(needs_kafka: bool) -> Iterator[None]:
+    """Let the processes of the run share the parent of Parley's processes, which imports everything once, and a Kafka:
+    each of them takes a processor a minute for itself. Redis takes nearly nothing, so each has its own."""
+    from infra.deploy import servers  # not before the modules can be found
+    from infra.deploy.process import ServerError
+    from tests.harness.processes import ForkParent
+    from tests.harness.shared_parent import SHARED
+
+    with ExitStack() as stack:
+        parent = ForkParent()
+        stack.callback(parent.close)
+        shared = {SHARED: str(parent.folder)}
+        if needs_kafka and os.environ.get("PARLEY_TEST_SERVERS") != "none":
+            with suppress(ServerError):  # the tests that need it say so
+                shared["KAFKA_BOOTSTRAP"] = stack.enter_context(servers.kafka())
+        stack.enter_context(changed_environment(shared))
+        yield
+
+
+@contextmanager
+def changed_environment(changes: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ |= changes
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
 def compile_once() -> None:
     """Let this process and all below it keep compiled modules, whatever the environment says: they start hundreds of
     interpreters."""
@@ -251,8 +284,10 @@ def main() -> int:
     try:
         if not options.quick:
             fetch_servers(tally)
-        with files_in_memory():
-            run_tests(tally, pytest_arguments(options.quick, extra))
+        arguments = pytest_arguments(options.quick, extra)
+        many = any(word.startswith("--numprocesses") for word in arguments)
+        with files_in_memory(), shared_servers(not options.quick) if many else nullcontext():
+            run_tests(tally, arguments)
     except BaseException as error:
         tally.fail(f"the run itself: {error!r}")
     if lint is not None:

@@ -1,11 +1,10 @@
 """Starts Parley's processes by forking a parent that has everything imported, so that a hundred starts stay quick.
 
-    python -m tests.harness.fork_server
+    python -m tests.harness.fork_server LISTENER
 
-Reads JSON lines ``{"args", "env", "log", "tag"}``, writes ``{"tag", "pid"}`` and later ``{"pid", "status"}``.
-
-Children are real processes with their own memory, sockets and files; only the import of modules is shared. They die
-with this parent, and this parent with its standard input.
+Takes connections from the listening socket with this descriptor (tests/harness/fork_connections.py). Children are real
+processes with their own memory, sockets and files; only the import of modules is shared. They die with this parent, and
+this parent with its standard input.
 """
 
 from __future__ import annotations
@@ -17,13 +16,19 @@ import importlib
 import json
 import os
 import pkgutil
-import select
+import runpy
 import signal
+import socket
 import sys
+import time
+import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from schemas.errors import MissingDependency
 from tests.harness import task_dump
+from tests.harness.fork_connections import ForkConnections
+from tests.harness.shared_parent import programs_folder
 
 PR_SET_PDEATHSIG = 1
 FREEZE = signal.SIGUSR2
@@ -62,33 +67,62 @@ def warm() -> None:
     gc.freeze()
 
 
-def become(request: dict[str, Any]) -> None:
+def become(request: dict[str, Any], files: Sequence[int]) -> None:
     """Turn this forked child into a Parley process. Does not return."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
+    if files:
+        _take_over(files, request["cwd"])
+    else:
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(source, target)
+    os.environ.clear()
     os.environ.update(request["env"])
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    time.tzset()
     from gateway.cli import main
     from schemas.runtime import crash_points
+    from tests.harness.forked_analysis import fork_analyses
 
     crash_points.arm(os.environ.get("PARLEY_CRASH_AT", ""))
+    if programs_folder():
+        fork_analyses()
     _adjust()
     task_dump.install_dump_signal()
-    sys.argv = ["parley", *request["args"]]
     status = 1
     try:
-        main()
+        if request.get("program") == "python":
+            _run_module(*request["args"])
+        else:
+            sys.argv = ["parley", *request["args"]]
+            vars(sys.modules["__main__"])["__package__"] = None  # it is `parley` in what it prints
+            main()
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _take_over(files: Sequence[int], folder: str) -> None:
+    """Go on with the terminal and in the folder of the program that asked (tests/harness/forked_command.py)."""
+    for source, target in zip(files, range(3), strict=True):
+        os.dup2(source, target)
+        os.close(source)
+    os.chdir(folder)
+
+
+def _run_module(path_flag: str, module_flag: str, module: str, *arguments: str) -> None:
+    """Run a module as `python -P -m MODULE` does."""
+    assert (path_flag, module_flag) == ("-P", "-m")
+    sys.modules.pop(module, None)  # it is imported already, but not as the program
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _adjust() -> None:
@@ -173,42 +207,7 @@ class _FreezingSystem:
         os.kill(pid, signal.SIGSTOP)
 
 
-def tell(message: dict[str, Any]) -> None:
-    os.write(1, json.dumps(message).encode() + b"\n")
-
-
-def reap(_number: int = 0, _frame: object = None) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not pid:
-            return
-        tell({"pid": pid, "status": os.waitstatus_to_exitcode(status)})
-
-
-def serve() -> None:
-    warm()
-    signal.signal(signal.SIGCHLD, reap)
-    tell({"ready": True})
-    buffered = b""
-    while True:
-        select.select([0], [], [])
-        data = os.read(0, 65536)
-        if not data:
-            return
-        *lines, buffered = (buffered + data).split(b"\n")
-        for line in lines:
-            request = json.loads(line)
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-            pid = os.fork()
-            if pid == 0:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-                become(request)
-            tell({"tag": request["tag"], "pid": pid})
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-
-
 if __name__ == "__main__":
-    serve()
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        warm()
+        ForkConnections(listener, become).serve()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.processes import ROOT
+from tests.harness.processes import ROOT, ForkServer
 from tests.site.reader import CHAT, Reader
 
 
@@ -52,6 +52,12 @@ class Site:
 
     def page(self, name: str) -> SitePage:
         return self.pages[self.folder / name / "index.html"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_programs(fork_server: ForkServer) -> None:
+    """Let the commands of the pages be processes without an import of all modules."""
+    Reader.programs = fork_server.programs
 
 
 @pytest.fixture

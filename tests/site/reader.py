@@ -10,6 +10,7 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from infra.deploy.process import free_port
 from tests.harness.processes import ROOT
@@ -23,8 +24,9 @@ DEADLINE_S = 120.0
 @dataclass
 class Reader:
     """Somebody who does what the page says. ``home`` is their home folder, ``variables`` those of their terminals,
-    ``printed`` what they saw last."""
+    ``printed`` what they saw last. ``programs`` has the `parley` that they run."""
 
+    programs: ClassVar[Path] = ROOT / ".venv" / "bin"
     home: Path
     ports: dict[str, str] = field(default_factory=lambda: {CHAT: str(free_port()), SITE: str(free_port())})
     servers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -85,8 +87,11 @@ class Reader:
         path.write_text(text)
 
     def environment(self) -> dict[str, str]:
-        kept = {name: text for name, text in os.environ.items() if not name.startswith(("PARLEY", "PYTHON"))}
-        path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
+        left_out = ("KAFKA", "PARLEY", "PYTHON", "REDIS")
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(left_out)}
+        # A package of their own is found by an interpreter that starts, not by one that is forked.
+        quick = "" if "PYTHONPATH" in self.variables else f"{self.programs}:"
+        path = f"{quick}{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
         own = {"PARLEY_PORT": self.ports[CHAT], "PARLEY_MODEL": "local", "PATH": path, "HOME": str(self.home)}
         return kept | own | self.variables
 

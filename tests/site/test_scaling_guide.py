@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -23,7 +24,9 @@ def start_servers(script: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
     """The page's Kafka and Redis, with their addresses as it prints them."""
     assert script.startswith(".venv/bin/python -m ")
     command = [sys.executable, *script.split()[1:]]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    # Not those of the tests.
+    environ = {name: text for name, text in os.environ.items() if not name.startswith(("KAFKA", "REDIS"))}
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     addresses: dict[str, str] = {}
     while {"KAFKA_BOOTSTRAP", "REDIS_URL"} - set(addresses):

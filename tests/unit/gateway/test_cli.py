@@ -22,15 +22,19 @@ from unittest import mock
 
 import pytest
 import structlog
+from typer.main import get_command
 
 from gateway import cli
 from gateway.config import loader as configuration
 from infra.deploy.process import free_port
 from tests.harness.installation import ADMIN_TOKEN, SECRET_KEY
+from tests.harness.shared_parent import parley_command
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRETS = f"secret_key: {SECRET_KEY}\nadmin_token: {ADMIN_TOKEN}\n"
 GUIDE = "# Care\n\n## Watering\n\nWater a Nepenthes with rain water every second day.\n"
+COMMANDS = get_command(cli.app)
+"""As Typer makes them for each call, which takes a fifth of a second."""
 SHIPPING = "# Shipping\n\n## Prices\n\nA parcel to Lisbon costs 12 euros and takes four working days.\n"
 
 
@@ -49,7 +53,7 @@ class CommandResult:
 def process(*arguments: str, cwd: Path) -> CommandResult:
     """`parley` as a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "gateway.cli", *arguments],
+        [*parley_command(), *arguments],
         cwd=cwd,
         env=environment(PYTHONPATH=str(ROOT)),
         capture_output=True,
@@ -76,6 +80,7 @@ def parley(*arguments: str, cwd: Path, stdin: str = "", **environ: str) -> Comma
     with (
         mock.patch.dict(os.environ, environment(**environ), clear=True),
         mock.patch.object(sys, "argv", ["parley", *arguments]),
+        mock.patch.object(cli, "app", COMMANDS),
         mock.patch.object(sys, "stdin", io.StringIO(stdin)),
         mock.patch("infra.telemetry.set_up_logging", side_effect=lambda **_: log_to(err)),
         contextlib.chdir(cwd),
@@ -115,7 +120,7 @@ class DevProcess:
         self.folder = folder
         self.url = f"http://127.0.0.1:{free_port()}"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gateway.cli", "dev", "--port", self.url.rpartition(":")[2], *flags],
+            [*parley_command(), "dev", "--port", self.url.rpartition(":")[2], *flags],
             cwd=folder,
             env=environment(PYTHONPATH=str(ROOT), **environ),
             stdout=subprocess.PIPE,

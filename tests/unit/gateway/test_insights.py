@@ -20,6 +20,7 @@ from gateway.insights.period_report import PeriodReport, summarize
 from gateway.insights.report_rendering import render_html, render_markdown
 from gateway.insights.timelines import Period
 from tests.harness.processes import ROOT
+from tests.harness.shared_parent import parley_command
 from tests.unit.gateway.conftest import Instance
 from tests.unit.insights.log_writer import START, LogWriter
 
@@ -192,7 +193,7 @@ def test_a_plot_is_drawn_by_day_or_by_week(days: int, steps: int) -> None:
 async def command(instance: Instance, *arguments: str) -> str:
     """A command's output, from a configuration beside the instance's."""
     file = instance.services.config.data_path.parent / "parley.yaml"
-    whole = [sys.executable, "-m", "gateway.cli", *arguments, "-c", str(file), "-t", "shop", "--url", instance.address]
+    whole = [*parley_command(), *arguments, "-c", str(file), "-t", "shop", "--url", instance.address]
     process = await asyncio.create_subprocess_exec(*whole, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     assert process.returncode == 0
