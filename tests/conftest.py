@@ -64,9 +64,9 @@ def kafka_bootstrap() -> Iterator[str]:
         yield bootstrap
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def redis_cluster_url() -> Iterator[str]:
-    """The URL of a Redis Cluster shared by the whole run. Never stop one of its nodes."""
+    """The URL of a Redis Cluster shared by the tests of a module. Never stop one of its nodes."""
     _unless_declined()
     with RedisCluster() as cluster:
         yield cluster.url

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,16 +72,22 @@ class Stage:
         return await self._spawn(module, [str(port), *args], port, {})
 
     async def command(self, *args: str) -> Process:
-        """Start ``parley args`` in an interpreter of its own, which nothing has warmed; as ``program`` otherwise."""
-        port = free_port()
-        return await self._spawn("gateway.cli", list(args), port, {"PARLEY_PORT": str(port), "PARLEY_MODEL": "local"})
+        """Start ``parley args`` in an interpreter of its own, which nothing has warmed; as ``program`` otherwise.
+        A quick look does without the seconds that this takes."""
+        port, env = free_port(), {"PARLEY_MODEL": "local"}
+        python = [sys.executable]
+        if self.quick:
+            python = [str((await self.fork_server()).programs / "python"), "-P"]
+        return await self._spawn("gateway.cli", list(args), port, env | {"PARLEY_PORT": str(port)}, python)
 
-    async def _spawn(self, module: str, args: list[str], port: int, env: dict[str, str]) -> Process:
+    async def _spawn(
+        self, module: str, args: list[str], port: int, env: dict[str, str], python: Sequence[str] = (sys.executable,)
+    ) -> Process:
         self._count += 1
         log = self.folder / f"{self._count}-program.log"
         with log.open("wb") as out:
             child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", module, *args, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, **env}
+                *python, "-m", module, *args, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, **env}
             )
         exited = asyncio.ensure_future(child.wait())
         process = Process(module, child.pid, log, port, exited)

@@ -24,4 +24,4 @@ OTHER_SERVERS: Mapping[str, frozenset[str]] = {
         }
     ),
 }
-"""By the name of the session's fixture without ``_url``. The modules of each run nearly every script."""
+"""By the name of the module's fixture without ``_url``. The modules of each run nearly every script."""
