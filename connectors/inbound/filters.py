@@ -21,6 +21,7 @@ from schemas import ids, topics
 from schemas.conversation import Conversation
 from schemas.errors import Unavailable
 from schemas.ports import Account, ChannelEvent, Clock, ContactKeys, Contacts, Conversations, Deliveries, Transcript
+from schemas.privacy.key_service import ContactKeyService
 
 MAX_REMEMBERED = 20_000
 ABSENT_TTL = timedelta(seconds=60)
@@ -193,21 +194,28 @@ class EchoFilter:
 
 class ErasureFilter:
     """Recognizes what somebody said before they were erased, when a vendor delivers it again. Nothing of it may bring
-    their addresses back. Without ``keys`` nothing is recognized."""
+    their addresses back. What they say afterwards begins the next generation of their key, under which ``key_service``
+    then seals them. Without ``keys`` nothing is recognized."""
 
-    def __init__(self, keys: ContactKeys | None) -> None:
+    def __init__(self, keys: ContactKeys | None, key_service: ContactKeyService | None = None) -> None:
         self._keys = keys
+        self._key_service = key_service
 
     async def is_forgotten(self, account: Account, event: ChannelEvent, now: datetime) -> bool:
-        """Raises StateUnavailable, StateLost."""
+        """Raises StateUnavailable, StateLost, BusUnavailable."""
         if self._keys is None:
             return False
-        said_at = _read_time(event, now)
+        said_at, erased = _read_time(event, now), list[str]()
         for address in event.addresses:
             contact = ids.contact_id(account.tenant, address.channel, address.value)
             key = await self._keys.get(account.tenant, contact)
             if key is not None and key.is_forgotten(said_at):
                 return True
+            if key is not None and key.erased_at is not None:
+                erased.append(contact)
+        if self._key_service is not None:
+            for contact in erased:
+                await self._key_service.get_or_create(account.tenant, contact, said_at=said_at)
         return False
 
 

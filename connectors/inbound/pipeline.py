@@ -48,6 +48,7 @@ from schemas.ports import (
     Transcript,
 )
 from schemas.privacy.cards import OwnNumbers, is_costly
+from schemas.privacy.key_service import ContactKeyService
 from schemas.runtime import tracing
 from schemas.runtime.crash_points import reach
 
@@ -66,7 +67,7 @@ class InboundPipeline:
     writes itself, because it is what the contact sees. ``profiled_channels``: channels whose vendor is asked for names.
     ``own_numbers``: by tenant, the numbers that are no payment cards. ``desk``: takes what people do at the desk.
     ``blobs``: stores texts that are too long for a message. ``contact_keys``: tell who was erased, so that a redelivery
-    brings nothing back."""
+    brings nothing back; ``key_service``: seals who writes again."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class InboundPipeline:
         desk: DeskInbound | None = None,
         blobs: Blobs | None = None,
         contact_keys: ContactKeys | None = None,
+        key_service: ContactKeyService | None = None,
     ) -> None:
         self._bus = bus
         self._contacts = ContactCache(contacts, profiled_channels)
@@ -99,7 +101,7 @@ class InboundPipeline:
         self._snapshots = ContactSnapshots()
         self._open_conversations = ConversationCache(conversations, clock)
         self._echo_filter = EchoFilter(deliveries, clock)
-        self._erasure_filter = ErasureFilter(contact_keys)
+        self._erasure_filter = ErasureFilter(contact_keys, key_service)
         self._references = ReferenceResolver(deliveries, conversations, transcript)
         self._room_filter = RoomFilter(conversations, contacts, deliveries, transcript, clock)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

@@ -128,6 +128,7 @@ def build_inbound(services: ProcessServices, desk: DeskInbound | None) -> Inboun
         desk=desk,
         blobs=services.blobs,
         contact_keys=state.contact_keys,
+        key_service=services.contact_keys,
     )
 
 

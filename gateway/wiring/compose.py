@@ -31,6 +31,7 @@ from connectors.channel_services import ChannelServices
 from connectors.registry import explain_missing_library, open_channel
 from gateway.config.settings import Config
 from gateway.contacts import erasure
+from gateway.contacts.key_rotation import KeyRotation
 from gateway.documents.startup_import import StartupImport
 from gateway.documents.sync_service import SyncService
 from gateway.http import health
@@ -273,7 +274,8 @@ async def run_process(
         if reload is not None:
             supervisor.run_on_hangup("secrets", partial(reload.run, services.audit, role))
         if (keys := services.contact_keys) is not None:
-            supervisor.run_every("keys of contacts", keys.follow_every, keys.follow_rotation)
+            rotation = KeyRotation(keys, services.state, config.tenants)
+            supervisor.run_every("keys of contacts", keys.follow_every, rotation.follow)
         if (watch := services.watch) is not None:
             supervisor.run("store", lambda: supervisor.run_until_stop(watch()))
         supervisor.run_every("ready gauges", gauges.LONG_INTERVAL, lambda: gauges.report_readiness(services, role))

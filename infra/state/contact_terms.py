@@ -91,8 +91,14 @@ def list_terms(contact: Contact) -> set[str]:
     words = name.split()[:_MOST_WORDS]
     terms = {*map(_strip_marks, words), *map(read_phone, (*words, name))}
     terms |= {fold(contact.id), *(part for each in contact.addresses for part in _split_address(each.value))}
+    return {term[:_LONGEST] for term in terms if term} | {build_listed_term(contact)}
+
+
+def build_listed_term(contact: Contact) -> str:
+    """The place of a contact in the list of all: by name, then those without one by address."""
+    name = fold(contact.name)
     shown = f"a{name}" if name else f"b{min((fold(each.value) for each in contact.addresses), default='')}"
-    return {term[:_LONGEST] for term in terms if term} | {(LISTED + shown)[:_LONGEST]}
+    return (LISTED + shown)[:_LONGEST]
 
 
 def split_query(query: str) -> list[str]:

@@ -79,8 +79,8 @@ class ContactSearch(Protocol):
         self, tenant: str, query: str, *, channel: str = "", after: str = "", limit: int = 50
     ) -> ContactPage:
         """Find contacts of whom a word of the name, an address or the id begins with each word of ``query``. Case,
-        accents and the punctuation of phone numbers do not matter. An empty query lists all contacts by name; what a
-        query finds is in the order of the words that it was found by.
+        accents and the punctuation of phone numbers do not matter. An empty query lists all contacts. A page is
+        sorted by name; where names are encrypted, pages follow the order of ids.
         ``channel``: only contacts with an address on it. A contact that was merged into another is found as that one.
         A page may hold fewer than ``limit`` and still have a next one. Raises InvalidRequest for a bad cursor."""
 

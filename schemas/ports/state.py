@@ -99,3 +99,7 @@ class State:
     seal_with: Callable[[BodySealer], None] | None = None
     """Seals bodies from now on, and opens sealed ones. To be called before the first use, once the keys of contacts,
     which the store holds too, can be read. None: the store keeps them plain."""
+    seal_contacts: Callable[[str], Awaitable[None]] | None = None
+    """Seals the contacts of a tenant that an earlier release has stored, and those that are found by means of an
+    earlier secret key: once it returns, nothing depends on that. Costs one read if nothing is to be done. None: there
+    are no such contacts."""

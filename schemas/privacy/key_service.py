@@ -23,6 +23,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.errors import StateLost, Unavailable
 from schemas.ports import Bus, Clock, ContactKeys
 from schemas.privacy.contact_keys import ContactKey
+from schemas.privacy.lookup_keys import LookupKeys
 
 log = structlog.get_logger("parley.keys")
 SOURCE = "parley/keys"
@@ -55,7 +56,7 @@ class UnwrappedKey:
 
 class ContactKeyService:
     """The keys of contacts, for one process. ``derive_secrets`` returns what wraps keys, derived from the key ring of
-    the installation: the current secret first."""
+    the installation: the current secret first. ``lookups``: the keys under which contacts are found."""
 
     def __init__(
         self, *, bus: Bus, keys: ContactKeys, derive_secrets: Callable[[], Sequence[bytes]], clock: Clock
@@ -64,6 +65,7 @@ class ContactKeyService:
         self._keys = keys
         self._derive_secrets = derive_secrets
         self._clock = clock
+        self.lookups = LookupKeys(derive_secrets)
         self._cache: OrderedDict[tuple[str, str], tuple[datetime, UnwrappedKey]] = OrderedDict()
         self._logged: dict[tuple[str, str], ContactKey] = {}
         self._logged_until: datetime | None = None

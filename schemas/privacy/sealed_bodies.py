@@ -15,6 +15,7 @@ import structlog
 from cryptography.exceptions import InvalidTag
 
 from schemas.privacy.key_service import NONCE_BYTES, ContactKeyService, UnwrappedKey
+from schemas.privacy.lookup_keys import TenantLookup
 
 log = structlog.get_logger("parley.keys")
 START = b'{"sealed":["'
@@ -41,6 +42,10 @@ class BodySealer:
     keys: ContactKeyService
     is_sealing: bool = True
     note_contact: Callable[[str, str], None] | None = None
+
+    def get_lookup(self, tenant: str) -> TenantLookup:
+        """The keys under which contacts of a tenant are found."""
+        return self.keys.lookups.get(tenant)
 
 
 @dataclass(slots=True)

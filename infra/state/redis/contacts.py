@@ -7,28 +7,45 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from infra.bus.partitioner import shard_of
-from infra.state import contact_merging, contact_terms, rules
+from infra.state import contact_lookup, contact_merging, contact_terms, rules
+from infra.state.contact_lookup import HASHES, ContactLookup
 from infra.state.contact_terms import Entry
-from infra.state.redis.client import listing
-from infra.state.redis.client.call import Argument
+from infra.state.redis.client import codec, listing
 from infra.state.redis.client.shards import Shards, quote_part
+from infra.state.redis.contact_rows import (
+    INDEX_NOTES,
+    KEY_NOTE,
+    StoredContact,
+    build_member,
+    build_put,
+    contacts_key,
+    contacts_shard,
+    index_key,
+    list_members,
+    list_rows,
+    locate_addresses,
+    locate_stored_addresses,
+    open_contacts,
+)
 from infra.state.redis.conversations import RedisTranscript
 from schemas.conversation import Contact, Conversation
 from schemas.errors import StateUnavailable
 from schemas.messages import Address
 from schemas.ports import ContactConversation, ContactPage, ContactUpdate
 from schemas.privacy.contact_keys import ContactKey
+from schemas.privacy.sealed_bodies import SealedBody, parse_sealed
 
 _END = b"\xff"
 """Sorts after every letter in UTF-8."""
 _SPECIAL = re.compile(r"([\[\]*?\\])")
 _SCANNED = 2_000
 _LISTED_AT_ONCE = 200
+_REWRITTEN_AT_ONCE = 100
 _READINGS = 3
 _CLOCK_SKEW = timedelta(minutes=1)
 ATTEMPTS = 50
@@ -57,10 +74,10 @@ class RedisContacts:
     ) -> tuple[Contact, str]:
         known = contact_merging.lookup_addresses(channel, place, addresses)
         for _ in range(ATTEMPTS):
-            bodies = await self._find(tenant, known)
-            contacts = [Contact.model_validate_json(body) for body in bodies.values()]
+            read = await self._find(tenant, known)
+            contacts = [each.contact for each in read.values() if each.contact is not None]
             resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now, change)
-            if not (resolution.changed or resolution.merged_ids) or await self._put(resolution, bodies):
+            if not (resolution.changed or resolution.merged_ids) or await self._put(resolution, read):
                 return resolution.contact, resolution.conversation
         raise StateUnavailable("a contact changes faster than it can be written")
 
@@ -68,65 +85,49 @@ class RedisContacts:
         self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
     ) -> tuple[Contact, str]:
         known = contact_merging.lookup_addresses(channel, place, addresses)
-        bodies = await self._find(tenant, known)
-        contacts = [Contact.model_validate_json(body) for body in bodies.values()]
+        read = await self._find(tenant, known)
+        contacts = [each.contact for each in read.values() if each.contact is not None]
         resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now)
         return resolution.contact, resolution.conversation
 
     async def get(self, tenant: str, contact: str) -> Contact | None:
         shard, key = contacts_shard(tenant), contacts_key(self._shards, tenant)
-        (body,) = await self._shards.run(shard, "contact_get", [key], contact)
+        (stored,) = await self._shards.run(shard, "contact_get", [key], contact)
+        body = await self._shards.values.open(stored)
         return None if body is None else Contact.model_validate_json(body)
 
-    async def _find(self, tenant: str, addresses: Sequence[Address]) -> dict[str, bytes]:
-        """Bodies as stored, by contact id."""
-        (flat,) = await self._shards.run(
-            contacts_shard(tenant), "contact_find", locate_addresses(self._shards, tenant, addresses)
-        )
-        return {id_.decode(): body for id_, body in zip(flat[::2], flat[1::2], strict=True)}
+    async def _find(self, tenant: str, addresses: Sequence[Address]) -> dict[str, StoredContact]:
+        """The contacts with these addresses, by id."""
+        count, keys = locate_addresses(self._shards, tenant, addresses)
+        keys.insert(0, contacts_key(self._shards, tenant))
+        (flat,) = await self._shards.run(contacts_shard(tenant), "contact_find", keys, count)
+        return await open_contacts(self._shards.values, {id_.decode(): body for id_, body in codec.pairs(flat)})
 
-    async def _put(self, resolution: contact_merging.ContactResolution, read: dict[str, bytes]) -> bool:
+    async def _put(self, resolution: contact_merging.ContactResolution, read: dict[str, StoredContact]) -> bool:
         """False when somebody else was faster."""
-        losers = [each for each in resolution.changed if each.id != resolution.contact.id]
-        keys, arguments = contact_put_arguments(self._shards, resolution.contact, losers, resolution.merged_ids, read)
-        shard = contacts_shard(resolution.contact.tenant)
-        (done,) = await self._shards.run(shard, "contact_put", keys, *arguments)
+        contact = resolution.contact
+        losers = [each for each in resolution.changed if each.id != contact.id]
+        keys, arguments = await build_put(
+            self._shards, self._shards.values, contact, read, losers=losers, swallowed=resolution.merged_ids
+        )
+        (done,) = await self._shards.run(contacts_shard(contact.tenant), "contact_put", keys, *arguments)
         return bool(done)
-
-
-def locate_addresses(shards: Shards, tenant: str, addresses: Iterable[Address]) -> list[str]:
-    """The key prefix of the tenant's contacts, then the key of each address."""
-    shard = contacts_shard(tenant)
-    places = [shards.key(shard, "a", tenant, address.channel, address.value) for address in addresses]
-    return [contacts_key(shards, tenant), *places]
-
-
-def contact_put_arguments(
-    shards: Shards, contact: Contact, losers: Sequence[Contact], swallowed: Iterable[str], read: dict[str, bytes]
-) -> tuple[list[str], list[Argument]]:
-    """Keys and arguments of ``contact_put``. ``read``: the stored bodies by contact id."""
-    after: dict[str, str] = {loser.id: loser.model_dump_json() for loser in losers}
-    after |= dict.fromkeys(swallowed, f">{contact.id}")
-    rows: list[Argument] = [part for id_, body in read.items() for part in (id_, body, after.get(id_, ""))]
-    before = [Contact.model_validate_json(body) for id_, body in read.items() if body and id_ in {contact.id, *after}]
-    terms = list_changes(before, [contact, *losers])
-    keys = locate_addresses(shards, contact.tenant, [*contact.addresses, *contact.left])
-    keys.append(index_key(shards, contact.tenant))
-    return keys, [len(contact.addresses), contact.id, contact.model_dump_json(), len(read), *rows, *terms]
 
 
 class RedisContactSearch:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self._complete: set[str] = set()
-        """Tenants of whom this process knows that all contacts are in the index."""
+        self._complete: set[tuple[str, bool]] = set()
+        """Tenants of whom this process knows that all contacts are in the index, for good; and whether it is sealed."""
 
     async def search(
         self, tenant: str, query: str, *, channel: str = "", after: str = "", limit: int = 50
     ) -> ContactPage:
-        await self._complete_index(tenant)
+        keys = (await self._complete_index(tenant)).sealing_keys
         index = _TenantTerms(self._shards, tenant)
-        return await contact_terms.search(index, query, channel=channel, after=after, limit=limit)
+        if keys is None:
+            return await contact_terms.search(index, query, channel=channel, after=after, limit=limit)
+        return await contact_lookup.search(index, keys, query, channel=channel, after=after, limit=limit)
 
     async def list_ids(self, tenant: str, contact: str) -> list[str]:
         await self._complete_index(tenant)
@@ -154,40 +155,68 @@ class RedisContactSearch:
         (same,) = await self._shards.run(contacts_shard(tenant), "contact_same", [key], *contacts)
         return {contact: [id_.decode() for id_ in ids] for contact, ids in zip(contacts, same, strict=True)}
 
-    async def _complete_index(self, tenant: str) -> None:
+    async def seal_contacts(self, tenant: str) -> None:
+        """Do as ``State.seal_contacts``."""
+        sealer, lookup = self._shards.values.sealer, self._get_lookup(tenant)
+        if sealer is None or not lookup.is_sealing:
+            return
+        shard, note = contacts_shard(tenant), f"{index_key(self._shards, tenant)}:{KEY_NOTE}"
+        (name,) = await self._shards.run(shard, "read_value", [note])
+        if name is None or name.decode() != lookup.name:
+            await self._rewrite_contacts(tenant, lookup.is_current)
+            await self._shards.run(shard, "contact_index_sealed", [note], lookup.name)
+
+    def _get_lookup(self, tenant: str) -> ContactLookup:
+        return ContactLookup.of(self._shards.values.sealer, tenant)
+
+    async def _complete_index(self, tenant: str) -> ContactLookup:
         """Add what an earlier release has stored without an index, by reading all of it: at the first search, and again
         a day later, because processes of that release may have gone on writing."""
-        if tenant in self._complete:
-            return
-        shard, note = contacts_shard(tenant), f"{index_key(self._shards, tenant)}:done"
+        lookup = self._get_lookup(tenant)
+        if (tenant, lookup.is_sealing) in self._complete:
+            return lookup
+        shard, note = contacts_shard(tenant), f"{index_key(self._shards, tenant)}:{INDEX_NOTES[lookup.is_sealing]}"
         (done,) = await self._shards.run(shard, "read_value", [note])
         if done is None:
-            await self._index_contacts(tenant)
+            await self._rewrite_contacts(tenant, lookup.is_found)
             await self._index_conversations(tenant)
             await self._shards.run(shard, "contact_index_done", [note], _UPGRADE_SECONDS)
-        elif done == b"for good":
-            self._complete.add(tenant)
+        elif done == b"for good" and lookup.keys is None:
+            self._complete.add((tenant, lookup.is_sealing))
+        return lookup
 
-    async def _index_contacts(self, tenant: str) -> None:
+    async def _rewrite_contacts(self, tenant: str, is_done: Callable[[SealedBody | None], bool]) -> None:
+        """Store all contacts as they would be now, but those of whom that ``is_done``."""
         start = f"{contacts_key(self._shards, tenant)}:"
         pattern, cursor = _SPECIAL.sub(r"\\\1", start) + "*", b"0"
         shard, client = contacts_shard(tenant), self._shards.client
         while True:
             cursor, keys = await client.command("SCAN", cursor, "MATCH", pattern, "COUNT", _SCANNED, shard=shard)
-            await asyncio.gather(*(self._index_contact(tenant, key.decode().removeprefix(start)) for key in keys))
+            ids = [key.decode().removeprefix(start) for key in keys]
+            for at in range(0, len(ids), _REWRITTEN_AT_ONCE):
+                some = ids[at : at + _REWRITTEN_AT_ONCE]
+                await asyncio.gather(*(self._rewrite_contact(tenant, id_, is_done) for id_ in some))
             if int(cursor) == 0:
                 return
 
-    async def _index_contact(self, tenant: str, id_: str) -> None:
-        shard, keys = contacts_shard(tenant), [contacts_key(self._shards, tenant), index_key(self._shards, tenant)]
+    async def _rewrite_contact(self, tenant: str, id_: str, is_done: Callable[[SealedBody | None], bool]) -> None:
+        shard, key, index = contacts_shard(tenant), contacts_key(self._shards, tenant), index_key(self._shards, tenant)
+        lookup = self._get_lookup(tenant)
         for _ in range(ATTEMPTS):
-            ((body,),) = await self._shards.run(shard, "contact_bodies", keys[:1], id_)
-            if body is None:
+            ((body,),) = await self._shards.run(shard, "contact_bodies", [key], id_)
+            if body is None or is_done(parse_sealed(body)):
                 return
-            is_merged = body[:1] == b">"
-            members = [] if is_merged else _list_members(Contact.model_validate_json(body))
+            stored = (await open_contacts(self._shards.values, {id_: body}))[id_]
+            if stored.contact is None and body[:1] != b">":
+                return  # erased
+            if stored.contact is not None and lookup.keys is not None:
+                keys, arguments = await build_put(self._shards, self._shards.values, stored.contact, {id_: stored})
+                if (await self._shards.run(shard, "contact_put", keys, *arguments))[0]:
+                    return
+                continue
+            members = list_members(lookup, stored.contact) if stored.contact is not None else []
             rows = [part for row in members for part in row]
-            if (await self._shards.run(shard, "contact_index", keys, id_, body, *rows))[0]:
+            if (await self._shards.run(shard, "contact_index", [key, index], id_, body, *rows))[0]:
                 return
         raise StateUnavailable("a contact changes faster than it can be indexed")
 
@@ -222,45 +251,25 @@ class _TenantTerms:
         self._keys = contacts_key(shards, tenant), index_key(shards, tenant)
 
     async def read(self, channel: str, prefix: str, after: Entry | None, count: int) -> list[Entry]:
-        first = b"[" + prefix.encode() if after is None else b"(" + _member(*after)
-        last = b"(" + prefix.encode() + _END
-        (members,) = await self._shards.run(self._shard, "contact_terms", self._keys[1:], channel, first, last, count)
+        first = b"[" + prefix.encode() if after is None else b"(" + build_member(*after)
+        members = await self._read(channel, first, b"(" + prefix.encode() + _END, count)
         parts = (member.decode().split("\0") for member in members)
         return [(term, contact) for term, contact in parts]
 
+    async def list_contacts(self, term: str, prefix: str, after: str, count: int) -> list[str]:
+        first = b"(" + build_member(term, after) if after >= prefix and after else b"[" + build_member(term, prefix)
+        members = await self._read(HASHES, first, b"(" + build_member(term, prefix) + _END, count)
+        return [member.decode().split("\0")[1] for member in members]
+
+    async def _read(self, channel: str, first: bytes, last: bytes, count: int) -> list[bytes]:
+        (members,) = await self._shards.run(self._shard, "contact_terms", self._keys[1:], channel, first, last, count)
+        found: list[bytes] = members
+        return found
+
     async def load(self, contacts: Sequence[str]) -> list[Contact | None]:
         (bodies,) = await self._shards.run(self._shard, "contact_bodies", self._keys[:1], *contacts)
-        return [None if body is None or body[:1] == b">" else Contact.model_validate_json(body) for body in bodies]
-
-
-def contacts_shard(tenant: str) -> int:
-    return shard_of(contact_merging.contacts_key(tenant))
-
-
-def contacts_key(shards: Shards, tenant: str) -> str:
-    """How the keys of a tenant's contacts begin."""
-    return shards.key(contacts_shard(tenant), "ct", quote_part(tenant))
-
-
-def index_key(shards: Shards, tenant: str) -> str:
-    """How the keys of the index of a tenant's contacts begin."""
-    return shards.key(contacts_shard(tenant), "ci", quote_part(tenant))
-
-
-def list_changes(before: Iterable[Contact], now: Iterable[Contact]) -> list[Argument]:
-    """The changes of the index, as ``contact_put`` takes them."""
-    old = {row for contact in before for row in _list_members(contact)}
-    new = {row for contact in now for row in _list_members(contact)}
-    changes = [*(("-", *row) for row in sorted(old - new)), *(("+", *row) for row in sorted(new - old))]
-    return [part for change in changes for part in change]
-
-
-def _list_members(contact: Contact) -> list[tuple[str, bytes]]:
-    return [(channel, _member(term, contact.id)) for channel, term in contact_terms.list_rows(contact)]
-
-
-def _member(term: str, contact: str) -> bytes:
-    return f"{term}\0{contact}".encode()
+        found = await open_contacts(self._shards.values, dict(zip(contacts, bodies, strict=True)))
+        return [found[id_].contact if id_ in found else None for id_ in contacts]
 
 
 class RedisContactKeys:
@@ -324,19 +333,18 @@ class RedisContactErasure:
 
     async def erase_contact(self, tenant: str, contact: str) -> Mapping[str, int]:
         shard, index = contacts_shard(tenant), index_key(self._shards, tenant)
-        start = contacts_key(self._shards, tenant)
+        start, lookup = contacts_key(self._shards, tenant), ContactLookup.of(self._shards.values.sealer, tenant)
         for _ in range(ATTEMPTS):
             ((ids,),) = await self._shards.run(shard, "contact_same", [index], contact)
             (bodies,) = await self._shards.run(shard, "contact_bodies", [start], *ids)
-            read = {id_: body for id_, body in zip(ids, bodies, strict=True) if body is not None}
+            found = {id_.decode(): body for id_, body in zip(ids, bodies, strict=True)}
+            read = await open_contacts(self._shards.values, found)
             if not read:
                 return {"contacts": 0, "addresses": 0}
-            known = [Contact.model_validate_json(body) for body in read.values() if body[:1] != b">"]
-            addresses = [address for each in known for address in (*each.addresses, *each.left)]
-            keys = [start, *locate_addresses(self._shards, tenant, addresses)[1:], index]
-            rows = [part for row in read.items() for part in row]
-            terms = list_changes(known, [])
-            (done, count) = await self._shards.run(shard, "erase_contact", keys, len(read), *rows, *terms)
+            keys = [start, *locate_stored_addresses(self._shards, tenant, read.values()), index]
+            bodies_read = [part for each in read.values() for part in (each.id, each.body)]
+            rows = [part for each in read.values() for row in sorted(list_rows(lookup, each)) for part in ("-", *row)]
+            (done, count) = await self._shards.run(shard, "erase_contact", keys, len(read), *bodies_read, *rows)
             if done:
                 return {"contacts": len(read), "addresses": int(count)}
         raise StateUnavailable("a contact changes faster than it can be erased")

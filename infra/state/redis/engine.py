@@ -90,6 +90,7 @@ def _assemble(client: StateClient, signals: RedisSignals, prefix: str) -> State:
         close=close,
         retention=RedisRetention(shards, search),
         seal_with=seal_with,
+        seal_contacts=search.seal_contacts,
     )
 
 

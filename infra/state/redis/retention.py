@@ -13,18 +13,20 @@ import orjson
 
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import retention_rules, rules
+from infra.state.contact_lookup import ContactLookup
 from infra.state.redis.client import codec, listing
 from infra.state.redis.client.shards import Shards, quote_part
-from infra.state.redis.contacts import (
-    RedisContactSearch,
+from infra.state.redis.contact_rows import (
     contacts_key,
     contacts_shard,
     index_key,
-    list_changes,
-    locate_addresses,
+    list_rows,
+    locate_stored_addresses,
+    open_contacts,
 )
+from infra.state.redis.contacts import RedisContactSearch
 from infra.state.redis.parking import letter_keys
-from schemas.conversation import Contact, Conversation, Origin
+from schemas.conversation import Conversation, Origin
 from schemas.ports import Removal, RemovalStep, RetentionPeriods
 
 SHARDS_AT_ONCE = 16
@@ -117,14 +119,14 @@ class RedisRetention:
         ((body,),) = await self._shards.run(shard, "contact_bodies", [start], id_)
         if body is None or body[:1] == b">":
             return 0
-        contact = Contact.model_validate_json(body)
-        if not retention_rules.is_contact_expired(contact, periods, now):
+        stored = (await open_contacts(self._shards.values, {id_: body}))[id_]
+        if stored.contact is None or not retention_rules.is_contact_expired(stored.contact, periods, now):
             return 0
-        addresses = locate_addresses(self._shards, tenant, [*contact.addresses, *contact.left])[1:]
         _, unused = self._locate_unused_keys(tenant)
-        keys = [start, index_key(self._shards, tenant), self._shards.key(shard, "rm"), unused, *addresses]
-        rows = list_changes([contact], [])
-        terms = [part for at in range(0, len(rows), 3) for part in rows[at + 1 : at + 3]]
+        keys = [start, index_key(self._shards, tenant), self._shards.key(shard, "rm"), unused]
+        keys += locate_stored_addresses(self._shards, tenant, [stored])
+        rows = list_rows(ContactLookup.of(self._shards.values.sealer, tenant), stored)
+        terms = [part for row in sorted(rows) for part in row]
         (gone,) = await self._shards.run(
             shard, "retention_contact", keys, id_, body, _pack(Removal("contact", id_, tenant)), *terms
         )

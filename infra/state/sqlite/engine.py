@@ -17,6 +17,7 @@ from infra.state import contact_merging, rules
 from infra.state.registry import StateEngine, StateLocation
 from infra.state.signals import ProcessSignals
 from infra.state.sqlite import (
+    contact_rows,
     contacts,
     conversation_rows,
     conversations,
@@ -71,7 +72,7 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
     """All state ports over ``database``. Closing the state leaves the database open: the log shares it. With ``log``,
     a turn is published with its commit."""
     store = Store(database, log)
-    signals = ProcessSignals()
+    signals, search = ProcessSignals(), contacts.SqliteContactSearch(store)
 
     async def check_ready() -> None:
         # The log's check writes to the same file.
@@ -86,7 +87,7 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
     return State(
         conversations=conversations.SqliteConversations(store),
         contacts=contacts.SqliteContacts(store),
-        contact_search=contacts.SqliteContactSearch(store),
+        contact_search=search,
         contact_erasure=contacts.SqliteContactErasure(store),
         contact_keys=contacts.SqliteContactKeys(store),
         transcript=transcript.SqliteTranscript(store),
@@ -107,6 +108,7 @@ def open_sqlite_state(database: Database, log: SharedLog | None = None) -> State
         close=close,
         retention=retention.SqliteRetention(store),
         seal_with=seal_with,
+        seal_contacts=search.seal_contacts,
     )
 
 
@@ -263,12 +265,12 @@ def _restore(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
 
 
 def _restore_contact(connection: sqlite3.Connection, contact: Contact) -> None:
-    contacts_found = contacts.find_by_addresses(connection, contact.tenant, contact.addresses)
-    known = contacts.load_contact(connection, contact.tenant, contact.id)
+    contacts_found = contact_rows.find_by_addresses(connection, contact.tenant, contact.addresses)
+    known = contact_rows.load_contact(connection, contact.tenant, contact.id)
     if known is not None:
         contacts_found.append(known)
     merged, losers, swallowed = contact_merging.restore_contact(contact, contacts_found)
-    contacts.save_contacts(connection, contact.tenant, [merged, *losers], swallowed, into=merged.id)
+    contact_rows.save_contacts(connection, contact.tenant, [merged, *losers], swallowed, into=merged.id)
 
 
 def _restore_message(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> None:

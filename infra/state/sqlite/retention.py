@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from infra.state import contact_merging, retention_rules, rules
-from infra.state.sqlite import contacts, conversation_rows
+from infra.state.sqlite import contact_rows, contacts, conversation_rows
 from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store
 from infra.state.sqlite.transcript import parse_lines
 from schemas.conversation import Contact, Conversation
@@ -107,8 +107,8 @@ class SqliteRetention:
         removed = 0 if after else await self._remove_letters(tenant, letters_before)
         key = contact_merging.contacts_key(tenant)
         contacts = await self._store.read(key, partial(_scan_contacts, tenant=tenant, after=after))
-        for id_, body in contacts:
-            if body and retention_rules.is_contact_expired(Contact.model_validate_json(body), periods, now):
+        for id_, contact in contacts:
+            if contact is not None and retention_rules.is_contact_expired(contact, periods, now):
                 remove = partial(_remove_contact, tenant=tenant, id_=id_, periods=periods, now=now)
                 removed += await self._store.write(ALL_SHARDS, remove)
         return RemovalStep(contacts[-1][0] if len(contacts) == SCANNED_AT_ONCE else "", removed)
@@ -159,9 +159,10 @@ def _scan(connection: sqlite3.Connection, after: str) -> list[_ConversationRecen
     return [_ConversationRecency(*row) for row in connection.execute(_SCAN, (after, SCANNED_AT_ONCE))]
 
 
-def _scan_contacts(connection: sqlite3.Connection, tenant: str, after: str) -> list[tuple[str, str | None]]:
+def _scan_contacts(connection: sqlite3.Connection, tenant: str, after: str) -> list[tuple[str, Contact | None]]:
     query = "SELECT id, body FROM state_contacts WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?"
-    return connection.execute(query, (tenant, after, SCANNED_AT_ONCE)).fetchall()
+    rows = connection.execute(query, (tenant, after, SCANNED_AT_ONCE)).fetchall()
+    return [(id_, contact_rows.open_contact(connection, body)) for id_, body in rows]
 
 
 def _execute(query: str, values: tuple[object, ...], connection: sqlite3.Connection) -> int:
@@ -272,24 +273,17 @@ def _remove_contact(
 ) -> int:
     """Remove the contact, and those that were merged into it, unless it has a conversation or was active meanwhile."""
     row = connection.execute("SELECT body FROM state_contacts WHERE tenant = ? AND id = ?", (tenant, id_)).fetchone()
-    if row is None or not row[0]:
+    contact = contact_rows.open_contact(connection, row[0]) if row is not None else None
+    if contact is None:
         return 0
-    contact = Contact.model_validate_json(row[0])
-    same = contacts.list_same(connection, tenant, id_)
+    same = contact_rows.list_same(connection, tenant, id_)
     has_conversation = any(connection.execute(contacts.READ_CONVERSATIONS, (tenant, each)).fetchone() for each in same)
     if has_conversation or not retention_rules.is_contact_expired(contact, periods, now):
         return 0
-    connection.executemany(
-        "DELETE FROM state_addresses WHERE tenant = ? AND channel = ? AND value = ? AND contact = ?",
-        [
-            (tenant, address.channel, address.value, each)
-            for address in (*contact.addresses, *contact.left)
-            for each in same
-        ],
-    )
+    contact_rows.remove_addresses(connection, tenant, (*contact.addresses, *contact.left), same)
     rows = [(tenant, each) for each in same]
     connection.executemany("DELETE FROM state_contacts WHERE tenant = ? AND id = ?", rows)
-    contacts.remove_terms(connection, tenant, same)
+    contact_rows.remove_terms(connection, tenant, same)
     _add_removals(connection, [Removal("contact", each, tenant) for each in same])
     query = "INSERT OR IGNORE INTO state_removals VALUES ('key', ?, ?, '', '', '')"
     connection.executemany(query, [(each, tenant) for each in same])

@@ -24,10 +24,21 @@ def seal(
 
 
 def seal_for(
-    connection: sqlite3.Connection, owner: BodyOwner, body: str, readable: Iterable[tuple[str, object]] = ()
+    connection: sqlite3.Connection,
+    owner: BodyOwner,
+    body: str,
+    readable: Iterable[tuple[str, object]] = (),
+    *,
+    needs_key: bool = True,
 ) -> str:
-    """Do as ``seal`` for a row of which the contact is known."""
-    key = _find_key(connection, owner)
+    """Do as ``seal`` for a row of which the contact is known. Unless it ``needs_key``, that of a contact without one
+    stays plain."""
+    try:
+        key = _find_key(connection, owner)
+    except MissingKey:
+        if needs_key:
+            raise
+        return body
     return body if key is None else seal_body(body.encode(), owner, key, readable).decode()
 
 
@@ -50,7 +61,7 @@ def open_body(connection: sqlite3.Connection, stored: str | bytes) -> str | byte
     sealed = parse_sealed(stored)
     if sealed is None:
         return stored
-    sealer = _find_sealer(connection)
+    sealer = find_sealer(connection)
     if sealer is None:
         raise StateUnavailable("a row is encrypted", fix="set secret_key to the one with which it was written")
     key = sealer.keys.get_cached(*sealed.owner)
@@ -61,13 +72,13 @@ def open_body(connection: sqlite3.Connection, stored: str | bytes) -> str | byte
 
 def _find_owner(connection: sqlite3.Connection, conversation: str) -> BodyOwner | None:
     query = "SELECT tenant, contact_id FROM state_conversations WHERE id = ?"
-    row = connection.execute(query, (conversation,)).fetchone() if _find_sealer(connection) else None
+    row = connection.execute(query, (conversation,)).fetchone() if find_sealer(connection) else None
     return BodyOwner(*row) if row is not None else None
 
 
 def _find_key(connection: sqlite3.Connection, owner: BodyOwner) -> UnwrappedKey | None:
     """The key with which to seal; None where nothing is sealed. Raises MissingKey."""
-    sealer = _find_sealer(connection)
+    sealer = find_sealer(connection)
     if sealer is None or not sealer.is_sealing or not owner.contact:
         return None
     key = sealer.keys.get_cached(*owner)
@@ -79,7 +90,7 @@ def _find_key(connection: sqlite3.Connection, owner: BodyOwner) -> UnwrappedKey 
     return key
 
 
-def _find_sealer(connection: sqlite3.Connection) -> BodySealer | None:
+def find_sealer(connection: sqlite3.Connection) -> BodySealer | None:
     sealer = connection.row_sealer if isinstance(connection, Connection) else None
     return sealer if isinstance(sealer, BodySealer) else None
 

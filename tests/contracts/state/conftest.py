@@ -15,7 +15,7 @@ from tests.contracts.state.other_servers import OTHER_SERVERS
 from tests.contracts.state.recorded_history import open_log
 from tests.contracts.state.samples import NOW
 
-PLAIN_TOO = frozenset({"test_transcript", "test_turn_calls"})
+PLAIN_TOO = frozenset({"test_contact_search", "test_contacts", "test_transcript", "test_turn_calls"})
 """Modules about what stores do otherwise where bodies are plain: they look into them. All others run sealed, which is
 the default of an installation; that the two may be mixed is shown in test_sealed_state.py."""
 

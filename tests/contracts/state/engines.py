@@ -6,7 +6,7 @@ A package with an engine brings either; the suite does not name it."""
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,14 +55,15 @@ async def sealed_state(opened: AbstractAsyncContextManager[State], log: Path) ->
 
 
 @asynccontextmanager
-async def open_keys(state: State, log: Path) -> AsyncIterator[ContactKeyService]:
-    """The keys of contacts of this state, whose log is in a file of its own."""
+async def open_keys(
+    state: State, log: Path, secrets: Sequence[bytes] = (b"1" * 32,)
+) -> AsyncIterator[ContactKeyService]:
+    """The keys of contacts of this state, whose log is in a file of its own. ``secrets`` may change meanwhile."""
     database = Database.open(log)
     bus = SqliteBus(database)
     await bus.start()
     await bus.create_topics(topic_specs(["web"], partitions=2, small=2))
     try:
-        secrets = [b"1" * 32]
         yield ContactKeyService(
             bus=bus, keys=state.contact_keys, derive_secrets=lambda: secrets, clock=lambda: datetime.now(UTC)
         )

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from infra.bus.partitioner import shard_of
 from infra.deploy.local_redis import LocalRedis
-from infra.state.sqlite.contacts import READ_CONVERSATIONS, READ_MERGED, READ_TERMS
+from infra.state.sqlite.contact_rows import READ_MERGED
+from infra.state.sqlite.contacts import READ_CONVERSATIONS, READ_HASHES, READ_TERMS
 from schemas.ports import State
 from tests.contracts.state.engines import embedded_state
 from tests.contracts.state.port_calls import processes, set_up
@@ -57,7 +58,7 @@ async def test_no_search_reads_a_whole_table(tmp_path: Path) -> None:
     async with embedded_state(path) as state:
         await add(state, "Ada", phone("49170"))
     with closing(sqlite3.connect(path)) as file:
-        for query, values in ((READ_TERMS, 7), (READ_CONVERSATIONS, 2), (READ_MERGED, 2)):
+        for query, values in ((READ_TERMS, 7), (READ_HASHES, 7), (READ_CONVERSATIONS, 2), (READ_MERGED, 2)):
             plan = [step for *_, step in file.execute(f"EXPLAIN QUERY PLAN {query}", [0] * values)]
             scans = [step for step in plan if step.startswith("SCAN state_")]
             assert scans == [], plan

@@ -38,13 +38,24 @@ GROUP = "parley.worker.web"
 
 @dataclass
 class Store:
-    """A store with sealed bodies. ``read_all`` returns every byte that it has written."""
+    """A store with sealed bodies. ``read_all`` returns every byte that it has written. ``secrets`` may be changed."""
 
     state: State
     keys: ContactKeyService
+    secrets: list[bytes]
     folder: Path
     url: str
     prefix: str
+
+    def seal(self, *, is_sealing: bool = True) -> None:
+        assert self.state.seal_with is not None
+        self.state.seal_with(BodySealer(self.keys, is_sealing=is_sealing))
+
+    async def seal_contacts(self) -> None:
+        """As the job of an installation does, and then without what the engine keeps of the rows as they were."""
+        assert self.state.seal_contacts is not None
+        await self.state.seal_contacts("shop")
+        await self.state.contact_erasure.remove_copies()
 
     async def read_all(self) -> bytes:
         if self.url:
@@ -57,10 +68,11 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     url = "" if request.param == EMBEDDED else str(request.getfixturevalue("redis_url"))
     prefix = f"s{uuid4().hex[:12]}"
     opened = server_state(url, prefix) if url else embedded_state(tmp_path / "parley.db")
-    async with opened as state, open_keys(state, tmp_path / "keys.db") as keys:
-        assert state.seal_with is not None
-        state.seal_with(BodySealer(keys))
-        yield Store(state, keys, tmp_path, url, prefix)
+    secrets = [b"1" * 32]
+    async with opened as state, open_keys(state, tmp_path / "keys.db", secrets) as keys:
+        store = Store(state, keys, secrets, tmp_path, url, prefix)
+        store.seal()
+        yield store
 
 
 @dataclass
@@ -206,13 +218,12 @@ async def test_the_snapshot_of_a_commit_holds_facts_unless_the_contact_was_erase
 
 
 async def test_plain_rows_are_read_as_they_are_and_sealed_when_they_are_written_next(store: Store) -> None:
-    assert store.state.seal_with is not None
-    store.state.seal_with(BodySealer(store.keys, is_sealing=False))
+    store.seal(is_sealing=False)
     person = await live(store.state)
     assert person.canary.encode() in await store.read_all()
     plain_rows = await read_rows(store.state, person)
     assert [kind for kind, text in plain_rows.items() if person.canary not in text] == []
-    store.state.seal_with(BodySealer(store.keys))
+    store.seal()
     rows = await read_rows(store.state, person)
     assert [kind for kind, text in rows.items() if person.canary not in text] == []
     repeated = (await store.state.transcript.read(person.conversation))[0]
@@ -228,9 +239,8 @@ async def test_plain_rows_are_read_as_they_are_and_sealed_when_they_are_written_
 async def test_a_contact_who_writes_what_looks_like_a_sealed_row_is_quoted(store: Store) -> None:
     text = '{"sealed":["shop","ada",1,"AQ=="]}'
     person = Person(Origin(tenant="shop", channel="web", account="main", place=new_id(), contact_id="ada"), text)
-    assert store.state.seal_with is not None
     for is_sealing in (False, True):
-        store.state.seal_with(BodySealer(store.keys, is_sealing=is_sealing))
+        store.seal(is_sealing=is_sealing)
         await store.state.conversations.begin(
             person.conversation, person.origin, [], now=NOW, messages=[line(text=text)]
         )

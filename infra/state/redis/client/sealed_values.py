@@ -63,6 +63,11 @@ class SealedValues:
         split = [_split(value, after) for value in plain]
         return [prefix + (seal_body(body, *found, readable) if body else b"") for prefix, body in split]
 
+    async def seal_for(self, owner: BodyOwner, value: str, readable: Iterable[tuple[str, object]] = ()) -> bytes:
+        """Do as ``seal`` for a value of which the contact is known."""
+        found = await self._load_key(owner)
+        return value.encode() if found is None else seal_body(value.encode(), owner, found, readable)
+
     async def seal_line(self, conversation: str, line: bytes) -> bytes:
         """Seal text and fields of a line of the transcript, as transcript_lines.lua describes it."""
         found = await self._find_key(conversation)
@@ -123,10 +128,15 @@ class SealedValues:
                 return None
             self.remember(conversation, Origin.model_validate_json(origin))
             owner = self._owners[conversation]
-        if not owner.contact:
-            return None
-        key = await (sealer.keys.get_or_create(*owner) if self._creates_keys else sealer.keys.get(*owner))
+        key = await self._load_key(owner)
         return None if key is None else (owner, key)
+
+    async def _load_key(self, owner: BodyOwner) -> UnwrappedKey | None:
+        """The key with which to seal; None where nothing is sealed."""
+        sealer = self.sealer
+        if sealer is None or not sealer.is_sealing or not owner.contact:
+            return None
+        return await (sealer.keys.get_or_create(*owner) if self._creates_keys else sealer.keys.get(*owner))
 
     async def _load_keys(self, wanted: set[tuple[BodyOwner, int]]) -> dict[BodyOwner, UnwrappedKey | None]:
         sealer = self.sealer

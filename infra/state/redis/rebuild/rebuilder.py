@@ -6,17 +6,19 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import contact_merging, rules
-from infra.state.redis import contacts, coordination, parking, side_effects
+from infra.state.redis import contact_rows, contacts, coordination, parking, side_effects
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
 from infra.state.redis.client.sealed_values import SealedValues
 from infra.state.redis.client.shards import ALL, Shards, quote_part
+from infra.state.redis.contact_rows import StoredContact
 from infra.state.redis.rebuild.evictions import Evictions
 from infra.state.redis.rebuild.write_batches import WriteBatches
 from schemas.access import AccessToken
@@ -119,7 +121,7 @@ class RedisRebuild:
 
     async def restore_contact(self, contact: Contact) -> None:
         # Nearly always nobody has this contact's id or addresses yet.
-        if await self._put_contact(contact, {contact.id: b""}):
+        if await self._put_contact(contact, {contact.id: StoredContact(contact.id)}):
             return
         for _ in range(contacts.ATTEMPTS):
             if await self._merge_contact(contact):
@@ -198,28 +200,35 @@ class RedisRebuild:
             raise StateLost("another rebuild has started in the meantime", shards=overtaken)
 
     async def _merge_contact(self, contact: Contact) -> bool:
-        shard = contacts.contacts_shard(contact.tenant)
-        keys = contacts.locate_addresses(self._shards, contact.tenant, contact.addresses)
-        (known,) = await self._run_restore(shard, "restore_contact_get", keys[:1], contact.id)
-        (flat,) = await self._run_restore(shard, "restore_contact_find", keys)
-        read = {id_.decode(): body for id_, body in codec.pairs(flat)}
-        contacts_found = [Contact.model_validate_json(body) for body in read.values()]
-        if known is None:
-            read[contact.id] = b""
-        else:
-            contacts_found.append(Contact.model_validate_json(known))
-            read[contacts_found[-1].id] = known
-        merged, losers, swallowed = contact_merging.restore_contact(contact, contacts_found)
+        tenant = contact.tenant
+        shard, start = contact_rows.contacts_shard(tenant), contact_rows.contacts_key(self._shards, tenant)
+        count, keys = contact_rows.locate_addresses(self._shards, tenant, contact.addresses)
+        (known,) = await self._run_restore(shard, "restore_contact_get", [start], contact.id)
+        (flat,) = await self._run_restore(shard, "restore_contact_find", [start, *keys], count)
+        bodies = {id_.decode(): body for id_, body in codec.pairs(flat)}
+        read = await contact_rows.open_contacts(self.values, bodies)
+        for each in (await contact_rows.open_contacts(self.values, {contact.id: known})).values():
+            # It may have been merged into another.
+            id_ = each.contact.id if each.contact is not None else each.id
+            read[id_] = replace(each, id=id_)
+        read.setdefault(contact.id, StoredContact(contact.id))
+        found = [each.contact for each in read.values() if each.contact is not None]
+        merged, losers, swallowed = contact_merging.restore_contact(contact, found)
         return await self._put_contact(merged, read, losers, swallowed)
 
     async def _put_contact(
-        self, contact: Contact, read: dict[str, bytes], losers: Sequence[Contact] = (), swallowed: Iterable[str] = ()
+        self,
+        contact: Contact,
+        read: dict[str, StoredContact],
+        losers: Sequence[Contact] = (),
+        swallowed: Iterable[str] = (),
     ) -> bool:
         """False when the stored contacts have changed since they were read."""
-        keys, arguments = contacts.contact_put_arguments(self._shards, contact, losers, swallowed, read)
-        (done,) = await self._run_restore(
-            contacts.contacts_shard(contact.tenant), "restore_contact_put", keys, *arguments
+        keys, arguments = await contact_rows.build_put(
+            self._shards, self.values, contact, read, losers=losers, swallowed=swallowed
         )
+        shard = contact_rows.contacts_shard(contact.tenant)
+        (done,) = await self._run_restore(shard, "restore_contact_put", keys, *arguments)
         return bool(done)
 
     async def _bind(self, conversation: str, outcome: DeliveryOutcome, tenant: str, channel: str, account: str) -> None:
