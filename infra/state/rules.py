@@ -261,6 +261,17 @@ def replaces_outcome(old: DeliveryOutcome | None, new: DeliveryOutcome) -> bool:
     return old is None or (old.state == "unknown" and new.state != "unknown")
 
 
+def list_readable(outcome: DeliveryOutcome) -> list[tuple[str, object]]:
+    """The fields that stay readable where the outcome of a send is sealed."""
+    return [("state", outcome.state), ("at", outcome.at)]
+
+
+def forget_outcome(message: str, stored: str | bytes) -> DeliveryOutcome:
+    """What is left of an outcome once its contact is erased."""
+    sealed = parse_sealed(stored)
+    return DeliveryOutcome.model_validate({"message_id": message, **(sealed.readable if sealed is not None else {})})
+
+
 # ── Snapshots ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

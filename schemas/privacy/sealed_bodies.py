@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 from binascii import a2b_base64, b2a_base64
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ log = structlog.get_logger("parley.keys")
 START = b'{"sealed":["'
 """How a sealed body begins. No model that is stored has a first field of this name."""
 _START_TEXT = START.decode()
+MAX_OPENED = 5_000
+"""Bodies that a process keeps opened: about 5 MB."""
 _VERSION = b"\x01"
 _START = len(_VERSION) + NONCE_BYTES
 _NOTHING_KEPT = b'"%b"]}' % b2a_base64(_VERSION, newline=False)
@@ -37,11 +40,28 @@ class BodyOwner(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class BodySealer:
     """The keys for the bodies of one process. Where not ``is_sealing``, bodies stay plain, and only what was sealed
-    before is opened. ``note_contact`` is told who began a conversation, when the state store learns it."""
+    before is opened. ``note_contact`` is told who began a conversation, when the state store learns it. ``opened`` are
+    bodies that never change and are read several times in each turn, with what they were sealed as."""
 
     keys: ContactKeyService
     is_sealing: bool = True
     note_contact: Callable[[str, str], None] | None = None
+    opened: OrderedDict[str | bytes, tuple[BodyOwner, int, bytes]] = field(default_factory=OrderedDict, repr=False)
+
+    def recall(self, stored: str | bytes) -> bytes | None:
+        """What was sealed as ``stored``, if this process has opened it and still has the key."""
+        known = self.opened.get(stored)
+        if known is None:
+            return None
+        owner, generation, body = known
+        key = self.keys.get_cached(*owner)
+        return body if key is not None and not key.is_erased and key.generation == generation else None
+
+    def remember(self, stored: str | bytes, owner: BodyOwner, generation: int, body: bytes) -> None:
+        """Keep what was opened for ``recall``."""
+        self.opened[stored] = owner, generation, body
+        if len(self.opened) > MAX_OPENED:
+            self.opened.popitem(last=False)
 
     def get_lookup(self, tenant: str) -> TenantLookup:
         """The keys under which contacts of a tenant are found."""

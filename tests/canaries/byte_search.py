@@ -31,8 +31,9 @@ def make_canary(rng: random.Random) -> str:
 
 @dataclass
 class Findings:
-    """``places``: the files in which each canary was found."""
+    """``places``: the files in which each canary was found, and each of ``texts``, which are searched as they are."""
 
+    texts: frozenset[str] = frozenset()
     bytes: int = 0
     files: int = 0
     places: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -41,9 +42,9 @@ class Findings:
         return {canary: sorted(self.places[canary]) for canary in canaries if canary in self.places}
 
 
-def search(folders: Iterable[Path]) -> Findings:
+def search(folders: Iterable[Path], texts: Iterable[str] = ()) -> Findings:
     """Search every file in these folders. Blocking."""
-    found = Findings()
+    found = Findings(frozenset(texts))
     for path in (path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()):
         try:
             size = _search_file(path, found)
@@ -57,7 +58,7 @@ def search(folders: Iterable[Path]) -> Findings:
 def _search_file(path: Path, found: Findings) -> int:
     with path.open("rb") as file:
         for part in _read_parts(file):
-            for canary in find_canaries(part):
+            for canary in (*find_canaries(part), *(text for text in found.texts if text.encode() in part)):
                 found.places[canary].add(str(path))
         size = os.fstat(file.fileno()).st_size
     for canary in find_canaries(path.name.encode()):

@@ -65,6 +65,11 @@ class Person:
         return self.canaries[0]
 
     @property
+    def place(self) -> str:
+        """Where their vendor knows them, such as a phone number."""
+        return self.customers.place(self.name)
+
+    @property
     def texts(self) -> list[str]:
         """Those that stand in the transcript."""
         return self.canaries[1:6]

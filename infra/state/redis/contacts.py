@@ -33,7 +33,7 @@ from infra.state.redis.contact_rows import (
     open_contacts,
 )
 from infra.state.redis.conversations import RedisTranscript
-from schemas.conversation import Contact, Conversation
+from schemas.conversation import Contact, Conversation, Origin
 from schemas.errors import StateUnavailable
 from schemas.messages import Address
 from schemas.ports import ContactConversation, ContactPage, ContactUpdate
@@ -164,7 +164,23 @@ class RedisContactSearch:
         (name,) = await self._shards.run(shard, "read_value", [note])
         if name is None or name.decode() != lookup.name:
             await self._rewrite_contacts(tenant, lookup.is_current)
+            await self._seal_places(tenant)
             await self._shards.run(shard, "contact_index_sealed", [note], lookup.name)
+
+    async def _seal_places(self, tenant: str) -> None:
+        after = ""
+        while True:
+            ids, after = await listing.read_newest(self._shards, tenant, rules.OWNERS, "", after, _LISTED_AT_ONCE)
+            for start in range(0, len(ids), _REWRITTEN_AT_ONCE):
+                await asyncio.gather(*(self._seal_place(id_) for id_ in ids[start : start + _REWRITTEN_AT_ONCE]))
+            if not after:
+                return
+
+    async def _seal_place(self, conversation: str) -> None:
+        (fields,) = await self._shards.run_for(conversation, "get_conversation", ("c:",))
+        if fields[0] is not None and parse_sealed(fields[0]) is None:
+            sealed = await self._shards.values.seal_origin(Origin.model_validate_json(fields[0]))
+            await self._shards.run_for(conversation, "seal_origin", ("c:",), fields[0], sealed)
 
     def _get_lookup(self, tenant: str) -> ContactLookup:
         return ContactLookup.of(self._shards.values.sealer, tenant)

@@ -82,7 +82,7 @@ class RedisLimiter:
         granted, wait = await self._shards.run(
             shard,
             "take_rate_tokens",
-            [self._shards.key(shard, "g", bucket.key)],
+            [self._shards.key(shard, "g", self._shards.values.hash_name(bucket.key))],
             draw.at,
             repr(bucket.per_second),
             bucket.burst,

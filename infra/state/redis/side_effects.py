@@ -10,6 +10,7 @@ from uuid import uuid4
 from infra.bus.partitioner import shard_of
 from infra.state import journal_rules, rules
 from infra.state.redis.client import codec, listing
+from infra.state.redis.client.sealed_values import SealedValues
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.conversations import PRECEDING_STATES
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
@@ -28,8 +29,9 @@ _VERDICTS: dict[str, SendVerdict] = {
 }
 
 
-def pack_delivery(outcome: DeliveryOutcome) -> str:
-    return f"{outcome.state} {outcome.model_dump_json()}"
+async def pack_delivery(values: SealedValues, conversation: str, outcome: DeliveryOutcome) -> bytes:
+    plain = f"{outcome.state} {outcome.model_dump_json()}"
+    return await values.seal(conversation, plain, after=b" ", readable=rules.list_readable(outcome))
 
 
 def _pack_shown(line: TranscriptMessage) -> tuple[str, str, bytes]:
@@ -117,7 +119,7 @@ class RedisDeliveries:
             ("d:", "dt:", "i", "c:", "t:", "n:", "p:"),
             conversation,
             outcome.message_id,
-            pack_delivery(outcome),
+            await pack_delivery(self._shards.values, conversation, outcome),
             rules.to_micros(outcome.at),
             codec.KEEP,
             *shown,
@@ -128,7 +130,10 @@ class RedisDeliveries:
         (entry,) = await self._shards.run_for(conversation, "read_hash_field", ("d:",), message_id)
         if entry is None or entry.startswith(b"?"):
             return None
-        return DeliveryOutcome.model_validate_json(entry.partition(b" ")[2])
+        opened = await self._shards.values.open(entry, after=b" ")
+        if opened is None:
+            return rules.forget_outcome(message_id, entry.partition(b" ")[2])
+        return DeliveryOutcome.model_validate_json(opened.partition(b" ")[2])
 
     async def by_external_id(self, tenant: str, channel: str, account: str, external_id: str) -> tuple[str, str] | None:
         shard, key = external_key(self._shards, tenant, channel, account, external_id)

@@ -14,7 +14,7 @@ from infra.state import contact_lookup, contact_merging, contact_terms
 from infra.state.contact_lookup import HASHES, ContactLookup
 from infra.state.contact_terms import Entry
 from infra.state.sqlite import contact_rows as rows
-from infra.state.sqlite import transcript
+from infra.state.sqlite import conversation_rows, transcript
 from infra.state.sqlite.sealed_rows import load_key, put_key
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.conversation import Contact
@@ -146,8 +146,20 @@ class SqliteContactSearch:
         key, mark = contact_merging.contacts_key(tenant), rows.locate_key_mark(lookup)
         if not await self._store.read(key, partial(rows.is_marked, tenant=tenant, mark=mark)):
             await self._rewrite(tenant, sealer)
+            await self._seal_places(tenant, sealer)
             for each in (rows.locate_index_mark(lookup), mark):
                 await self._store.write(key, partial(rows.add_mark, tenant=tenant, mark=each))
+
+    async def _seal_places(self, tenant: str, sealer: BodySealer) -> None:
+        place = ""
+        while True:
+            look = partial(conversation_rows.list_plain, tenant=tenant, after=place, count=WRITTEN_AT_ONCE)
+            plain = await self._store.read(ALL_SHARDS, look)
+            if not plain:
+                return
+            place = plain[-1][0]
+            await asyncio.gather(*(sealer.keys.get_or_create(tenant, contact) for _, contact in plain if contact))
+            await self._store.write(ALL_SHARDS, partial(conversation_rows.seal_places, ids=[id_ for id_, _ in plain]))
 
     async def _complete_index(self, tenant: str, lookup: ContactLookup) -> None:
         """Let contacts be found that an earlier release has stored."""

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from infra.state import rules
-from infra.state.sqlite.sealed_rows import open_body, open_data, seal, seal_data, seal_for
+from infra.state.sqlite.sealed_rows import open_body, open_data, open_place, seal, seal_data, seal_for
 from schemas.conversation import Conversation, Facts, Holder, Origin
 from schemas.envelope import Envelope
-from schemas.privacy.sealed_bodies import BodyOwner
+from schemas.privacy.sealed_bodies import START, BodyOwner
 
 COLUMNS = (
     "id, tenant, channel, account, place, contact_id, owner, epoch, agent_floor, version, created_at, updated_at,"
@@ -38,11 +38,13 @@ class Row:
     last_commit: str
 
 
-def parse(connection: sqlite3.Connection, row: Sequence[Any]) -> Row:
-    """``row`` has COLUMNS. Of a conversation whose contact was erased only what is not encrypted is left."""
+def parse(connection: sqlite3.Connection, row: Sequence[Any], origin: Origin | None = None) -> Row:
+    """``row`` has COLUMNS. Of a conversation whose contact was erased only what is not encrypted is left. ``origin``:
+    as the caller knows it, for a contact who is back before the conversation is deleted."""
     id_, tenant, channel, account, place, contact, owner, epoch, floor, version, created, updated, facts, *rest = row
     token, last_commit, head, holder = rest
     facts, holder = open_body(connection, facts) or "{}", holder and open_body(connection, holder)
+    place = open_place(connection, place) or (origin.place if origin is not None else "")
     conversation = Conversation(
         id=id_,
         origin=Origin(tenant=tenant, channel=channel, account=account, place=place, contact_id=contact),
@@ -68,6 +70,10 @@ def load(connection: sqlite3.Connection, conversation: str) -> Row | None:
 def create(connection: sqlite3.Connection, conversation: Conversation, *, replace: bool = False) -> None:
     """Insert; leave an existing one alone, or replace it and start its token above all earlier ones."""
     origin = conversation.origin
+    known = "SELECT 1 FROM state_conversations WHERE id = ?"
+    if not replace and connection.execute(known, (conversation.id,)).fetchone():
+        return
+    owner = BodyOwner(origin.tenant, origin.contact_id)
     connection.execute(
         _INSERT.format(conflict="REPLACE" if replace else "IGNORE"),
         (
@@ -75,7 +81,7 @@ def create(connection: sqlite3.Connection, conversation: Conversation, *, replac
             origin.tenant,
             origin.channel,
             origin.account,
-            origin.place,
+            seal_for(connection, owner, origin.place),
             origin.contact_id,
             conversation.owner,
             conversation.epoch,
@@ -88,6 +94,26 @@ def create(connection: sqlite3.Connection, conversation: Conversation, *, replac
     )
     if replace and conversation.holder is not None:
         save_holder(connection, conversation.id, conversation.holder)
+
+
+def list_plain(connection: sqlite3.Connection, tenant: str, after: str, count: int) -> list[tuple[str, str]]:
+    """The next conversations of a tenant whose place is not sealed, with their contacts."""
+    query = (
+        "SELECT id, contact_id FROM state_conversations WHERE id > ? AND tenant = ? AND substr(place, 1, ?) <> ?"
+        " ORDER BY id LIMIT ?"
+    )
+    start = START.decode()
+    return connection.execute(query, (after, tenant, len(start), start, count)).fetchall()
+
+
+def seal_places(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
+    """Seal where these conversations take place."""
+    for id_ in ids:
+        known = load(connection, id_)
+        if known is not None:
+            origin = known.conversation.origin
+            place = seal_for(connection, BodyOwner(origin.tenant, origin.contact_id), origin.place)
+            connection.execute("UPDATE state_conversations SET place = ? WHERE id = ?", (place, id_))
 
 
 def _seal_facts(connection: sqlite3.Connection, conversation: Conversation) -> str:

@@ -158,7 +158,7 @@ def _begin(connection: sqlite3.Connection, new: Conversation, event_ids: Sequenc
     if not rows:
         conversation_rows.create(connection, new)
         rows = _raise_token(connection, new.id)
-    row = conversation_rows.parse(connection, rows[0])
+    row = conversation_rows.parse(connection, rows[0], new.origin)
     handled = conversation_rows.handled_among(connection, new.id, event_ids)
     return BegunConversation(row.conversation, row.token, handled, outbox.read_outbox(connection, new.id))
 

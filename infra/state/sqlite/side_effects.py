@@ -152,8 +152,12 @@ def record_outcome(connection: sqlite3.Connection, conversation: str, outcome: D
     connection.execute(
         "INSERT INTO state_deliveries (conversation, message_id, deadline, at, outcome) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (conversation, message_id) DO UPDATE SET outcome = excluded.outcome, at = excluded.at",
-        (conversation, outcome.message_id, at, at, outcome.model_dump_json()),
+        (conversation, outcome.message_id, at, at, _seal_outcome(connection, conversation, outcome)),
     )
+
+
+def _seal_outcome(connection: sqlite3.Connection, conversation: str, outcome: DeliveryOutcome) -> str:
+    return seal(connection, conversation, outcome.model_dump_json(), rules.list_readable(outcome))
 
 
 def _load(connection: sqlite3.Connection, conversation: str, message: str) -> tuple[DeliveryOutcome | None, bool]:
@@ -162,7 +166,12 @@ def _load(connection: sqlite3.Connection, conversation: str, message: str) -> tu
     row = connection.execute(query, (conversation, message)).fetchone()
     if row is None:
         return None, False
-    return (DeliveryOutcome.model_validate_json(row[0]) if row[0] else None), True
+    return (_open_outcome(connection, message, row[0]) if row[0] else None), True
+
+
+def _open_outcome(connection: sqlite3.Connection, message: str, stored: str) -> DeliveryOutcome:
+    body = open_body(connection, stored)
+    return rules.forget_outcome(message, stored) if body is None else DeliveryOutcome.model_validate_json(body)
 
 
 def _deadline(connection: sqlite3.Connection, conversation: str, message: str) -> datetime | None:

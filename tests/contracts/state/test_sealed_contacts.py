@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from schemas.conversation import Contact
+from schemas.conversation import Contact, Origin
 from schemas.messages import Address
 from schemas.ports import ContactUpdate
-from tests.contracts.state.samples import NOW, later
+from tests.contracts.state.samples import NOW, conversation_of, later, new_id
 from tests.contracts.state.test_sealed_state import Store, store
 
 __all__ = ["store"]
@@ -121,6 +121,36 @@ async def test_plain_contacts_are_found_and_sealed_step_by_step(store: Store, mo
     for person, contact in zip(people, contacts, strict=True):
         assert await person.find(store) == [contact.id] * 8
     assert await count_all(store) == len(people)
+
+
+async def test_places_of_an_earlier_release_are_sealed_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.state.sqlite.contacts.WRITTEN_AT_ONCE", 2)
+    store.seal(is_sealing=False)
+    origins = [
+        Origin(tenant="shop", channel="web", account="main", place=f"place-{uuid4().hex}", contact_id=new_id())
+        for _ in range(5)
+    ]
+    for each in origins:
+        await store.state.conversations.open(conversation_of(each), each, now=NOW)
+    plain = await store.read_all()
+    assert all(each.place.encode() in plain for each in origins)
+    store.seal()
+    await store.seal_contacts()
+    stored = await store.read_all()
+    assert [each.place for each in origins if each.place.encode() in stored] == []
+    found = [await store.state.conversations.get(conversation_of(each)) for each in origins]
+    assert [each and each.origin for each in found] == origins
+
+
+async def test_somebody_who_is_back_early_is_answered_at_the_right_place(store: Store) -> None:
+    origin = Origin(tenant="shop", channel="web", account="main", place="v-1", contact_id=new_id())
+    await store.state.conversations.open(conversation_of(origin), origin, now=NOW)
+    await store.keys.erase("shop", origin.contact_id)
+    erased = await store.state.conversations.get(conversation_of(origin))
+    assert erased is not None
+    assert erased.origin.place == ""
+    begun = await store.state.conversations.begin(conversation_of(origin), origin, [], now=NOW)
+    assert begun.conversation.origin == origin
 
 
 async def test_what_was_written_plain_in_between_is_found_and_sealed(store: Store) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from infra.state.registry import EMBEDDED
-from schemas.conversation import DeadLetter, Facts, Origin
+from schemas.conversation import DeadLetter, DeliveryOutcome, Facts, Origin
 from schemas.messages import Attachment
 from schemas.ports import Record, State
 from schemas.privacy import sealed_events
@@ -77,10 +77,11 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @dataclass
 class Person:
-    """Somebody whose canary is in everything that is stored about them but their addresses."""
+    """Somebody whose canary is in everything that is stored about them."""
 
     origin: Origin
     canary: str
+    reply: str = ""
 
     @property
     def conversation(self) -> str:
@@ -90,7 +91,8 @@ class Person:
 async def live(state: State) -> Person:
     """Let somebody have a row of each kind."""
     canary = f"canary{uuid4().hex}"
-    person = Person(Origin(tenant="shop", channel="web", account="main", place=new_id(), contact_id=new_id()), canary)
+    place = f"place-{canary}"
+    person = Person(Origin(tenant="shop", channel="web", account="main", place=place, contact_id=new_id()), canary)
     id_ = person.conversation
     files_said = [Attachment(id="a" * 64, name=f"{canary}.txt", type="text/plain", size=3)]
     said, edited = line(text=canary), line(text=canary)
@@ -109,6 +111,9 @@ async def live(state: State) -> Person:
     await state.conversations.own(
         id_, "person", expected_epoch=0, request_id=new_id(), by="eve", reason=canary, now=NOW
     )
+    person.reply = answer.id
+    outcome = DeliveryOutcome(message_id=answer.id, state="failed", reason=canary, at=NOW)
+    await state.deliveries.record(id_, outcome)
     await state.parking.park(GROUP, id_, [make_record(id_, canary)], until=later(60))
     await state.dead_letters.add(make_letter(id_, canary))
     return person
@@ -149,6 +154,10 @@ async def read_rows(state: State, person: Person) -> dict[str, str]:
         "recent": await state.transcript.read_recent(id_),
         "turns": await state.turns.list_newest(id_),
         "facts": conversation.facts.last_route,
+        "place": conversation.origin.place,
+        "listed": [each.origin.place for each in (await state.conversations.list_page("shop")).items],
+        "packed": snapshot.conversation.origin.place,
+        "outcome": await state.deliveries.outcome(id_, person.reply),
         "holder": conversation.holder and conversation.holder.reason,
         "snapshot": [snapshot.conversation.facts.last_route, snapshot.outbox],
         "outbox": [event.data for event in await state.conversations.read_outbox(id_)],
@@ -185,6 +194,8 @@ async def test_rows_of_somebody_erased_are_absent_and_stop_nothing(store: Store)
     letters, _ = await store.state.dead_letters.list_page("shop")
     assert {each.conversation_id for each in letters} >= {gone.conversation, kept.conversation}
     assert await store.state.transcript.find(gone.conversation, "unknown") is None
+    outcome = await store.state.deliveries.outcome(gone.conversation, gone.reply)
+    assert outcome == DeliveryOutcome(message_id=gone.reply, state="failed", at=NOW), "nothing is sent again"
     # What a worker still writes of them is not readable either, and the others are as they were.
     await store.state.transcript.add(gone.conversation, line(text=gone.canary))
     assert gone.canary.encode() not in await store.read_all()

@@ -56,8 +56,9 @@ async def load(shards: Shards, ids: Sequence[str]) -> list[Conversation | None]:
 
 
 async def open_fields(shards: Shards, fields: Sequence[bytes | None]) -> list[bytes | None]:
-    """The fields of a conversation, of which the last two, facts and holder, may be sealed."""
-    return [*fields[:-2], *await shards.values.open_all(fields[-2:])]
+    """The fields of a conversation, of which the place and the last two, facts and holder, may be sealed."""
+    origin = await shards.values.open_origin(fields[0])
+    return [origin, *fields[1:-2], *await shards.values.open_all(fields[-2:])]
 
 
 async def _read_page(first, limit: int, *, descending: bool) -> list[list[Entry]]:  # type: ignore[no-untyped-def]

@@ -7,6 +7,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+import orjson
+
 from schemas.conversation import Origin
 from schemas.errors import StateUnavailable
 from schemas.privacy.key_service import UnwrappedKey
@@ -15,6 +17,8 @@ from schemas.privacy.sealed_bodies import START, BodyOwner, BodySealer, SealedBo
 LoadOrigin = Callable[[str], Awaitable[bytes | None]]
 MAX_CONVERSATIONS = 50_000
 """Conversations whose contact a process remembers: about 15 MB."""
+MAX_ORIGINS = 5_000
+"""Sealed origins that a process keeps, because each message opens its conversation: about 5 MB."""
 _SEALED_LINE = b" 0\n" + START
 
 
@@ -29,15 +33,21 @@ class SealedValues:
         self._load_origin = load_origin
         self._creates_keys = creates_keys
         self._owners: OrderedDict[str, BodyOwner] = OrderedDict()
+        self._origins: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
-    def remember(self, conversation: str, origin: Origin) -> None:
+    def remember(self, conversation: str, tenant: str, contact: str) -> None:
         """Note who began a conversation."""
-        self._owners[conversation] = BodyOwner(origin.tenant, origin.contact_id)
+        self._owners[conversation] = BodyOwner(tenant, contact)
         self._owners.move_to_end(conversation)
         if len(self._owners) > MAX_CONVERSATIONS:
             self._owners.popitem(last=False)
-        if self.sealer is not None and self.sealer.note_contact is not None and origin.contact_id:
-            self.sealer.note_contact(conversation, origin.contact_id)
+        if self.sealer is not None and self.sealer.note_contact is not None and contact:
+            self.sealer.note_contact(conversation, contact)
+
+    def hash_name(self, name: str) -> str:
+        """The name of a key that nobody has to read, and that may contain an address."""
+        sealer = self.sealer
+        return sealer.get_lookup("").hash_term(name) if sealer is not None and sealer.is_sealing else name
 
     async def seal(
         self, conversation: str, value: str | bytes, *, after: bytes = b"", readable: Iterable[tuple[str, object]] = ()
@@ -76,6 +86,41 @@ class SealedValues:
         head, _, rest = line.partition(b"\n")
         start, _, length = head.rpartition(b" ")
         return b"%b 0\n%b" % (start, seal_body(length + b"\n" + rest, *found))
+
+    async def seal_origin(self, origin: Origin) -> bytes:
+        """The origin of a conversation as JSON; its place is sealed, and the rest stays readable."""
+        # Only strings: encoding it without the model takes a fifth of the time.
+        fields = {
+            "tenant": origin.tenant,
+            "channel": origin.channel,
+            "account": origin.account,
+            "place": origin.place,
+            "contact_id": origin.contact_id,
+        }
+        owner = BodyOwner(origin.tenant, origin.contact_id)
+        key = await self._load_key(owner)
+        if key is None:
+            return orjson.dumps(fields)
+        known = (*fields.values(), key.generation, key.is_erased)
+        sealed = self._origins.get(known)
+        if sealed is None:
+            place = fields.pop("place")
+            sealed = self._origins[known] = seal_body(place.encode(), owner, key, fields.items())
+            if len(self._origins) > MAX_ORIGINS:
+                self._origins.popitem(last=False)
+        return sealed
+
+    async def open_origin(self, stored: bytes | None) -> bytes | None:
+        """A stored origin as plain JSON. The place of somebody who was erased is empty."""
+        known = self.sealer.recall(stored) if self.sealer is not None and stored is not None else None
+        sealed = parse_sealed(stored) if known is None and stored is not None else None
+        if stored is None or sealed is None:
+            return known or stored
+        place = await self.open(stored)
+        plain = orjson.dumps({**sealed.readable, "place": (place or b"").decode()})
+        if place is not None and self.sealer is not None:
+            self.sealer.remember(stored, sealed.owner, sealed.generation, plain)
+        return plain
 
     async def open(self, value: bytes | None, *, after: bytes = b"") -> bytes | None:
         """The plain value; None if its contact was erased. Raises StateUnavailable without a secret key."""
@@ -126,7 +171,8 @@ class SealedValues:
             origin = await self._load_origin(conversation)
             if origin is None:
                 return None
-            self.remember(conversation, Origin.model_validate_json(origin))
+            named = orjson.loads(origin)  # also of a sealed one
+            self.remember(conversation, named["tenant"], named["contact_id"])
             owner = self._owners[conversation]
         key = await self._load_key(owner)
         return None if key is None else (owner, key)

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+import orjson
+
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import contact_merging, rules
 from infra.state.redis import contact_rows, contacts, coordination, parking, side_effects
@@ -23,7 +25,7 @@ from infra.state.redis.rebuild.evictions import Evictions
 from infra.state.redis.rebuild.write_batches import WriteBatches
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.conversation import Contact, DeliveryOutcome, Origin, Snapshot
+from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import SessionEnded
 from schemas.errors import StateLost, StateUnavailable
 from schemas.messages import TranscriptMessage
@@ -92,12 +94,13 @@ class RedisRebuild:
 
     async def restore(self, snapshot: Snapshot) -> None:
         state = snapshot.conversation
-        self.values.remember(state.id, state.origin)
+        self.values.remember(state.id, state.origin.tenant, state.origin.contact_id)
+        origin = await self.values.seal_origin(state.origin)
         facts = await self.values.seal(state.id, state.facts.model_dump_json())
         holder = state.holder and await self.values.seal(state.id, state.holder.model_dump_json())
         tenant, channel = quote_part(state.origin.tenant), quote_part(state.origin.channel)
         fields: list[Argument] = [
-            *("origin", state.origin.model_dump_json(), "owner", state.owner, "epoch", state.epoch),
+            *("origin", origin, "owner", state.owner, "epoch", state.epoch),
             *("floor", state.agent_floor, "version", state.version, "head", state.head_seq),
             *("created", rules.to_micros(state.created_at), "updated", rules.to_micros(state.updated_at)),
             *("facts", facts, "due", rules.first_approval_expiry(state.facts) or ""),
@@ -136,15 +139,16 @@ class RedisRebuild:
     async def restore_delivery(
         self, conversation: str, outcome: DeliveryOutcome, *, channel: str = "", account: str = ""
     ) -> None:
+        packed = await side_effects.pack_delivery(self.values, conversation, outcome)
         origin = await self._add(
             conversation,
             "restore_delivery",
             ("c:", "d:", "dt:"),
-            *(outcome.message_id, side_effects.pack_delivery(outcome), rules.to_micros(outcome.at), codec.KEEP),
+            *(outcome.message_id, packed, rules.to_micros(outcome.at), codec.KEEP),
         )
         if outcome.external_id and origin:
-            at = Origin.model_validate_json(origin)
-            await self._bind(conversation, outcome, at.tenant, channel or at.channel, account or at.account)
+            at = orjson.loads(origin)  # also of a sealed one
+            await self._bind(conversation, outcome, at["tenant"], channel or at["channel"], account or at["account"])
 
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
         keys = parking.keys_for(self._shards, group, conversation)
