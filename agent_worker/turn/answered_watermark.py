@@ -78,13 +78,13 @@ class AnsweredWatermark:
         for message in messages:
             until = _later(until, message.sent_at)
             answered.add(message.id)
-        return self._without(answered, until)
+        return self._remove(answered, until)
 
     def without_messages(self, ids: Iterable[str]) -> AnsweredWatermark:
         """Return the watermark without these messages."""
-        return self._without(set(ids), self.until)
+        return self._remove(set(ids), self.until)
 
-    def _without(self, removed: Set[str], until: datetime | None) -> AnsweredWatermark:
+    def _remove(self, removed: Set[str], until: datetime | None) -> AnsweredWatermark:
         waiting = {id: written for id, written in self.waiting.items() if id not in removed}
         return AnsweredWatermark(self.newest, until, self.still_waiting - removed, waiting)
 
