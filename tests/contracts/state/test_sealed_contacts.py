@@ -116,7 +116,7 @@ async def test_plain_contacts_are_found_and_sealed_step_by_step(store: Store, mo
     store.seal()
     assert await people[1].find(store) == [contacts[1].id] * 8, "the first search indexes them"
     await store.seal_contacts()
-    stored = await store.read_all()
+    stored = await store.read_stored()
     assert [word for each in people for word in each.words if word.encode() in stored] == []
     for person, contact in zip(people, contacts, strict=True):
         assert await person.find(store) == [contact.id] * 8
@@ -136,7 +136,7 @@ async def test_places_of_an_earlier_release_are_sealed_too(store: Store, monkeyp
     assert all(each.place.encode() in plain for each in origins)
     store.seal()
     await store.seal_contacts()
-    stored = await store.read_all()
+    stored = await store.read_stored()
     assert [each.place for each in origins if each.place.encode() in stored] == []
     found = [await store.state.conversations.get(conversation_of(each)) for each in origins]
     assert [each and each.origin for each in found] == origins
@@ -165,7 +165,7 @@ async def test_what_was_written_plain_in_between_is_found_and_sealed(store: Stor
     store.seal()
     assert await second.find(store) == [later_contact.id] * 8
     await store.seal_contacts()
-    stored = await store.read_all()
+    stored = await store.read_stored()
     assert [word for each in (first, second) for word in each.words if word.encode() in stored] == []
     assert await second.find(store) == [later_contact.id] * 8
 

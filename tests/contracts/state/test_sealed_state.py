@@ -3,7 +3,9 @@ SQLite and Redis."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -56,6 +58,13 @@ class Store:
         assert self.state.seal_contacts is not None
         await self.state.seal_contacts("shop")
         await self.state.contact_erasure.remove_copies()
+
+    async def read_stored(self) -> bytes:
+        """Every row or key. SQLite may leave bytes of a plain row that it has replaced in unused parts of its pages."""
+        if self.url:
+            return await self.read_all()
+        with closing(sqlite3.connect(self.folder / "parley.db")) as file:
+            return "\n".join(file.iterdump()).encode()
 
     async def read_all(self) -> bytes:
         if self.url:
