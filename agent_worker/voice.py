@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from agent_worker.translations import find_translation, load_translations
@@ -42,7 +42,9 @@ class Voice:
     assistant_back: str = "All right, I am back. What can I help you with?"
     colleague_wrote: str = "A colleague wrote here: “{said}”"
     rating_ask: str = "How was our help?"
-    rating_scale: tuple[str, str, str, str, str] = ("Very bad", "Bad", "Okay", "Good", "Very good")
+    rating_scale: tuple[str, str, str, str, str] = field(
+        default=("Very bad", "Bad", "Okay", "Good", "Very good"), hash=False
+    )
     rating_thanks: str = "Thank you for telling us!"
     processing_failed: str = "Something went wrong on our side. A colleague will look at your message."
     greeting: str = "Hello! What can I help you with?"
@@ -135,8 +137,8 @@ class Voice:
         "I cannot tell here whether all of this data is yours. Please ask again after signing in, or from where you "
         "usually write to us."
     )
-    instructions: Mapping[str, str] = field(default_factory=dict)
-    examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
+    instructions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    examples: Mapping[str, Sequence[Example]] = field(default_factory=dict, hash=False)
 
 
 DEFAULT_VOICE = Voice()
@@ -153,6 +155,13 @@ def message_kind_name(kind: str, shown: str, locale: str) -> str:
 def translate_voice(voice: Voice, locale: str) -> Voice:
     """The voice for a contact who writes in ``locale``. Phrases that the tenant has changed are kept; it may have
     changed only some of them, also if ``locale`` is its own."""
+    translation = find_translation(locale)
+    return voice if translation is None or not translation.voice else _translate(voice, locale)
+
+
+@lru_cache(maxsize=1024)
+def _translate(voice: Voice, locale: str) -> Voice:
+    """Kept, because a turn needs it several times, and to compare all phrases takes 70 µs."""
     translation = find_translation(locale)
     phrases: Mapping[str, Any] = {} if translation is None else translation.voice
     unchanged = {name: text for name, text in phrases.items() if getattr(voice, name) == getattr(DEFAULT_VOICE, name)}

@@ -206,3 +206,11 @@ def test_a_single_phrase_is_that_of_the_translated_voice(voice: Voice, locale: s
     translated = translate_voice(voice, locale)
     for name in ("erasure_title", "danger", "name"):
         assert translate_phrase(voice, name, locale) == getattr(translated, name)
+
+
+def test_tenants_with_the_same_phrases_keep_their_own_instructions_in_every_language() -> None:
+    voices = [Voice(instructions={"": text}) for text in ("Be brief.", "Be thorough.")]
+    for locale in ("de", "en"):
+        translated = [translate_voice(voice, locale) for voice in voices]
+        assert [voice.instructions for voice in translated] == [voice.instructions for voice in voices]
+        assert translated[0] is translate_voice(voices[0], locale)  # made once
