@@ -51,12 +51,17 @@ def warm() -> None:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             with contextlib.suppress(MissingDependency):  # torch has an environment of its own
                 importlib.import_module(module.name)
+    from typer.main import get_command
+
     from agent_worker.actions.parsing.date_languages import load_date_parser
     from agent_worker.knowledge.vectors.encoder import light_encoder
     from agent_worker.nlu.classification import load_phrases
     from agent_worker.nlu.language_detection import load_language_model
     from agent_worker.translations import load_translations
+    from gateway import cli
 
+    # Typer makes all commands anew for each call, which takes as long as the rest of a start.
+    vars(cli)["app"] = get_command(cli.app)
     load_language_model()
     load_date_parser()
     light_encoder()
