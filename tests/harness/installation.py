@@ -238,7 +238,7 @@ class Installation:
     async def findings(self, contacts: list[Contact], *, deadline: float = 60) -> Findings:
         """Wait until every accepted message is in a turn and every reply is shown, then check everything. After the
         deadline the faults that remain are what is returned."""
-        until = asyncio.get_running_loop().time() + deadline
+        until, pause = asyncio.get_running_loop().time() + deadline, 0.1
         while True:
             found = Findings()
             logged = await self.logged_turns({one.conversation for one in contacts}) if self.scaled else {}
@@ -247,4 +247,5 @@ class Installation:
                 check(contact, await contact.transcript(), turns, found)
             if not found.faults or asyncio.get_running_loop().time() > until:
                 return found
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, 0.5)  # each look reads the whole log
