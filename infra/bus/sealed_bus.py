@@ -287,10 +287,14 @@ async def _open(keys: ContactKeyService, record: Record, seal: Seal | None) -> R
     tenant, contact, generation = seal
     key = keys.get_cached(tenant, contact)
     if key is None or key.generation < generation:
-        key = await keys.get(tenant, contact, least=generation)
-    if key is None and keys.may_be_removed(datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)):
+        key = await keys.get(tenant, contact, least=generation, made_at=_find_time(record))
+    if key is None and keys.may_be_removed(_find_time(record)):
         return sealed_events.forget_record(record)
     return sealed_events.open_record(record, key, seal)
+
+
+def _find_time(record: Record) -> datetime:
+    return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
 
 
 def _said_last(event: Envelope) -> float:

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -40,6 +40,9 @@ KEPT_AT_LEAST = timedelta(days=8)
 """The shortest retention of contacts: the key of a record that is younger is missing by mistake."""
 LOG_LIFETIME = timedelta(seconds=60)
 """The time for which keys that were read from the log are used while the state store is rebuilt."""
+REREAD_AFTER = timedelta(seconds=1)
+"""The time after which a key that was not on the log is looked for there again: it may have been made since."""
+CLOCK_SKEW = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class ContactKeyService:
         self.lookups = LookupKeys(derive_secrets)
         self._cache: OrderedDict[tuple[str, str], tuple[datetime, UnwrappedKey]] = OrderedDict()
         self._logged: dict[tuple[str, str], ContactKey] = {}
-        self._logged_until: datetime | None = None
+        self._logged_at: datetime | None = None
         self._reading_log = asyncio.Lock()
         self._wrapped_by = ""
 
@@ -77,13 +80,16 @@ class ContactKeyService:
         cached = self._cache.get((tenant, contact))
         return cached[1] if cached is not None and self._clock() < cached[0] else None
 
-    async def get(self, tenant: str, contact: str, *, least: int = 1) -> UnwrappedKey | None:
+    async def get(
+        self, tenant: str, contact: str, *, least: int = 1, made_at: datetime | None = None
+    ) -> UnwrappedKey | None:
         """The newest key of a contact, which may be erased; None if there never was one. A process that remembers an
-        earlier generation than ``least`` asks again. While the state store is rebuilt, keys come from the log. Raises
-        StateUnavailable, BusUnavailable, and Unavailable if no secret unwraps the key."""
+        earlier generation than ``least`` asks again. While the state store is rebuilt, keys come from the log.
+        ``made_at``: when the key was already in use. Raises StateUnavailable, BusUnavailable, and Unavailable if no
+        secret unwraps the key."""
         if (cached := self.get_cached(tenant, contact)) is not None and cached.generation >= least:
             return cached
-        stored = await self._load(tenant, contact)
+        stored = await self._load(tenant, contact, least=least, made_at=made_at)
         if stored is None or stored.stage == "made":
             return None
         # One that is being removed is not remembered, so that nothing is sealed with it.
@@ -185,15 +191,28 @@ class ContactKeyService:
         made = ContactKey(tenant=tenant, contact_id=contact, generation=generation, stage="made", created_at=now)
         return self._wrap(made, os.urandom(KEY_BYTES))
 
-    async def _load(self, tenant: str, contact: str) -> ContactKey | None:
+    async def _load(
+        self, tenant: str, contact: str, *, least: int = 1, made_at: datetime | None = None
+    ) -> ContactKey | None:
+        asked_at = self._clock()
         try:
             return await self._keys.get(tenant, contact)
         except StateLost:
-            async with self._reading_log:
-                if self._logged_until is None or self._clock() >= self._logged_until:
-                    self._logged = await self._read_log()
-                    self._logged_until = self._clock() + LOG_LIFETIME
-            return self._logged.get((tenant, contact))
+            found = (await self._load_logged(since=asked_at - LOG_LIFETIME)).get((tenant, contact))
+            if found is None or found.generation < least:
+                # What was read may be older than the key: an earlier loss, of other shards perhaps, was the reason.
+                needed = asked_at - REREAD_AFTER if made_at is None else min(asked_at, made_at + CLOCK_SKEW)
+                found = (await self._load_logged(since=needed)).get((tenant, contact))
+            return found
+
+    async def _load_logged(self, *, since: datetime) -> Mapping[tuple[str, str], ContactKey]:
+        """The keys on the log, read at that time or later."""
+        async with self._reading_log:
+            if self._logged_at is None or self._logged_at < since:
+                begun = self._clock()
+                self._logged = await self._read_log()
+                self._logged_at = begun
+            return self._logged
 
     async def _read_log(self) -> dict[tuple[str, str], ContactKey]:
         logged: dict[tuple[str, str], ContactKey] = {}

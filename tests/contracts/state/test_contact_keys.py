@@ -302,6 +302,41 @@ async def test_keys_come_from_the_log_while_the_store_is_rebuilt(state: State, b
         await service.get_or_create(TENANT, new_id())
 
 
+async def test_a_key_made_between_two_losses_is_found_in_the_second(state: State, bus: Bus, clock: Clock) -> None:
+    """Else what it seals would look damaged, and a record be given up."""
+    contact, service = new_id(), process(state, bus, clock)
+    await state.rebuild.prepare(ALL_SHARDS)
+    assert await service.get(TENANT, contact) is None
+    await state.rebuild.finish(ALL_SHARDS)
+    clock.now += timedelta(seconds=2)
+    made = await process(state, bus, clock).get_or_create(TENANT, contact)
+    await state.rebuild.prepare(ALL_SHARDS)
+    clock.now += timedelta(milliseconds=1)
+    in_use = await service.get(TENANT, contact, made_at=clock.now)
+    assert in_use is not None
+    assert seal(in_use) == seal(made)
+
+
+async def test_the_log_is_read_once_for_records_that_are_older_than_what_was_read(
+    state: State, bus: Bus, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rebuild meets many keys that are gone."""
+    service, readings = process(state, bus, clock), 0
+    read = bus.read
+
+    async def count(topic: str) -> Any:
+        nonlocal readings
+        readings += 1
+        return await read(topic)
+
+    monkeypatch.setattr(bus, "read", count)
+    await state.rebuild.prepare(ALL_SHARDS)
+    for _ in range(20):
+        clock.now += timedelta(seconds=2)
+        assert await service.get(TENANT, new_id(), made_at=NOW - timedelta(minutes=1)) is None
+    assert readings == 1
+
+
 async def test_a_wrapped_key_is_of_no_use_under_another_contact(state: State, bus: Bus, clock: Clock) -> None:
     victim, thief = new_id(), new_id()
     await process(state, bus, clock).get_or_create(TENANT, victim)
