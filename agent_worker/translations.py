@@ -33,17 +33,35 @@ class TimePhrases(_Texts):
 
 class Translation(_Texts):
     """``voice``: the set phrases, by field of ``Voice``, whose defaults are the English ones. ``kinds``: the kinds of
-    messages that cannot be read, in the form that ``Voice.unsupported_kind`` needs."""
+    messages that cannot be read, in the form that ``Voice.unsupported_kind`` needs. ``dialogue``: the phrases of
+    dialogues about actions; ``codes``: those about one-time codes."""
 
     voice: Mapping[str, str | tuple[str, str, str, str, str]] = {}
     kinds: Mapping[str, str]
     times: TimePhrases
+    dialogue: Mapping[str, str]
+    codes: Mapping[str, str]
 
 
 def find_translation(locale: str) -> Translation | None:
     """The texts in the locale's language; None if there are none."""
-    language = locale.casefold().replace("_", "-").partition("-")[0]
+    language = _base_language(locale)
     return _load(language) if language in LANGUAGES else None
+
+
+def choose_language(locale: str) -> str:
+    """The language in which a contact with this locale is spoken to: theirs, or English where there are no texts."""
+    language = _base_language(locale)
+    return language if language in LANGUAGES else "en"
+
+
+def translate(locale: str) -> Translation:
+    """The texts in the locale's language; in English if there are none."""
+    return _load(choose_language(locale))
+
+
+def _base_language(locale: str) -> str:
+    return locale.casefold().replace("_", "-").partition("-")[0]
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache, lru_cache
 from typing import Any
 
-from agent_worker.translations import find_translation, load_translations
+from agent_worker.translations import find_translation, load_translations, translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,7 @@ DEFAULT_VOICE = Voice()
 
 def message_kind_name(kind: str, shown: str, locale: str) -> str:
     """The kind of message in the contact's language. ``shown``: the vendor's name, used for an unknown kind."""
-    translation = find_translation(locale) or find_translation("en")
-    names = {} if translation is None else translation.kinds
+    names = translate(locale).kinds
     return names.get(kind) or names["unknown"].replace("{kind}", shown)
 
 

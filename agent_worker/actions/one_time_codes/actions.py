@@ -18,8 +18,8 @@ from pydantic import BaseModel, Field
 from agent_worker.actions.arguments import HIDDEN
 from agent_worker.actions.context import ActionContext
 from agent_worker.actions.failures import ActionRefused
-from agent_worker.actions.parsing import in_language
 from agent_worker.actions.spec import Action, action
+from agent_worker.translations import LANGUAGES, translate
 from schemas.actions import PendingCode
 from schemas.messages import Address
 
@@ -32,51 +32,14 @@ the mailbox behind it."""
 AddressOf = Callable[[ActionContext, Any], Awaitable[str | None]]
 Send = Callable[[ActionContext, str, str], Awaitable[None]]
 """``(context, address, text)``; ``context.key`` is the idempotency key of the mail."""
-_MAIL = {
-    "en": "Your code is {code}. It is valid for ten minutes. If you did not request it, please ignore this e-mail.",
-    "de": "Der Code lautet {code}. Er gilt zehn Minuten. Wer ihn nicht angefordert hat, kann diese Mail ignorieren.",
-}
-_SENT = {
-    "en": "To make sure that it is you, I have sent a six-digit code to {to}. Please enter it here. It is valid for "
-    "ten minutes.",
-    "de": "Um sicher zu sein, wer schreibt, habe ich einen sechsstelligen Code an {to} geschickt. Bitte schreib ihn "
-    "hier. Er gilt zehn Minuten.",
-}
-_USE_LAST = {
-    "en": "I have sent several codes to {to} and cannot send another one {when}. Please enter the six-digit code from "
-    "the last e-mail here: it is still valid for {usable} min.",
-    "de": "Ich habe schon mehrere Codes an {to} geschickt und kann {when} keinen weiteren schicken. Bitte schreib den "
-    "sechsstelligen Code aus der letzten Mail hier: er gilt noch {usable} Min.",
-}
-_WAIT = {
-    "en": "I have sent so many codes to {to} that I cannot send another six-digit code {when}. Please ask me again "
-    "then.",
-    "de": "An {to} gingen so viele Codes, dass ich {when} keinen sechsstelligen Code mehr schicken kann. Bitte frag "
-    "dann noch einmal.",
-}
-_WHEN = {
-    "en": ("at the moment", "for the next {wait} min"),
-    "de": ("gerade", "in den nächsten {wait} Min."),
-}
-_CHECKED = {
-    "right": {"en": "Thank you, that is the right code.", "de": "Danke, der Code stimmt."},
-    "wrong": {
-        "en": "That is not the code. Attempts left: {left}.",
-        "de": "Das ist nicht der Code. Versuche übrig: {left}.",
-    },
-    "expired": {
-        "en": "That code has expired. I can send a new one.",
-        "de": "Dieser Code ist abgelaufen. Ich kann einen neuen schicken.",
-    },
-    "used_up": {
-        "en": "That was not the code either, so the code is no longer valid. I can send a new one.",
-        "de": "Auch das war nicht der Code, er gilt nun nicht mehr. Ich kann einen neuen schicken.",
-    },
-    "none": {
-        "en": "There is no code to check. I can send one.",
-        "de": "Es gibt keinen Code zu prüfen. Ich kann einen schicken.",
-    },
-}
+_REQUESTS = (
+    "Send me a new code", "I did not get a code", "Please send the code again", "Can you resend the code?",
+    "I never got the code", "The code did not arrive", "I never got it", "I didn't get it", "Nothing came",
+    "No e-mail came", "I have not received the e-mail", "Send it again", "Please send another one",
+    "Schick mir einen neuen Code", "Ich habe keinen Code bekommen", "Der Code ist nicht angekommen",
+    "Kannst du den Code noch einmal schicken?", "Da kam nichts an", "Es kam keine Mail",
+)  # fmt: skip
+"""Those without the word are only matched while a code is awaited."""
 
 
 class CodeSent(BaseModel):
@@ -91,16 +54,7 @@ class CodeSent(BaseModel):
 
 
 class Code(BaseModel):
-    code: str = Field(
-        pattern=r"^\d{6}$",
-        title="Code",
-        json_schema_extra={
-            "ask": {
-                "en": "Which code did you get? It has six digits.",
-                "de": "Wie lautet der Code? Er hat sechs Ziffern.",
-            }
-        },
-    )
+    code: str = Field(pattern=r"^\d{6}$", title="Code", json_schema_extra={"phrases": {"ask": "ask", "title": "name"}})
 
 
 class CodeChecked(BaseModel):
@@ -138,7 +92,7 @@ def one_time_code(
         context.remember(pending)
         try:
             if found:
-                await send(context, found, in_language(_MAIL, context.locale).format(code=code))
+                await send(context, found, translate(context.locale).codes["mail"].format(code=code))
         except ActionRefused:
             # A refused address looks like a missing one. A code that was sent before stays valid.
             if before is not None:
@@ -156,8 +110,8 @@ def one_time_code(
         harmless=True,
         per_contact_per_day=per_contact_per_day,
         title="Send a code",
-        titles={"de": "Code schicken"},
-        examples=("Send me a new code", "I did not get a code", "Schick mir einen neuen Code"),
+        titles={language: translate(language).codes["send"] for language in LANGUAGES},
+        examples=_REQUESTS,
         report=_report_sent,
     )
     return sending(send_code), check_code
@@ -180,10 +134,10 @@ def _minutes(seconds: float) -> int:
 
 def _report_sent(context: ActionContext, _arguments: Any, result: Any) -> str:
     sent = CodeSent.model_validate(result if isinstance(result, dict) else result.model_dump())
-    soon, later = _WHEN["de" if context.locale.lower().startswith("de") else "en"]
-    texts = _SENT if sent.sent else _USE_LAST if sent.usable else _WAIT
-    when = later.format(wait=sent.wait) if sent.wait else soon
-    return in_language(texts, context.locale).format(to=sent.to, when=when, usable=sent.usable)
+    texts = translate(context.locale).codes
+    when = texts["later"].format(wait=sent.wait) if sent.wait else texts["now"]
+    text = texts["sent" if sent.sent else "use_last" if sent.usable else "wait"]
+    return text.format(to=sent.to, when=when, usable=sent.usable)
 
 
 def mask_address(address: str) -> str:
@@ -206,7 +160,7 @@ def _counter(address: str) -> str:
 
 def _report(context: ActionContext, _arguments: Code, result: Any) -> str:
     checked = CodeChecked.model_validate(result if isinstance(result, dict) else result.model_dump())
-    return in_language(_CHECKED[checked.verdict], context.locale).format(left=checked.left)
+    return translate(context.locale).codes[checked.verdict].format(left=checked.left)
 
 
 @action(CHECK, risk="read", needs="anonymous", title="Check a code", sensitive=("code",), report=_report)

@@ -7,8 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
 
+from babel.numbers import format_decimal
+
 from agent_worker.actions.parsing.numerals import WORD, WORDS, parse_number_words, write_digits
 from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, Problem, deduplicate
+from agent_worker.translations import choose_language
 
 _MARKS = {
     "EUR": r"€|eur(?:os?)?\b",
@@ -74,6 +77,14 @@ def format_amount(value: Decimal, currency: str, locale: str) -> str:
         figures = f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
         return f"{figures} {sign or currency}"
     return f"{sign}{value:,.2f}" if sign else f"{currency} {value:,.2f}"
+
+
+def format_example_amount(currency: str, locale: str) -> str:
+    """An amount as a contact may write it in their language: "12.50", "12,50"."""
+    value, language = Decimal("12.50"), choose_language(locale)
+    if currency and language == "de":
+        return format_amount(value, currency, locale)
+    return str(format_decimal(value, "0.00", locale=language))
 
 
 def _read_marked(match: re.Match[str], currency: str, context: ParseContext) -> ParsedValue | None:

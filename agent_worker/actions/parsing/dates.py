@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import islice
 
+from babel.dates import format_date as format_in_language
+
 from agent_worker.actions.parsing.date_languages import parse_date
 from agent_worker.actions.parsing.numerals import WORD, WORDS
 from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, deduplicate, drop_overlapping
+from agent_worker.translations import choose_language
 
 _MONTHS = (
     "jan(?:uary|uar)?|jänner", "feb(?:ruary|ruar)?", "mar(?:ch)?|märz|mrz|maerz", "apr(?:il)?", "may|mai", "june?|juni",
@@ -77,17 +80,17 @@ def _is_covered(reading: ParsedValue, spans: dict[int, set[tuple[int, int]]]) ->
 
 
 def format_date(day: date, locale: str) -> str:
-    """ "Friday, 4 December 2026"; German locales get German."""
-    if locale.lower().startswith("de"):
-        return f"{_GERMAN_DAYS[day.weekday()]}, {day.day}. {_GERMAN_MONTHS[day.month - 1]} {day.year}"
-    return f"{day:%A}, {day.day} {day:%B %Y}"
+    """ "Friday, 4 December 2026", "viernes, 4 de diciembre de 2026"."""
+    language = choose_language(locale)
+    if language == "en":
+        return f"{day:%A}, {day.day} {day:%B %Y}"
+    return format_in_language(day, "full", locale=language)
 
 
-_GERMAN_DAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
-_GERMAN_MONTHS = (
-    "Januar", "Februar", "März", "April", "Mai", "Juni",
-    "Juli", "August", "September", "Oktober", "November", "Dezember",
-)  # fmt: skip
+def format_example_date(year: int, locale: str) -> str:
+    """A date as a contact may write it in their language: "24 December 2026"."""
+    language = choose_language(locale)
+    return format_in_language(date(year, 12, 24), "long", locale="en_GB" if language == "en" else language)
 
 
 def _of(day: date, context: ParseContext, match: re.Match[str]) -> ParsedValue:

@@ -17,6 +17,7 @@ from agent_worker.actions.parsing.identifiers import emails, identifiers
 from agent_worker.actions.parsing.numerals import quantities
 from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue
 from agent_worker.nlu.yes_no import yes_or_no
+from agent_worker.translations import translate
 
 Kind = Literal["identifier", "date", "amount", "email", "quantity", "choice", "text"]
 
@@ -24,8 +25,9 @@ Kind = Literal["identifier", "date", "amount", "email", "quantity", "choice", "t
 @dataclass(frozen=True, slots=True)
 class Field:
     """One parameter. The schema's ``titles``, ``ask`` and ``labels`` hold its name, its question and its answers: one
-    text, or a text per language. ``currency`` (ISO 4217) turns a number into an amount of money; without it an amount
-    is any number."""
+    text, or a text per language. ``phrases`` names texts of ours instead, among those about codes: in all languages
+    they would make the schema too long for models. ``currency`` (ISO 4217) turns a number into an amount of money;
+    without it an amount is any number."""
 
     name: str
     kind: Kind
@@ -38,11 +40,15 @@ class Field:
 
     def ask(self, locale: str) -> str:
         """The action's own question for the parameter; empty if it has none."""
-        return in_language(self.schema.get("ask", ""), locale)
+        return self._phrase("ask", locale) or in_language(self.schema.get("ask", ""), locale)
 
     def title(self, locale: str) -> str:
         """The parameter's name in the contact's language."""
-        return in_language(self.schema.get("titles") or self.schema.get("title") or self.name.replace("_", " "), locale)
+        titles = self.schema.get("titles") or self.schema.get("title") or self.name.replace("_", " ")
+        return self._phrase("title", locale) or in_language(titles, locale)
+
+    def _phrase(self, use: str, locale: str) -> str:
+        return translate(locale).codes.get(self.schema.get("phrases", {}).get(use, ""), "")
 
     def format_value(self, value: Any, locale: str) -> str:
         """The value as a customer writes it: with currency, as a date with its weekday, or by its label."""
@@ -103,10 +109,8 @@ def _resolve_references(schema: Mapping[str, Any], definitions: Mapping[str, Any
 
 
 def _yes_or_no(locale: str) -> dict[str, str]:
-    return {
-        "true": in_language({"en": "Yes", "de": "Ja"}, locale),
-        "false": in_language({"en": "No", "de": "Nein"}, locale),
-    }
+    phrases = translate(locale).dialogue
+    return {"true": phrases["yes"], "false": phrases["no"]}
 
 
 def _field(name: str, schema: Mapping[str, Any], required: bool, locale: str) -> Field:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -14,6 +13,9 @@ from agent_worker.actions.slot_filling import extraction, references
 from agent_worker.actions.slot_filling.action_matching import MIN_SCORE, match_action
 from agent_worker.actions.slot_filling.answer_validation import mentions
 from agent_worker.actions.slot_filling.dialogue_texts import (
+    NEVER_MIND,
+    SAYS,
+    SEND_CODE,
     cancel_choice,
     choices_between,
     choices_for,
@@ -25,9 +27,11 @@ from agent_worker.actions.slot_filling.dialogue_texts import (
 )
 from agent_worker.actions.slot_filling.extraction import Extraction
 from agent_worker.actions.slot_filling.queue import add_given, queue_behind_check, without_none
+from agent_worker.actions.slot_filling.requested_actions import MAX_ACTIONS, list_requested, select_matchable
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.nlu.yes_no import yes_or_no
+from agent_worker.translations import translate
 from agent_worker.voice import Voice
 from schemas.actions import Filling, QueuedAction
 from schemas.messages import Choice
@@ -41,9 +45,6 @@ DIALOGUE_TIMEOUT = timedelta(minutes=30)
 """After this long the dialogue is forgotten."""
 _MAY_ANSWER_ABOVE = 0.5
 """Confidence from which the documents may answer a question, so that it is no failed try to give a value."""
-_MAX_ACTIONS = 3
-"""Actions that one message may request."""
-_AND = re.compile(r"\band (?:then |also )?(?=\w)|\bund (?:dann |auch )?(?=\w)|;|\n|(?<=[.!?])\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,13 @@ class SlotFillingDialogue:
     async def reply(self) -> AnswerDraft | None:
         """None when the documents should answer: no action was requested, or something else was asked on the way."""
         filling = self.filling
-        text = references.read_choice(self.question.text[:MAX_TEXT], self.question.history)
+        said = self.question.text[:MAX_TEXT]
+        choice = references.read_choice(said, self.question.history)
+        if choice == NEVER_MIND:
+            return self._cancel(filling)
+        if choice == SEND_CODE and (sending := self._offer(SEND)) is not None:
+            return await self._go_on(self._switch(filling, sending), "", fresh=True)
+        text = choice.removeprefix(SAYS) or said
         checking = self._entered_code(filling, text)
         if checking is not None:
             return await self._go_on(checking, text)
@@ -90,10 +97,17 @@ class SlotFillingDialogue:
             (question_for(field, filling.locale) for field in self._fields(offer) if field.name == filling.asked), ""
         )
 
+    def reminder_choices(self) -> list[Choice]:
+        """The choices below the open question, if it is the one for a code."""
+        filling = self.filling
+        if filling is None or filling.action != CHECK:
+            return []
+        return choices_for_code(filling.locale, again=True)
+
     # ── choosing the action ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def _begin(self, text: str) -> AnswerDraft | None:
-        requested = self._requested_actions(text)
+        requested = list_requested(text, self.question.offers, ParseContext(self.today, self._language(text)))
         if not requested:
             return None
         (first, words), later = requested[0], requested[1:]
@@ -107,48 +121,25 @@ class SlotFillingDialogue:
         filling = Filling(action=first.name, given=given, locale=self._language(text), then=then, at=self.now)
         return await self._go_on(filling, words if later else text, fresh=True)
 
-    def _requested_actions(self, text: str) -> list[tuple[ActionOffer, str]]:
-        """The requested actions, each once, with the words that request them."""
-        offers = self._matchable_offers(text)
-        parts = [part for each in _AND.split(text) if (part := each.strip())][:8]
-        matches = [(match.offer, part) for part in parts if (match := match_action(part, offers)) is not None]
-        if len({offer.name for offer, _ in matches}) < 2:
-            overall = match_action(text, offers)
-            offer = overall.offer if overall is not None else matches[0][0] if matches else self._read_for(text)
-            return [(offer, text)] if offer is not None else []
-        return list({offer.name: (offer, part) for offer, part in reversed(matches)}.values())[::-1][:_MAX_ACTIONS]
-
-    def _matchable_offers(self, text: str) -> list[ActionOffer]:
-        """One-time codes are only matched when the text mentions a code."""
-        about_codes = "code" in text.lower()
-        return [offer for offer in self.question.offers if about_codes or offer.name not in (SEND, CHECK)]
-
-    def _read_for(self, text: str) -> ActionOffer | None:
-        """A message that is nothing but an order number asks to see that order."""
-        if len(text.split()) > 4:
-            return None
-        reads = [offer for offer in self.question.offers if offer.risk == "read" and offer.name != CHECK]
-        context = ParseContext(self.today, self._language(text))
-        return next(
-            (o for o in reads for field in self._fields(o) if field.kind == "identifier" and field.read(text, context)),
-            None,
-        )
-
     def _another(self, filling: Filling, text: str) -> Filling | None:
         """The contact may now want a different action. Values that fit both are kept."""
-        match = match_action(text, self._matchable_offers(text))
+        offers = select_matchable(text, self.question.offers, awaits_code=filling.action == CHECK)
+        match = match_action(text, offers)
         if match is None or match.offer.name in (filling.action, CHECK):
             return None
         if (filling.action == CHECK or match.score < MIN_SCORE) and self._is_value(filling, text):
             return None  # "not NP-10232, NP-10231" is about the present action, and "my code: 123456" asks for none
-        known = {
-            **references.recall_values(match.offer, text),
-            **(filling.then[0].given if filling.then else {}),
-            **filling.given,
-        }
-        given = {field.name: known[field.name] for field in self._fields(match.offer) if field.name in known}
+        return self._switch(filling, match.offer, text)
+
+    def _switch(self, filling: Filling | None, offer: ActionOffer, text: str = "") -> Filling:
+        """Another action in place of the open one, with the values that fit both."""
+        known = references.recall_values(offer, text)
+        if filling is None:
+            filling = Filling(action=offer.name, locale=self._language(text), at=self.now)
+        known |= {**(filling.then[0].given if filling.then else {}), **filling.given}
+        given = {field.name: known[field.name] for field in self._fields(offer) if field.name in known}
         return filling.model_copy(
-            update={"action": match.offer.name, "given": given, "asked": "", "misunderstood": 0, "at": self.now}
+            update={"action": offer.name, "given": given, "asked": "", "misunderstood": 0, "at": self.now}
         )
 
     def _is_value(self, filling: Filling, text: str) -> bool:
@@ -189,7 +180,8 @@ class SlotFillingDialogue:
         """Go on with an action whose parameters need no question: after a yes; where a code was offered, also when it
         is requested, and not at all after a no."""
         answer = yes_or_no(text, locale)
-        requested = match_action(text, self._matchable_offers(text)) if filling.action == SEND else None
+        offers = select_matchable(text, self.question.offers)
+        requested = match_action(text, offers) if filling.action == SEND else None
         if answer == "yes" or (requested is not None and requested.offer.name == SEND):
             return await self._next(filling, offer, self._fields(offer), Extraction())
         return self._cancel(filling) if answer == "no" and filling.action == SEND else None
@@ -239,11 +231,9 @@ class SlotFillingDialogue:
     def _handle_misunderstanding(
         self, filling: Filling, fields: Sequence[Field], extracted: Extraction, text: str
     ) -> AnswerDraft | None:
-        result = self.question.search_result
-        may_answer = result.may_answer and result.confidence >= _MAY_ANSWER_ABOVE
-        if extracted.problem is None and may_answer and extraction.is_question(text):
-            return None
         field = next((field for field in fields if field.name == filling.asked), None)
+        if extracted.problem is None and extraction.is_question(text) and self._may_answer(filling, field, text):
+            return None
         if field is not None and field.kind not in ("text", "choice") and yes_or_no(text, filling.locale) == "no":
             return self._cancel(filling)
         if field is None or filling.misunderstood >= MAX_MISUNDERSTANDINGS:
@@ -252,12 +242,24 @@ class SlotFillingDialogue:
         if offered := filling.alternatives.get(field.name):
             between = [ParsedValue(value, field.format_value(value, filling.locale)) for value in offered]
             return self._draft(dialogue_text("which", filling.locale), more, choices_between(between, filling.locale))
+        if filling.action == CHECK:
+            return self._draft(
+                translate(filling.locale).codes["awaited"], more, choices_for_code(filling.locale, again=True)
+            )
         why = explain_unusable(field, extracted.problem, self._context(filling))
         choices = choices_for(field, filling.locale) or [cancel_choice(filling.locale)]
         return self._draft(f"{why} {question_for(field, filling.locale)}", more, choices)
 
-    def _cancel(self, filling: Filling) -> AnswerDraft:
-        return self._draft(dialogue_text("left", filling.locale), None)
+    def _may_answer(self, filling: Filling, field: Field | None, text: str) -> bool:
+        """Return whether the documents may answer what was asked on the way. While a code is awaited they have to be
+        sure: "what code?" is about the code."""
+        result = self.question.search_result
+        if filling.action != CHECK or field is None:
+            return result.may_answer and result.confidence >= _MAY_ANSWER_ABOVE
+        return result.answerable and not mentions(text, field, filling.locale)
+
+    def _cancel(self, filling: Filling | None) -> AnswerDraft:
+        return self._draft(dialogue_text("left", filling.locale if filling is not None else self._language("")), None)
 
     # ── calling the action ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -305,27 +307,26 @@ class SlotFillingDialogue:
             again = filling.model_copy(update={"asked": "", "then": then})
             return self._draft(text, again, [person_choice(self.voice)])
         if result.outcome in ("succeeded", "unknown"):
-            return self._draft(text, check)
-        if not self._is_code_expected:
+            could_send = result.facts.get("sent") is not False
+            choices = choices_for_code(filling.locale, again=True) if could_send else [cancel_choice(filling.locale)]
+            return self._draft(text, check, choices)
+        checking = self._offer(CHECK)
+        if checking is None or not checking.expected:
             return self._draft(text, None, [person_choice(self.voice)])
-        return self._draft(f"{text} {dialogue_text('last_code', filling.locale)}", check, [person_choice(self.voice)])
+        return self._draft(f"{text} {translate(filling.locale).codes['last']}", check, [person_choice(self.voice)])
 
     def _after_wrong_code(self, result: ActionResult, offer: ActionOffer, filling: Filling) -> AnswerDraft:
         """Ask for the code again or, when there is none that could be right, offer to send one."""
         text = self._result_text(result, offer, filling)
         if result.facts.get("left"):
-            return self._draft(text, filling.model_copy(update={"given": {}, "asked": "code"}))
+            again = filling.model_copy(update={"given": {}, "asked": "code"})
+            return self._draft(text, again, choices_for_code(filling.locale, again=True))
         sending = self._offer(SEND)
         if sending is None or result.outcome != "succeeded":
             return self._draft(text, None, [person_choice(self.voice)])
         given = references.recall_values(sending, "")
         proposed = Filling(action=SEND, given=given, locale=filling.locale, then=filling.then, at=self.now)
         return self._draft(text, proposed, choices_for_code(filling.locale))
-
-    @property
-    def _is_code_expected(self) -> bool:
-        checking = self._offer(CHECK)
-        return checking is not None and checking.expected
 
     def _entered_code(self, filling: Filling | None, text: str) -> Filling | None:
         """The check of a code that the contact enters although something else was asked, or nothing."""
@@ -338,7 +339,7 @@ class SlotFillingDialogue:
             return None
         if not checking.expected and not mentions(text, fields[0], locale):
             return None
-        queued = queue_behind_check(filling)[:_MAX_ACTIONS]
+        queued = queue_behind_check(filling)[:MAX_ACTIONS]
         return Filling(action=CHECK, asked="code", locale=locale, then=queued, at=self.now)
 
     async def _verify(self, filling: Filling, offer: ActionOffer) -> AnswerDraft:
@@ -347,7 +348,7 @@ class SlotFillingDialogue:
         if sending is None or self._offer(CHECK) is None:
             return self._draft(dialogue_text("verify", filling.locale), None, [person_choice(self.voice)])
         names = {field.name for field in self._fields(sending)}
-        then = [QueuedAction(action=offer.name, given=filling.given), *filling.then][:_MAX_ACTIONS]
+        then = [QueuedAction(action=offer.name, given=filling.given), *filling.then][:MAX_ACTIONS]
         given = {name: value for name, value in filling.given.items() if name in names}
         proof = filling.model_copy(update={"action": SEND, "given": given, "then": then})
         return await self._next(proof, sending, self._fields(sending), Extraction())

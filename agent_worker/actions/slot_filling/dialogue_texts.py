@@ -1,84 +1,35 @@
-"""Phrases of the slot-filling dialogue, in English and German."""
+"""Phrases and choices of the slot-filling dialogue, in the contact's language. The phrases are in ``phrases/``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Literal
 
-from agent_worker.actions.parsing import Field, ParseContext, ParsedValue, in_language
+from agent_worker.actions.parsing import Field, ParseContext, ParsedValue
+from agent_worker.actions.parsing.amounts import format_example_amount
+from agent_worker.actions.parsing.dates import format_example_date
+from agent_worker.translations import LANGUAGES, choose_language, translate
+from schemas.choice_matching import collapse_whitespace, fold_case
 from schemas.messages import Choice
 from schemas.ports import AnswerDraft
 
 SAYS = "say:"
 """Prefix of the ids of choices that only save the contact typing."""
+NEVER_MIND, SEND_CODE = f"{SAYS}never_mind", f"{SAYS}send_code"
+"""Ids of choices that are no value: they mean the same in every language."""
 Key = Literal[
-    "which", "left", "give_up", "currency", "negative", "share", "no_such_day", "unread_identifier",
+    "which", "left", "give_up", "currency", "negative", "share", "no_such_day", "unread_identifier", "looks_like",
     "unread_date", "unread_amount", "unread_email", "unread_quantity", "unread_choice", "unread_text", "verify", "then",
-    "never_mind", "unfit", "looks_like", "last_code", "send_code", "done", "refused", "failed", "unknown",
+    "never_mind", "unfit", "done", "refused", "failed", "unknown", "ask_yes_or_no", "ask_choice", "ask_date",
+    "ask_quantity", "ask_amount", "ask_value", "yes", "no",
 ]  # fmt: skip
-_PHRASES: dict[Key, dict[str, str]] = {
-    "which": {"en": "Which one do you mean?", "de": "Was davon ist gemeint?"},
-    "left": {"en": "All right, nothing was changed.", "de": "In Ordnung, es wurde nichts geändert."},
-    "give_up": {
-        "en": "I am sorry, I still do not understand. Shall I pass you to a colleague?",
-        "de": "Leider verstehe ich es immer noch nicht. Soll ich an eine Kollegin oder einen Kollegen übergeben?",
-    },
-    "currency": {
-        "en": "{said} is another currency; I need the amount in {currency}.",
-        "de": "{said} ist eine andere Währung; ich brauche den Betrag in {currency}.",
-    },
-    "negative": {"en": "It must be more than zero.", "de": "Es muss mehr als nichts sein."},
-    "share": {
-        "en": "Please tell me the exact amount, because I do not want to miscalculate it.",
-        "de": "Bitte nenne den genauen Betrag: ich möchte mich nicht verrechnen.",
-    },
-    "no_such_day": {"en": "{said} is not a day in the calendar.", "de": "{said} steht nicht im Kalender."},
-    "unread_identifier": {
-        "en": "I could not find {the_name} in your message.",
-        "de": "In der Nachricht habe ich keine Angabe zu „{name}“ gefunden.",
-    },
-    "looks_like": {"en": "It looks like {example}.", "de": "So sieht sie aus: {example}."},
-    "unread_date": {
-        "en": "I could not find a date in that. You can write something like 24 December or next Friday.",
-        "de": "Darin habe ich keinen Tag erkannt; etwa 24. Dezember oder kommenden Freitag.",
-    },
-    "unread_amount": {
-        "en": "I could not find an amount in that. You can write something like {example}.",
-        "de": "Darin habe ich keinen Betrag erkannt; etwa {example}.",
-    },
-    "unread_email": {"en": "That is not an e-mail address.", "de": "Das ist keine E-Mail-Adresse."},
-    "unread_quantity": {"en": "I need a number.", "de": "Ich brauche eine Zahl."},
-    "unread_choice": {"en": "Please choose one of these.", "de": "Bitte wähle eines davon."},
-    "unread_text": {"en": "I need a few words.", "de": "Ich brauche ein paar Worte."},
-    "verify": {
-        "en": "This needs proof that it is you, which I cannot ask for here. Shall I pass you to a colleague?",
-        "de": "Dafür muss ich sicher sein, wer schreibt, und das geht hier nicht. Soll ich an Kollegen übergeben?",
-    },
-    "then": {"en": "Now to your other request: {title}.", "de": "Nun zum anderen: {title}."},
-    "send_code": {"en": "Send a code", "de": "Code schicken"},
-    "last_code": {
-        "en": "The last code that I sent is still valid: you can enter it here.",
-        "de": "Der zuletzt geschickte Code gilt noch: du kannst ihn hier schreiben.",
-    },
-    "never_mind": {"en": "Never mind", "de": "Abbrechen"},
-    "unfit": {"en": "That does not fit here.", "de": "Das passt so nicht."},
-    "done": {"en": "Done: {title}.", "de": "Erledigt: {title}."},
-    "refused": {"en": "That is not possible. {reason}", "de": "Das ist nicht möglich. {reason}"},
-    "failed": {
-        "en": "That did not work, and nothing was changed. {reason}",
-        "de": "Das hat nicht geklappt, es wurde nichts geändert. {reason}",
-    },
-    "unknown": {
-        "en": "I cannot tell yet whether it was done. I will find out, and nothing will be done twice.",
-        "de": "Noch ist nicht klar, ob es ausgeführt wurde. Ich kläre das, und doppelt geschieht nichts.",
-    },
-}
 
 
 def dialogue_text(key: Key, locale: str, **values: str) -> str:
-    return in_language(_PHRASES[key], locale).format(**values).strip()
+    return translate(locale).dialogue[key].format(**values).strip()
 
 
 def question_for(field: Field, locale: str) -> str:
@@ -100,13 +51,29 @@ def choices_between(readings: Sequence[ParsedValue], locale: str) -> list[Choice
     ]
 
 
-def choices_for_code(locale: str) -> list[Choice]:
-    """To have a code sent, or not."""
-    return [Choice(id=f"{SAYS}send_code", label=dialogue_text("send_code", locale)), cancel_choice(locale)]
+def choices_for_code(locale: str, *, again: bool = False) -> list[Choice]:
+    """To have a code sent, or another one, or not."""
+    label = translate(locale).codes["send_new" if again else "send"]
+    return [Choice(id=SEND_CODE, label=label), cancel_choice(locale)]
 
 
 def cancel_choice(locale: str) -> Choice:
-    return Choice(id=f"{SAYS}never_mind", label=dialogue_text("never_mind", locale))
+    return Choice(id=NEVER_MIND, label=dialogue_text("never_mind", locale))
+
+
+def find_label(text: str) -> Choice | None:
+    """The choice among those that are no value whose label the text is, in any language."""
+    return _choices_by_label().get(_normalize(text))
+
+
+@cache
+def _choices_by_label() -> dict[str, Choice]:
+    lists = ((*choices_for_code(each, again=True), *choices_for_code(each)) for each in LANGUAGES)
+    return {_normalize(choice.label): choice for choices in lists for choice in choices}
+
+
+def _normalize(text: str) -> str:
+    return collapse_whitespace(fold_case(text)).rstrip(".!\u3002\u06d4\u0964")
 
 
 def explain_unusable(field: Field, problem: ParsedValue | None, context: ParseContext) -> str:
@@ -115,11 +82,13 @@ def explain_unusable(field: Field, problem: ParsedValue | None, context: ParseCo
     if problem is not None and problem.problem:
         return dialogue_text(problem.problem, locale, said=problem.text, currency=field.currency)
     if field.kind == "amount":
-        return dialogue_text("unread_amount", locale, example="12,50 €" if context.german else "12.50")
+        return dialogue_text("unread_amount", locale, example=format_example_amount(field.currency, locale))
+    if field.kind == "date":
+        return dialogue_text("unread_date", locale, example=format_example_date(context.today.year, locale))
     if field.kind != "identifier":
         return dialogue_text(f"unread_{field.kind}", locale)  # type: ignore[arg-type]
     name = " ".join(field.title(locale).split())
-    text = dialogue_text("unread_identifier", locale, name=name, the_name=_with_article(_lower_first(name)))
+    text = dialogue_text("unread_identifier", locale, name=_name_in_sentence(name, locale))
     example = next(iter(field.schema.get("examples", [])), "")
     if not example or example in question_for(field, locale):
         return text
@@ -127,35 +96,38 @@ def explain_unusable(field: Field, problem: ParsedValue | None, context: ParseCo
 
 
 # Questions for parameters without a question of their own, made from their kind and title.
-_YES_OR_NO = {"en": "{Name}: yes or no?", "de": "{Name}: ja oder nein?"}
-_GERMAN = {
-    "date": "Welchen Tag soll ich bei „{name}“ eintragen?",
-    "quantity": "Welche Zahl soll ich bei „{name}“ eintragen?",
-    "amount": "Welchen Betrag soll ich bei „{name}“ eintragen?",
-}
-_GERMAN_OTHERS = "Was soll ich bei „{name}“ eintragen?"
-"""Without an article, which cannot be derived from the name."""
 _MANY = re.compile(r"(?:[^aiosu]|[aeo]e|[aeiou]o)s$", re.IGNORECASE)
 """Plural forms, but not an address, a bus or a status."""
 
 
 def plain_question(field: Field, locale: str) -> str:
     name = " ".join(field.title(locale).split()).rstrip(":")
-    if name.endswith("?"):
+    if name.endswith(("?", "\uff1f", "\u061f")):
         return name
     if field.schema.get("type") == "boolean":
-        return in_language(_YES_OR_NO, locale).format(Name=name[:1].upper() + name[1:])
-    german = _GERMAN.get(field.kind, _GERMAN_OTHERS) if field.kind != "amount" or field.currency else _GERMAN_OTHERS
-    return in_language({"en": _english(field, _lower_first(name)), "de": german.format(name=name)}, locale)
+        return dialogue_text("ask_yes_or_no", locale, name=name[:1].upper() + name[1:])
+    if choose_language(locale) == "en" and (question := _ask_for_many(field, _lower_first(name))):
+        return question
+    kind = "value" if field.kind == "amount" and not field.currency else field.kind
+    key: Key = f"ask_{kind}" if kind in ("choice", "date", "quantity", "amount") else "ask_value"  # type: ignore[assignment]
+    is_bare = kind in ("choice", "date")
+    return dialogue_text(key, locale, name=_name_in_sentence(name, locale, article=not is_bare))
 
 
-def _english(field: Field, name: str) -> str:
+def _ask_for_many(field: Field, name: str) -> str:
+    """The English question for a plural: "How many days?"; empty if the name is none."""
     many = bool(_MANY.search(name.partition(" of ")[0])) and not name.endswith("ss")
-    if many and (field.kind == "quantity" or (field.kind == "amount" and not field.currency)):
-        return f"How many {name}?"
-    if field.kind in ("choice", "date"):
-        return f"Which {name}?"
-    return f"What {'are' if many else 'is'} {_with_article(name)}?"
+    if not many or field.kind in ("choice", "date"):
+        return ""
+    counted = field.kind == "quantity" or (field.kind == "amount" and not field.currency)
+    return f"How many {name}?" if counted else f"What are {_with_article(name)}?"
+
+
+def _name_in_sentence(name: str, locale: str, *, article: bool = True) -> str:
+    """The name as the phrases need it. Only the English ones decline it; the others quote it."""
+    if choose_language(locale) != "en":
+        return name
+    return _with_article(_lower_first(name)) if article else _lower_first(name)
 
 
 def _with_article(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent_worker.actions.parsing import Field
-from agent_worker.actions.slot_filling.dialogue_texts import SAYS
+from agent_worker.actions.slot_filling.dialogue_texts import SAYS, find_label
 from agent_worker.actions.slot_filling.extraction import Extraction
 from schemas.actions import Filling
 from schemas.choice_matching import match_choice
@@ -60,12 +60,12 @@ def other_value(filling: Filling, offer: ActionOffer, fields: Sequence[Field]) -
 
 
 def read_choice(text: str, history: Sequence[TranscriptMessage]) -> str:
-    """The message; for a choice that was typed as its number or its position, its label."""
+    """The id of the choice that the message selects, by its label, its number or its position; empty if it selects
+    none. A choice that is no value is also selected by its label in an earlier reply, in whatever language."""
     last_reply = next((line for line in reversed(history) if line.author.kind != "contact"), None)
-    if last_reply is None:
-        return text
-    choice = match_choice(text, last_reply.choices) or match_position(text, last_reply.choices)
-    return choice.label if choice is not None and choice.id.startswith(SAYS) else text
+    offered = last_reply.choices if last_reply is not None else []
+    choice = match_choice(text, offered) or match_position(text, offered) or find_label(text)
+    return choice.id if choice is not None and choice.id.startswith(SAYS) else ""
 
 
 def match_position(text: str, choices: Sequence[Choice]) -> Choice | None:

@@ -53,7 +53,8 @@ class LocalModel:
             return draft
         if reminder := dialogue.reminder():
             pieces = [*pieces, f"\n\n{reminder}"] if pieces else []
-            draft = replace(draft, text=f"{draft.text}\n\n{reminder}")
+            choices = draft.choices or dialogue.reminder_choices()
+            draft = replace(draft, text=f"{draft.text}\n\n{reminder}", choices=choices)
         for piece in pieces:
             await emit(piece)
         return replace(draft, filling=dialogue.filling)

@@ -45,7 +45,14 @@ def texts_of(language: str) -> dict[str, str]:
     texts: dict[str, str] = {}
     for name, text in translation.voice.items():
         texts |= {name: text} if isinstance(text, str) else {f"{name} {n}": grade for n, grade in enumerate(text)}
-    return texts | {f"kind {name}": text for name, text in translation.kinds.items()}
+    texts |= {f"kind {name}": text for name, text in translation.kinds.items()}
+    return texts | {f"dialogue {name}": text for name, text in phrases_of_actions(language).items()}
+
+
+def phrases_of_actions(language: str) -> dict[str, str]:
+    """What is said in dialogues about actions, and about one-time codes."""
+    translation = translation_of(language)
+    return {**translation.dialogue, **{f"code {name}": text for name, text in translation.codes.items()}}
 
 
 def translation_of(language: str) -> Translation:
@@ -69,6 +76,7 @@ def test_a_translation_has_all_phrases_and_no_others(language: str) -> None:
     translation = translation_of(language)
     assert list(translation.voice) == PHRASES
     assert translation.kinds.keys() == translation_of("en").kinds.keys()
+    assert list(phrases_of_actions(language)) == list(phrases_of_actions("en"))
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
@@ -78,6 +86,9 @@ def test_placeholders_survive_translation(language: str) -> None:
             assert placeholders(text) == placeholders(getattr(DEFAULT_VOICE, phrase)), phrase
             assert text.count("{") == text.count("}") == len(placeholders(text)), phrase
     assert placeholders(translation_of(language).kinds["unknown"]) == {"{kind}"}
+    for phrase, text in phrases_of_actions(language).items():
+        assert placeholders(text) == placeholders(phrases_of_actions("en")[phrase]), phrase
+        assert text.count("{") == text.count("}") == len(placeholders(text)), phrase
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -76,7 +76,12 @@ PLACES: dict[str, tuple[str, ...]] = {
     "markdown_it": ("connectors/markup/*",),
     "nh3": ("connectors/markup/dialects/web.py",),
     "py3langid": ("agent_worker/nlu/language_detection.py",),
-    "babel": ("agent_worker/handoff/wait_estimate.py", "agent_worker/nlu/language_names.py"),
+    "babel": (
+        "agent_worker/actions/parsing/amounts.py",
+        "agent_worker/actions/parsing/dates.py",
+        "agent_worker/handoff/wait_estimate.py",
+        "agent_worker/nlu/language_names.py",
+    ),
     "dateparser": ("agent_worker/actions/parsing/date_languages.py",),
     "text_to_num": ("agent_worker/actions/parsing/numerals.py",),
     "regex": ("connectors/markup/*",),
