@@ -237,15 +237,15 @@ class SlotFillingDialogue:
         if field is not None and field.kind not in ("text", "choice") and yes_or_no(text, filling.locale) == "no":
             return self._cancel(filling)
         if field is None or filling.misunderstood >= MAX_MISUNDERSTANDINGS:
-            return self._draft(dialogue_text("give_up", filling.locale), None, [person_choice(self.voice)])
+            again = choices_for_code(filling.locale, again=True)[:1] if filling.action == CHECK else []
+            return self._draft(dialogue_text("give_up", filling.locale), None, [*again, person_choice(self.voice)])
         more = filling.model_copy(update={"misunderstood": filling.misunderstood + 1})
         if offered := filling.alternatives.get(field.name):
             between = [ParsedValue(value, field.format_value(value, filling.locale)) for value in offered]
             return self._draft(dialogue_text("which", filling.locale), more, choices_between(between, filling.locale))
         if filling.action == CHECK:
-            return self._draft(
-                translate(filling.locale).codes["awaited"], more, choices_for_code(filling.locale, again=True)
-            )
+            why = translate(filling.locale).codes["awaited"]
+            return self._draft(why, more, choices_for_code(filling.locale, again=True))
         why = explain_unusable(field, extracted.problem, self._context(filling))
         choices = choices_for(field, filling.locale) or [cancel_choice(filling.locale)]
         return self._draft(f"{why} {question_for(field, filling.locale)}", more, choices)
