@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import indent
 
@@ -16,6 +18,7 @@ from gateway.admin.knowledge import DocumentRequest, SearchRequest
 from gateway.config import loader as configuration
 from gateway.config.knowledge import KnowledgeSettings, SourceSettings, WebsiteSettings
 from tests.harness.processes import ROOT
+from tests.harness.shared_parent import parley_command
 from tests.site.blocks import list_sources
 
 PAGE = (ROOT / "docs" / "documents.md").read_text()
@@ -30,12 +33,13 @@ def checkout(tmp_path: Path) -> Path:
     return make_checkout(tmp_path)
 
 
-def make_checkout(folder: Path) -> Path:
-    """The example, and `.venv/bin/parley`, as a newcomer has them."""
+def make_checkout(folder: Path, parley: Sequence[str] = ()) -> Path:
+    """The example, and `.venv/bin/parley`, as a newcomer has them; ``parley`` is what that runs."""
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns(".parley"))
     program = folder / ".venv" / "bin" / "parley"
     program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}:$PYTHONPATH" exec "{sys.executable}" -m gateway.cli "$@"\n')
+    command = shlex.join(parley or parley_command())
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}:$PYTHONPATH" exec {command} "$@"\n')
     program.chmod(0o755)
     return folder
 
@@ -68,7 +72,9 @@ def test_a_newcomer_adds_asks_and_removes_a_document_in_under_ten_lines(checkout
     assert "removed pots" in done.stderr
 
 
-def test_a_package_adds_a_kind_of_file_as_the_page_shows(checkout: Path) -> None:
+def test_a_package_adds_a_kind_of_file_as_the_page_shows(tmp_path: Path) -> None:
+    # A new package is found by an interpreter that starts, not by one that is forked.
+    checkout = make_checkout(tmp_path, [sys.executable, "-m", "gateway.cli"])
     (python,), (toml,) = list_sources("docs/documents.md", "python"), list_sources("docs/documents.md", "toml")
     (checkout / "my_package.py").write_text(f"from schemas.ports import Content\n\n\n{python}")
     folder = checkout / "my_package-1.dist-info"
