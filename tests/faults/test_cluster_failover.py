@@ -71,6 +71,8 @@ async def test_replaced_primaries_and_a_moved_slot_lose_and_double_nothing(
     assert {role: process.pid for role, process in parley.roles.items() if process.alive} == pids
     logs = "".join(process.log.read_text() for process in parley.roles.values())
     assert logs.count('"event":"redis_primary_replaced"') >= FAILOVERS
+    assert '"event":"gave_up"' not in logs
+    assert '"event":"rebuild_skipped"' not in logs, "a record could not be read"
 
 
 async def fail_over(parley: Installation, servers: RedisCluster, fault: str, slot: int) -> tuple[float, float]:
