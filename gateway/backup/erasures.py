@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Set
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
 from gateway.backup.contents import KeysManifest, read_keys
-from gateway.contacts.directory import ContactDirectory, Person
 from gateway.contacts.erasure import ContactErasureService
 from gateway.contacts.erasure_records import Erasure
 from gateway.wiring.engines import channels_of
@@ -18,7 +18,7 @@ from gateway.wiring.process_services import ProcessServices
 from infra.backup.encryption import BackupSecret
 from infra.bus.sealed_bus import SealedBus
 from schemas import topics
-from schemas.errors import NotFound, SetupError, Unavailable
+from schemas.errors import SetupError, Unavailable
 from schemas.privacy.contact_keys import ContactKey
 from schemas.privacy.key_service import CACHE_LIFETIME, ContactKeyService
 from schemas.privacy.sealed_events import read_seal
@@ -27,6 +27,15 @@ Files = defaultdict[str, list[str]]
 """The ids of attachments by conversation."""
 BY = "restore"
 """The requester, in the record of the erasures that a restore applies."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ErasedPerson:
+    """``ids``: also those of contacts that were merged into it."""
+
+    id: str
+    ids: frozenset[str]
+    conversations: tuple[str, ...]
 
 
 class ErasureReplay:
@@ -54,6 +63,11 @@ class ErasureReplay:
                 await asyncio.gather(*(self._services.state.contact_keys.put(key) for key in kept))
             await self._services.bus.append([service.wrap_record(key) for key in kept])
             count += len(kept)
+        seal = self._services.state.seal_contacts
+        if in_state and seal is not None:
+            # The secret may be a later one than when the data was saved: then nobody would be found.
+            for tenant in self._services.config.tenants:
+                await seal(tenant)
         return count
 
     async def apply(self, manifest: KeysManifest) -> int:
@@ -69,6 +83,9 @@ class ErasureReplay:
                 if erasure.state == "running":
                     await self._skip_wait(erasure)
         await self._erasures.sweep({*manifest.erasures, *self._erased, *self._services.config.tenants})
+        for tenant, contacts in self._erased.items():
+            for contact in sorted(contacts):  # also those without conversations
+                await self._services.state.contact_erasure.erase_contact(tenant, contact)
         return found
 
     def _is_erased(self, key: ContactKey) -> bool:
@@ -77,18 +94,19 @@ class ErasureReplay:
         erasure = find_erasure(key)
         return erasure is not None and (key.stage == "erased" or erasure[1] > self._saved_at)
 
-    async def _find_people(self, tenant: str) -> list[Person]:
-        """The erased who are still in the state."""
-        directory, found = ContactDirectory(self._services.state), dict[str, Person]()
-        for contact in self._erased[tenant]:
-            try:
-                person = await directory.find(tenant, contact)
-            except NotFound:
-                continue
-            found[person.contact.id] = person
-        return list(found.values())
+    async def _find_people(self, tenant: str) -> list[_ErasedPerson]:
+        """The erased who have conversations in the state. Nobody can open them any more, but ids are readable."""
+        search, erased = self._services.state.contact_search, sorted(self._erased[tenant])
+        same = {contact: frozenset(await search.list_ids(tenant, contact)) for contact in erased}
+        merged = {id_ for contact, ids in same.items() for id_ in ids if id_ != contact}
+        conversations = await search.list_conversations(tenant, erased)
+        return [
+            _ErasedPerson(contact, same[contact], tuple(each.id for each in conversations.get(contact, ())))
+            for contact in erased
+            if contact not in merged and conversations.get(contact)
+        ]
 
-    async def _build_erasure(self, tenant: str, people: list[Person]) -> Erasure:
+    async def _build_erasure(self, tenant: str, people: list[_ErasedPerson]) -> Erasure:
         """One erasure for all, so that the log is searched once."""
         now = self._services.clock()
         contacts = {id_ for person in people for id_ in person.ids}
@@ -96,7 +114,7 @@ class ErasureReplay:
         return Erasure(
             id=str(uuid4()),
             tenant=tenant,
-            contact_id=people[0].contact.id if len(people) == 1 else "",
+            contact_id=people[0].id if len(people) == 1 else "",
             requested_at=now,
             requested_by=BY,
             contact_ids=tuple(sorted(contacts)),

@@ -286,9 +286,9 @@ class Config(_WithSections):
     """Whether what contacts say is encrypted on the log, under a key of each contact. Both kinds of records are read in
     either case, so `false` is for the first part of an upgrade, while releases still run that cannot read them."""
     encrypt_state: bool = True
-    """Whether what is said by and to contacts is encrypted in the state store, under the key of each contact. Both
-    kinds of rows are read in either case, so `false` is for the first part of an upgrade, like that of ``encrypt_log``.
-    """
+    """Whether what is said by and to contacts is encrypted in the state store, under the key of each contact, and their
+    names and addresses with it. Both kinds of rows are read in either case, so `false` is for the first part of an
+    upgrade, like that of ``encrypt_log``."""
     encrypt_files: bool = True
     """Whether files of contacts and their names are encrypted in `blobs`, under the key of each contact. Both kinds of
     files are read in either case, so `false` is for the first part of an upgrade, like that of ``encrypt_log``."""

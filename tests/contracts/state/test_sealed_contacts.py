@@ -208,6 +208,19 @@ async def test_after_a_rotation_everybody_is_found_without_the_previous_key(stor
     assert await people[1].find(store) == [contacts[1].id] * 8
 
 
+async def test_contacts_of_an_earlier_backup_are_found_without_the_key_of_their_rows(store: Store) -> None:
+    person, other = Visitor(), Visitor()
+    contacts = [await each.arrive(store) for each in (person, other)]
+    await store.seal_contacts()
+    store.secrets[:] = [SECOND, FIRST]
+    await store.keys.rewrap_all()  # as a later keys file has them
+    store.secrets[:] = [SECOND]
+    await store.seal_contacts()
+    for each, contact in zip((person, other), contacts, strict=True):
+        assert await each.find(store) == [contact.id] * 8
+        assert (await each.write(store, each.phone, at=9)).created_at == contact.created_at
+
+
 async def test_an_address_that_looks_like_a_hash_leads_to_nobody_else(store: Store) -> None:
     person = Visitor()
     contact = await person.arrive(store)
