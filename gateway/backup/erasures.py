@@ -30,7 +30,7 @@ BY = "restore"
 
 
 @dataclass(frozen=True, slots=True)
-class _ErasedPerson:
+class _ErasureSubject:
     """``ids``: also those of contacts that were merged into it."""
 
     id: str
@@ -94,19 +94,19 @@ class ErasureReplay:
         erasure = find_erasure(key)
         return erasure is not None and (key.stage == "erased" or erasure[1] > self._saved_at)
 
-    async def _find_people(self, tenant: str) -> list[_ErasedPerson]:
+    async def _find_people(self, tenant: str) -> list[_ErasureSubject]:
         """The erased who have conversations in the state. Nobody can open them any more, but ids are readable."""
         search, erased = self._services.state.contact_search, sorted(self._erased[tenant])
         same = {contact: frozenset(await search.list_ids(tenant, contact)) for contact in erased}
         merged = {id_ for contact, ids in same.items() for id_ in ids if id_ != contact}
         conversations = await search.list_conversations(tenant, erased)
         return [
-            _ErasedPerson(contact, same[contact], tuple(each.id for each in conversations.get(contact, ())))
+            _ErasureSubject(contact, same[contact], tuple(each.id for each in conversations.get(contact, ())))
             for contact in erased
             if contact not in merged and conversations.get(contact)
         ]
 
-    async def _build_erasure(self, tenant: str, people: list[_ErasedPerson]) -> Erasure:
+    async def _build_erasure(self, tenant: str, people: list[_ErasureSubject]) -> Erasure:
         """One erasure for all, so that the log is searched once."""
         now = self._services.clock()
         contacts = {id_ for person in people for id_ in person.ids}
