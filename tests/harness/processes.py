@@ -86,7 +86,9 @@ class ForkParent:
         (programs := self.folder / "programs").mkdir()
         for name in ("parley", "python"):
             command = [sys.executable, "-IS", str(FORKED_COMMAND), str(address), name]
-            (program := programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+            # What is no module starts as usual, such as `python -c`.
+            usual = f'[ "$1 $2" = "-P -m" ] || exec {shlex.quote(sys.executable)} "$@"\n' if name == "python" else ""
+            (program := programs / name).write_text(f'#!/bin/sh\n{usual}exec {shlex.join(command)} "$@"\n')
             program.chmod(0o755)
 
     def close(self) -> None:

@@ -91,14 +91,18 @@ class SentinelGroup:
         """Start all servers; return when replicas have copied the primary and the Sentinels know each other."""
         for server in (*self.servers, *self.sentinels):
             server.start()
-        wait_for(lambda: self.servers[0].count_replicas() == len(self.servers) - 1, "replicas follow the primary")
-        wait_for(lambda: all(map(self._knows_all, self.sentinels)), "Sentinels know all servers")
+        wait_for(lambda: self.servers[0].count_replicas() == len(self.servers) - 1, "replicas follow the primary", 90)
+        wait_for(lambda: all(map(self._knows_all, self.sentinels)), "Sentinels know all servers", 90)
 
     def close(self) -> None:
         self._stack.close()
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:

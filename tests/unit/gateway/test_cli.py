@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -50,10 +50,10 @@ class CommandResult:
     stderr: str
 
 
-def process(*arguments: str, cwd: Path) -> CommandResult:
-    """`parley` as a process of its own."""
+def process(*arguments: str, cwd: Path, command: Sequence[str] = ()) -> CommandResult:
+    """`parley` as a process of its own, or what is run by ``command``."""
     done = subprocess.run(
-        [*parley_command(), *arguments],
+        [*(command or parley_command()), *arguments],
         cwd=cwd,
         env=environment(PYTHONPATH=str(ROOT)),
         capture_output=True,

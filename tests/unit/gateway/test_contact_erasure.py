@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -184,6 +184,10 @@ async def test_a_repeat_is_the_same_erasure_until_it_is_done(instance: Instance)
     await finish(instance)
     answer = await instance.admin("DELETE", f"/contacts/{ada.id}")
     assert (answer.status, answer.code) == (404, "not_found")
+    keys = instance.services.contact_keys
+    assert keys is not None
+    # As the front door does before it looks up who writes; keys have the time of the machine.
+    await keys.get_or_create("shop", ada.id, said_at=datetime.now(UTC))
     returned = await meet(instance, "Ada", "v-1")
     assert await begin_erasure(instance, returned) != first
 
