@@ -20,8 +20,8 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from mmap import mmap
 from pathlib import Path
@@ -31,7 +31,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from infra import process_tuning
-from infra.database.lock import ProcessLock
+from infra.database.lock import ProcessLock, claim_folder
 from schemas.errors import DatabaseLocked
 from schemas.ports import Record, Strike, StrikeCode
 
@@ -302,3 +302,20 @@ def _try_lock(path: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+@asynccontextmanager
+async def run_flight_recorder(data_path: Path, stall_seconds: float) -> AsyncIterator[FlightRecorder]:
+    """Run the flight recorder of this process. The records of processes that died are collected first."""
+    parent = data_path / "flight"
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    collect_incidents(parent)
+    with claim_folder(parent) as folder:
+        recorder = FlightRecorder(folder, stall_seconds)
+        recorder.start()
+        heartbeat = asyncio.create_task(recorder.run_heartbeat())
+        try:
+            yield recorder
+        finally:
+            heartbeat.cancel()
+            recorder.close()

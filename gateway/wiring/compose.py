@@ -73,10 +73,10 @@ from gateway.wiring.secret_reload import SecretReload, describe_settings
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
 from gateway.wiring.vendor_streams import start_backfills, start_streams
-from infra import flight_recorder, open_files, process_tuning
+from infra import open_files, process_tuning
 from infra.blobs import open_blobs
 from infra.database.lock import claim_folder
-from infra.flight_recorder import FlightRecorder
+from infra.flight_recorder import run_flight_recorder
 from infra.metrics import PrometheusMetrics
 from infra.state.recovery import StateRecovery
 from infra.tracing import member_name, record_traces
@@ -381,20 +381,3 @@ async def serve_edge(
 
     supervisor.run("http", http)
     await supervisor.wait()
-
-
-@asynccontextmanager
-async def run_flight_recorder(data_path: Path, stall_seconds: float) -> AsyncIterator[FlightRecorder]:
-    """Run the flight recorder of this process. The records of processes that died are collected first."""
-    parent = data_path / "flight"
-    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    flight_recorder.collect_incidents(parent)
-    with claim_folder(parent) as folder:
-        recorder = FlightRecorder(folder, stall_seconds)
-        recorder.start()
-        heartbeat = asyncio.create_task(recorder.run_heartbeat())
-        try:
-            yield recorder
-        finally:
-            heartbeat.cancel()
-            recorder.close()

@@ -18,10 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_worker.dead_letters import build_dead_letter
-from gateway.wiring.compose import run_flight_recorder
 from infra.bus.lanes import ConsumerLimits, Lanes
 from infra.bus.poison_watch import PoisonWatch
-from infra.flight_recorder import FlightRecorder
+from infra.flight_recorder import FlightRecorder, run_flight_recorder
 from schemas.ports import Batch, Bus, Record, State
 from tests.contracts.bus.engines import TOPICS, WEB, open_sqlite
 from tests.contracts.bus.recording_consumer import message

@@ -29,12 +29,8 @@ pytestmark = [pytest.mark.scaled, pytest.mark.timeout(180 + 60 * FAILOVERS)]
 
 @pytest.fixture
 async def servers() -> AsyncIterator[RedisCluster]:
-    cluster = RedisCluster()
-    try:
-        await asyncio.to_thread(cluster.start)
-        yield cluster
-    finally:
-        await asyncio.to_thread(cluster.close)
+    async with RedisCluster().running() as group:
+        yield group
 
 
 @pytest.fixture
@@ -42,11 +38,8 @@ async def parley(
     fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, servers: RedisCluster, topic_prefix: str
 ) -> AsyncIterator[Installation]:
     made = Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=servers.url, prefix=topic_prefix)
-    await made.prepare()
-    await made.start()
-    await made.put_documents()
-    yield made
-    await made.stop()
+    async with made.serving():
+        yield made
 
 
 async def test_replaced_primaries_and_a_moved_slot_lose_and_double_nothing(

@@ -23,12 +23,8 @@ pytestmark = [pytest.mark.scaled, pytest.mark.timeout(120 + 60 * FAILOVERS)]
 
 @pytest.fixture
 async def servers() -> AsyncIterator[SentinelGroup]:
-    group = SentinelGroup()
-    try:
-        await asyncio.to_thread(group.start)
+    async with SentinelGroup().running() as group:
         yield group
-    finally:
-        await asyncio.to_thread(group.close)
 
 
 @pytest.fixture
@@ -36,11 +32,8 @@ async def parley(
     fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, servers: SentinelGroup, topic_prefix: str
 ) -> AsyncIterator[Installation]:
     made = Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=servers.url, prefix=topic_prefix)
-    await made.prepare()
-    await made.start()
-    await made.put_documents()
-    yield made
-    await made.stop()
+    async with made.serving():
+        yield made
 
 
 async def test_a_replaced_primary_loses_and_doubles_nothing(parley: Installation, servers: SentinelGroup) -> None:

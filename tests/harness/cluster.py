@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack
-from typing import Self
 
 from infra.deploy.local_redis import LocalRedis
 from infra.deploy.process import free_port
 from tests.harness.sentinel import ask, wait_for
+from tests.harness.server_group import ServerGroup
 
 NODE_TIMEOUT_MS = 1_000
 """Milliseconds without an answer after which a node counts as down. Far more in production."""
@@ -64,15 +63,13 @@ class ClusterRedis(LocalRedis):
         return ""
 
 
-class RedisCluster:
-    """All calls block, as those of ``LocalServer``."""
+class RedisCluster(ServerGroup):
+    """Primaries with one replica each."""
 
     def __init__(self, primaries: int = 3) -> None:
         self.count = primaries
         self.nodes = [ClusterRedis() for _ in range(2 * primaries)]
-        self._stack = ExitStack()
-        for node in self.nodes:
-            self._stack.callback(node.close)
+        super().__init__(self.nodes)
 
     @property
     def url(self) -> str:
@@ -93,20 +90,6 @@ class RedisCluster:
         for primary, replica in zip(primaries, replicas, strict=True):
             wait_for(lambda p=primary, r=replica: ask(r.port, f"CLUSTER REPLICATE {p.id}")[:3] == "+OK", "a replica")  # type: ignore[misc]
         self.wait_until_synchronized()
-
-    def close(self) -> None:
-        self._stack.close()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def list_primaries(self) -> list[ClusterRedis]:
         return [node for node in self.nodes if node.pid is not None and node.is_primary()]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Sequence, Set
+from collections.abc import AsyncIterator, Sequence, Set
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import yaml
@@ -210,6 +211,17 @@ class Installation:
             await engine.bus.append(envelopes, topic=topic)
         if not self.scaled:
             await self.start()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Self]:
+        """All roles run and have the documents until the block ends."""
+        await self.prepare()
+        await self.start()
+        await self.put_documents()
+        try:
+            yield self
+        finally:
+            await self.stop()
 
     async def put_documents(self) -> None:
         for name, text in DOCUMENTS.items():

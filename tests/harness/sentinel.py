@@ -5,11 +5,10 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Self
 
 from infra.deploy.local_redis import LocalRedis, answers_ping, fetch
 from infra.deploy.process import LocalServer, free_port
+from tests.harness.server_group import ServerGroup
 
 NAME = "parley"
 DOWN_AFTER_MS = 1_000
@@ -71,16 +70,14 @@ class LocalSentinel(LocalServer):
         return answers_ping(self.port)
 
 
-class SentinelGroup:
-    """A primary, its replicas, and the Sentinels that watch them. All calls block, as those of ``LocalServer``."""
+class SentinelGroup(ServerGroup):
+    """A primary, its replicas, and the Sentinels that watch them."""
 
     def __init__(self, replicas: int = 2, sentinels: int = 3) -> None:
         first = SentinelRedis()
         self.servers = [first, *(SentinelRedis(first.port) for _ in range(replicas))]
         self.sentinels = [LocalSentinel(first.port, sentinels // 2 + 1) for _ in range(sentinels)]
-        self._stack = ExitStack()
-        for server in (*self.servers, *self.sentinels):
-            self._stack.callback(server.close)
+        super().__init__([*self.servers, *self.sentinels])
 
     @property
     def url(self) -> str:
@@ -93,20 +90,6 @@ class SentinelGroup:
             server.start()
         wait_for(lambda: self.servers[0].count_replicas() == len(self.servers) - 1, "replicas follow the primary", 90)
         wait_for(lambda: all(map(self._knows_all, self.sentinels)), "Sentinels know all servers", 90)
-
-    def close(self) -> None:
-        self._stack.close()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def find_primary(self) -> SentinelRedis:
         """Return the server that most Sentinels call the primary."""

@@ -24,6 +24,7 @@ from agent_worker.actions.slot_filling.dialogue_texts import (
     explain_unusable,
     prepend_text,
     question_for,
+    result_text,
 )
 from agent_worker.actions.slot_filling.extraction import Extraction
 from agent_worker.actions.slot_filling.queue import add_given, queue_behind_check, without_none
@@ -286,7 +287,7 @@ class SlotFillingDialogue:
             return await self._verify(filling, offer)
         if result.reason == "invalid_arguments":
             return self._ask_invalid(filling, offer, result)
-        return await self._rest(self._result_text(result, offer, filling), filling)
+        return await self._rest(result_text(result, offer, filling.locale), filling)
 
     def _ask_invalid(self, filling: Filling, offer: ActionOffer, result: ActionResult) -> AnswerDraft:
         """Ask again for a value that the action's model refused."""
@@ -301,7 +302,7 @@ class SlotFillingDialogue:
 
     def _after_code_sent(self, result: ActionResult, offer: ActionOffer, filling: Filling) -> AnswerDraft:
         """Ask for the code. When sending is in doubt the code may still arrive."""
-        text, then = self._result_text(result, offer, filling), add_given(filling.then, self._offer, filling.given)
+        text, then = result_text(result, offer, filling.locale), add_given(filling.then, self._offer, filling.given)
         check = Filling(action=CHECK, asked="code", locale=filling.locale, then=then, at=self.now)
         if result.facts.get("sent") is False and not result.facts.get("usable"):
             again = filling.model_copy(update={"asked": "", "then": then})
@@ -317,7 +318,7 @@ class SlotFillingDialogue:
 
     def _after_wrong_code(self, result: ActionResult, offer: ActionOffer, filling: Filling) -> AnswerDraft:
         """Ask for the code again or, when there is none that could be right, offer to send one."""
-        text = self._result_text(result, offer, filling)
+        text = result_text(result, offer, filling.locale)
         if result.facts.get("left"):
             again = filling.model_copy(update={"given": {}, "asked": "code"})
             return self._draft(text, again, choices_for_code(filling.locale, again=True))
@@ -371,12 +372,6 @@ class SlotFillingDialogue:
             "" if filling.action == CHECK else dialogue_text("then", filling.locale, title=offer.title or offer.name)
         )
         return prepend_text(draft, "\n\n".join(part for part in (text, joint) if part))
-
-    def _result_text(self, result: ActionResult, offer: ActionOffer, filling: Filling) -> str:
-        if result.say:
-            return result.say
-        key: Any = "done" if result.outcome == "succeeded" else result.outcome
-        return dialogue_text(key, filling.locale, title=offer.title or offer.name, reason=result.reason)
 
     # ── helpers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from agent_worker.actions.parsing import Field, ParseContext, ParsedValue
 from agent_worker.actions.parsing.amounts import format_example_amount
@@ -14,7 +14,7 @@ from agent_worker.actions.parsing.dates import format_example_date
 from agent_worker.translations import LANGUAGES, choose_language, translate
 from schemas.choice_matching import collapse_whitespace, fold_case
 from schemas.messages import Choice
-from schemas.ports import AnswerDraft
+from schemas.ports import ActionOffer, ActionResult, AnswerDraft
 
 SAYS = "say:"
 """Prefix of the ids of choices that only save the contact typing."""
@@ -30,6 +30,14 @@ Key = Literal[
 
 def dialogue_text(key: Key, locale: str, **values: str) -> str:
     return translate(locale).dialogue[key].format(**values).strip()
+
+
+def result_text(result: ActionResult, offer: ActionOffer, locale: str) -> str:
+    """What the action says about its result, else a phrase for the outcome."""
+    if result.say:
+        return result.say
+    key: Any = "done" if result.outcome == "succeeded" else result.outcome
+    return dialogue_text(key, locale, title=offer.title or offer.name, reason=result.reason)
 
 
 def question_for(field: Field, locale: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from infra.state.redis.engine import open_redis_state
-from schemas.errors import StateUnavailable
+from schemas.errors import StateLost, StateUnavailable
 from schemas.messages import Address
 from schemas.ports import Removal, State
 from tests.contracts.state.engines import ALL_SHARDS
@@ -64,6 +64,24 @@ async def wait_until_it_succeeds(work: Callable[[], Awaitable[object]], seconds:
                 await asyncio.sleep(0.02)
             else:
                 return
+
+
+async def is_lost(work: Callable[[], Awaitable[object]]) -> bool:
+    """Tell whether the work meets a lost state, as soon as the store is reachable."""
+    try:
+        await wait_until_it_succeeds(work)
+    except StateLost:
+        return True
+    return False
+
+
+async def hear(state: State, other: State, reader: object) -> None:
+    """Signals are lossy: publish until one is heard."""
+    async with asyncio.timeout(30):
+        waiting = asyncio.ensure_future(anext(reader))  # type: ignore[call-overload]
+        while not waiting.done():
+            await wait_until_it_succeeds(lambda: other.signals.publish("typing", b"now"))
+            await asyncio.wait([waiting], timeout=0.05)
 
 
 async def all_there(state: State, conversation: str, head: int) -> None:

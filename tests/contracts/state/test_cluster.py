@@ -22,13 +22,14 @@ from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.port_calls import (
     OpenProcess,
     calls_of_all_ports,
+    hear,
+    is_lost,
     processes,
     set_up,
     wait_until_it_succeeds,
 )
 from tests.contracts.state.recorded_history import CHANNELS
 from tests.contracts.state.samples import NOW, begin_turn, commit_turn, line, new_id
-from tests.contracts.state.test_sentinel import hear, is_lost
 from tests.harness.cluster import ClusterRedis, RedisCluster, exchange, list_keys
 from tests.harness.sentinel import ask, wait_for
 

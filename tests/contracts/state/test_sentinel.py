@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from infra.state.registry import StateLocation
 from schemas.errors import ConfigInvalid, StateLost, StateUnavailable
 from schemas.ports import State
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.port_calls import OpenProcess, processes, set_up, wait_until_it_succeeds
+from tests.contracts.state.port_calls import OpenProcess, hear, is_lost, processes, set_up, wait_until_it_succeeds
 from tests.contracts.state.samples import NOW, begin_turn, commit_turn, line, new_id
 from tests.harness.sentinel import SentinelGroup, SentinelRedis, ask
 
@@ -54,15 +54,6 @@ async def fail_over(servers: SentinelGroup, how: str) -> tuple[SentinelRedis, Se
     return before, after
 
 
-async def is_lost(work: Callable[[], Awaitable[object]]) -> bool:
-    """Tell whether the work meets a lost state, as soon as the store is reachable."""
-    try:
-        await wait_until_it_succeeds(work)
-    except StateLost:
-        return True
-    return False
-
-
 @needs_servers
 @pytest.mark.parametrize("how", ["kill", "freeze", "command"])
 async def test_after_a_failover_all_state_is_lost_until_it_is_rebuilt(
@@ -83,15 +74,6 @@ async def test_after_a_failover_all_state_is_lost_until_it_is_rebuilt(
     await begin_turn(state, late)
     assert "*0" not in ask(after.port, "KEYS *" + late)
     await hear(state, newcomer, reader)
-
-
-async def hear(state: State, other: State, reader: object) -> None:
-    """Signals are lossy: publish until one is heard."""
-    async with asyncio.timeout(30):
-        waiting = asyncio.ensure_future(anext(reader))  # type: ignore[call-overload]
-        while not waiting.done():
-            await wait_until_it_succeeds(lambda: other.signals.publish("typing", b"now"))
-            await asyncio.wait([waiting], timeout=0.05)
 
 
 @needs_servers
