@@ -266,10 +266,7 @@ async def _open_each(records: AsyncIterator[Record], keys: ContactKeyService) ->
 
 async def _load_keys(keys: ContactKeyService, seals: Iterable[Seal | None]) -> None:
     """Read the keys of all these records at once."""
-    owners = {seal[:2] for seal in seals if seal is not None}
-    missing = [owner for owner in owners if keys.get_cached(*owner) is None]
-    if missing:
-        await asyncio.gather(*(keys.get(tenant, contact) for tenant, contact in missing))
+    await keys.get_each({seal[:2]: 1 for seal in seals if seal is not None})
 
 
 def _open_now(keys: ContactKeyService, record: Record, seal: Seal | None) -> Record | None:

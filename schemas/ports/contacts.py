@@ -99,6 +99,9 @@ class ContactKeys(Protocol):
 
     async def get(self, tenant: str, contact: str) -> ContactKey | None: ...
 
+    async def get_each(self, owners: Sequence[tuple[str, str]]) -> Sequence[ContactKey | None]:
+        """Do as ``get`` for several contacts, each named by tenant and contact. Raises StateLost if one is lost."""
+
     async def put(self, key: ContactKey) -> ContactKey:
         """Store the key unless one of the same or a higher ``rank`` is stored, and return the one that is stored then.
         So of several processes that make a key at once all use the same one, and nothing replaces an erased key but

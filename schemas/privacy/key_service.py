@@ -44,6 +44,9 @@ REREAD_AFTER = timedelta(seconds=1)
 """The time after which a key that was not on the log is looked for there again: it may have been made since."""
 CLOCK_SKEW = timedelta(seconds=5)
 
+Owner = tuple[str, str]
+"""Tenant and contact."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnwrappedKey:
@@ -69,8 +72,8 @@ class ContactKeyService:
         self._derive_secrets = derive_secrets
         self._clock = clock
         self.lookups = LookupKeys(derive_secrets)
-        self._cache: OrderedDict[tuple[str, str], tuple[datetime, UnwrappedKey]] = OrderedDict()
-        self._logged: dict[tuple[str, str], ContactKey] = {}
+        self._cache: OrderedDict[Owner, tuple[datetime, UnwrappedKey]] = OrderedDict()
+        self._logged: dict[Owner, ContactKey] = {}
         self._logged_at: datetime | None = None
         self._reading_log = asyncio.Lock()
         self._wrapped_by = ""
@@ -89,11 +92,32 @@ class ContactKeyService:
         secret unwraps the key."""
         if (cached := self.get_cached(tenant, contact)) is not None and cached.generation >= least:
             return cached
-        stored = await self._load(tenant, contact, least=least, made_at=made_at)
+        return self._take(await self._load(tenant, contact, least=least, made_at=made_at))
+
+    def _take(self, stored: ContactKey | None) -> UnwrappedKey | None:
+        """A key as the state store has it, which may be used; None if it is not on the log yet."""
         if stored is None or stored.stage == "made":
             return None
         # One that is being removed is not remembered, so that nothing is sealed with it.
         return self.remember(stored) if stored.retired_at is None else self.unwrap(stored)
+
+    async def get_each(self, wanted: Mapping[Owner, int]) -> Mapping[Owner, UnwrappedKey | None]:
+        """Do as ``get`` for several contacts at once, each with its least generation."""
+        found: dict[Owner, UnwrappedKey | None] = {}
+        missing: list[Owner] = []
+        for owner, least in wanted.items():
+            cached = found[owner] = self.get_cached(*owner)
+            if cached is None or cached.generation < least:
+                missing.append(owner)
+        if missing:
+            try:
+                stored = await self._keys.get_each(missing)
+            except StateLost:
+                # Of some of them only. Each that is lost comes from the log.
+                found |= {owner: await self.get(*owner, least=wanted[owner]) for owner in missing}
+            else:
+                found |= {owner: self._take(key) for owner, key in zip(missing, stored, strict=True)}
+        return found
 
     async def get_or_create(self, tenant: str, contact: str, *, said_at: datetime | None = None) -> UnwrappedKey:
         """The newest key of a contact, made now if there is none. Once it is erased it stays so, unless something was
@@ -205,7 +229,7 @@ class ContactKeyService:
                 found = (await self._load_logged(since=needed)).get((tenant, contact))
             return found
 
-    async def _load_logged(self, *, since: datetime) -> Mapping[tuple[str, str], ContactKey]:
+    async def _load_logged(self, *, since: datetime) -> Mapping[Owner, ContactKey]:
         """The keys on the log, read at that time or later."""
         async with self._reading_log:
             if self._logged_at is None or self._logged_at < since:
@@ -214,8 +238,8 @@ class ContactKeyService:
                 self._logged_at = begun
             return self._logged
 
-    async def _read_log(self) -> dict[tuple[str, str], ContactKey]:
-        logged: dict[tuple[str, str], ContactKey] = {}
+    async def _read_log(self) -> dict[Owner, ContactKey]:
+        logged: dict[Owner, ContactKey] = {}
         async for found in self._read_records():
             before = logged.get((found.tenant, found.contact_id))
             if before is None or found.rank > before.rank:

@@ -4,7 +4,7 @@ by stays readable. A sealed body is a JSON object, like the body in it. Pure, bu
 from __future__ import annotations
 
 import os
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 import structlog
 from cryptography.exceptions import InvalidTag
+from pydantic import ConfigDict, TypeAdapter
 
 from schemas.privacy.key_service import NONCE_BYTES, ContactKeyService, UnwrappedKey
 from schemas.privacy.lookup_keys import TenantLookup
@@ -26,7 +27,11 @@ MAX_OPENED = 5_000
 """Bodies that a process keeps opened: about 5 MB."""
 _VERSION = b"\x01"
 _START = len(_VERSION) + NONCE_BYTES
-_NOTHING_KEPT = b'"%b"]}' % b2a_base64(_VERSION, newline=False)
+_DATA = TypeAdapter(bytes, config=ConfigDict(val_json_bytes="base64"))
+"""Decodes base64 in a quarter of the time that ``binascii`` takes."""
+_NEXT_TEXT = b',"'
+_END = b'"]}'
+_NOTHING_KEPT = b'"%b%b' % (b2a_base64(_VERSION, newline=False), _END)
 """How a body ends that was sealed under an erased key."""
 
 
@@ -111,9 +116,25 @@ def parse_sealed(body: bytes | str) -> SealedBody | None:
     """None for a plain body."""
     if not (body.startswith(START) if isinstance(body, bytes) else body.startswith(_START_TEXT)):
         return None
-    fields: dict[str, Any] = orjson.loads(body)
-    tenant, contact, generation, data = fields.pop("sealed")
-    return SealedBody(BodyOwner(tenant, contact), generation, a2b_base64(data), fields)
+    body = body if isinstance(body, bytes) else body.encode()
+    # Decoding it as JSON takes three times as long: the beginning is the same in all bodies of a contact, and the rest
+    # is base64. Inside of a JSON string no quotation mark follows a comma.
+    contact_start = body.find(_NEXT_TEXT, len(START))
+    data_start = body.find(_NEXT_TEXT, contact_start + 1)
+    data_end = body.find(b'"', data_start + len(_NEXT_TEXT))
+    owner, generation = _read_owner(body[:data_start])
+    readable: dict[str, Any] = {}
+    if body[data_end:] != _END:
+        readable = orjson.loads(body)
+        del readable["sealed"]
+    return SealedBody(owner, generation, _DATA.validate_json(body[data_start + 1 : data_end + 1]), readable)
+
+
+@lru_cache(maxsize=4096)
+def _read_owner(start: bytes) -> tuple[BodyOwner, int]:
+    """The owner and the generation in a sealed body up to its data."""
+    tenant, contact, generation = orjson.loads(b"%b]}" % start)["sealed"]
+    return BodyOwner(tenant, contact), generation
 
 
 @lru_cache(maxsize=4096)

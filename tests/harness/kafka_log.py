@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,9 @@ class _LogOnly:
     """A state store that was lost, so that keys come from the log. The one of the installation may be down."""
 
     async def get(self, tenant: str, contact: str) -> NoReturn:
+        raise StateLost("only the log is read", shards=frozenset())
+
+    async def get_each(self, owners: Sequence[tuple[str, str]]) -> NoReturn:
         raise StateLost("only the log is read", shards=frozenset())
 
     async def put(self, key: ContactKey) -> NoReturn:

@@ -297,6 +297,10 @@ class RedisContactKeys:
         (stored,) = await self._shards.run(shard, "read_hash_field", [key], contact)
         return None if stored is None else _unpack(stored)
 
+    async def get_each(self, owners: Sequence[tuple[str, str]]) -> Sequence[ContactKey | None]:
+        places = [(*locate_keys(self._shards, *owner), owner[1]) for owner in owners]
+        return [None if stored is None else _unpack(stored) for stored in await self._shards.read_fields(places)]
+
     async def put(self, key: ContactKey) -> ContactKey:
         shard, place = locate_keys(self._shards, key.tenant, key.contact_id)
         (stored,) = await self._shards.run(shard, "contact_key_put", [place], *pack_key(key))

@@ -54,7 +54,7 @@ class RedisConversations:
         values = self._shards.values
         values.remember(conversation, origin.tenant, origin.contact_id)
         packed = [(message.id, *codec.pack_line(message)) for message in messages]
-        added = [(id_, known, await values.seal_line(conversation, line)) for id_, known, line in packed]
+        sealed = [await values.seal_line(conversation, line) for _, _, line in packed]
         token, known, outbox, fields, reused, stored = await self._shards.run_for(
             conversation,
             "begin_conversation",
@@ -63,10 +63,12 @@ class RedisConversations:
             max(0, recent),
             len(event_ids),
             *map(rules.pack_id, event_ids),
-            *[part for line in added for part in line],
+            *[part for (id_, known, _), line in zip(packed, sealed, strict=True) for part in (id_, known, line)],
         )
         fields, outbox = await listing.open_fields(self._shards, fields), await values.open_all(outbox, after=b"\n")
-        lines = await values.open_lines(stored)
+        lines = await values.open_lines(
+            stored, {line: plain for (_, _, plain), line in zip(packed, sealed, strict=True)}
+        )
         state = codec.conversation_of(conversation, fields)
         assert state is not None  # noqa: S101 (the script has just made it)
         if not state.origin.place:

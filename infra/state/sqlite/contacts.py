@@ -224,6 +224,9 @@ class SqliteContactKeys:
     async def get(self, tenant: str, contact: str) -> ContactKey | None:
         return await self._store.read(contact, lambda connection: load_key(connection, tenant, contact))
 
+    async def get_each(self, owners: Sequence[tuple[str, str]]) -> Sequence[ContactKey | None]:
+        return await self._store.read(ALL_SHARDS, lambda connection: [load_key(connection, *owner) for owner in owners])
+
     async def put(self, key: ContactKey) -> ContactKey:
         return await self._store.write(key.contact_id, lambda connection: put_key(connection, key), durable=True)
 

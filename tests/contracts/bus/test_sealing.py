@@ -4,7 +4,7 @@ on Kafka."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -47,6 +47,9 @@ class Keys:
             self.was_refused.set()
             raise StateUnavailable("the store is down")
         return await self._keys.get(tenant, contact)
+
+    async def get_each(self, owners: Sequence[tuple[str, str]]) -> Sequence[ContactKey | None]:
+        return [await self.get(*owner) for owner in owners]
 
     async def put(self, key: ContactKey) -> ContactKey:
         return await self._keys.put(key)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from infra.bus.partitioner import shard_of
 from infra.state.rebuild import rebuild
 from schemas import topics
 from schemas.errors import BusUnavailable, StateLost, Unavailable
@@ -71,6 +72,56 @@ async def test_a_key_is_found_under_its_tenant_alone(state: State) -> None:
     assert await state.contact_keys.put(kept) == kept
     assert await state.contact_keys.get(TENANT, kept.contact_id) == kept
     assert await state.contact_keys.get("other", kept.contact_id) is None
+
+
+async def test_many_keys_are_read_at_once_in_the_order_in_which_they_are_asked_for(state: State) -> None:
+    kept = [key(new_id()) for _ in range(120)]
+    await asyncio.gather(*(state.contact_keys.put(each) for each in kept))
+    owners = [(TENANT, each.contact_id) for each in kept]
+    assert await state.contact_keys.get_each(owners) == kept
+    assert await state.contact_keys.get_each([]) == []
+    mixed = [owners[1], ("other", kept[0].contact_id), (TENANT, new_id()), owners[0]]
+    assert await state.contact_keys.get_each(mixed) == [kept[1], None, None, kept[0]]
+
+
+async def test_a_process_reads_many_keys_as_it_reads_one(state: State, bus: Bus, clock: Clock) -> None:
+    writer, reader = process(state, bus, clock), process(state, bus, clock)
+    kept, erased, made, following, absent = [(TENANT, new_id()) for _ in range(5)]
+    for owner in (kept, erased, following):
+        await writer.get_or_create(*owner)
+    await writer.erase(*erased)
+    await state.contact_keys.put(writer.make_key(*made))
+    known = await reader.get(*following)
+    await writer.erase(*following)
+    await writer.get_or_create(*following, said_at=later(1))
+    assert known is not None
+    wanted = dict.fromkeys((kept, erased, made, absent), 1) | {following: known.generation + 1}
+    found = await reader.get_each(wanted)
+    assert found.keys() == wanted.keys()
+    for owner, each in found.items():
+        one = await process(state, bus, clock).get(*owner)
+        assert (None if each is None else each.generation) == (None if one is None else one.generation)
+    assert found[made] is found[absent] is None
+    assert (each := found[erased]) is not None
+    assert each.is_erased
+    assert (each := found[kept]) is not None
+    assert seal(each) == seal(await writer.get_or_create(*kept))
+    assert (each := found[following]) is not None
+    assert each.generation == known.generation + 1
+
+
+async def test_of_many_keys_those_that_the_store_has_lost_come_from_the_log(
+    state: State, bus: Bus, clock: Clock
+) -> None:
+    writer = process(state, bus, clock)
+    owners = [(TENANT, new_id()) for _ in range(40)]
+    for owner in owners:
+        await writer.get_or_create(*owner)
+    await state.rebuild.prepare(frozenset({shard_of(owners[0][1])}))
+    with pytest.raises(StateLost):
+        await state.contact_keys.get_each(owners)
+    found = await process(state, bus, clock).get_each(dict.fromkeys(owners, 1))
+    assert all(each is not None for each in found.values())
 
 
 async def test_of_keys_of_the_same_rank_the_first_one_stays(state: State) -> None:

@@ -21,9 +21,10 @@ _UNCHECKED = frozenset(
         "finish_rebuild",
         "read_schema_version",
         "check_primary",
+        "read_hash_fields",
     }
 )
-"""Scripts that run whatever the state of the shard."""
+"""Scripts that run whatever the state of the shard, or look at it themselves."""
 _CREATING = frozenset({"begin_conversation", "open_conversation"})
 _WITH_LINES = frozenset(
     {

@@ -3,15 +3,14 @@ before the body, such as the state of a line or the time of an entry."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import orjson
 
 from schemas.conversation import Origin
 from schemas.errors import StateUnavailable
-from schemas.privacy.key_service import UnwrappedKey
+from schemas.privacy.key_service import Owner, UnwrappedKey
 from schemas.privacy.sealed_bodies import START, BodyOwner, BodySealer, SealedBody, parse_sealed, seal_body
 
 LoadOrigin = Callable[[str], Awaitable[bytes | None]]
@@ -20,6 +19,7 @@ MAX_CONVERSATIONS = 50_000
 MAX_ORIGINS = 5_000
 """Sealed origins that a process keeps, because each message opens its conversation: about 5 MB."""
 _SEALED_LINE = b" 0\n" + START
+_NOTHING: Mapping[bytes, bytes] = {}
 
 
 class SealedValues:
@@ -129,32 +129,37 @@ class SealedValues:
     async def open_all(self, values: Sequence[bytes | None], *, after: bytes = b"") -> list[bytes | None]:
         """Do as ``open`` for several values."""
         opened: list[bytes | None] = list(values)
-        sealed: list[tuple[int, bytes, SealedBody]] = []
+        sealed: list[tuple[int, int, SealedBody]] = []
+        wanted: dict[Owner, int] = {}
         for place, value in enumerate(values):
-            if value is not None:
-                prefix, body = _split(value, after)
-                if (seal := parse_sealed(body)) is not None:
-                    sealed.append((place, prefix, seal))
+            if value is None:
+                continue
+            start = value.index(after) + len(after) if after else 0
+            seal = parse_sealed(value[start:] if start else value)
+            if seal is not None:
+                sealed.append((place, start, seal))
+                wanted[seal.owner] = max(seal.generation, wanted.get(seal.owner, 1))
         if not sealed:
             return opened
-        keys = await self._load_keys({(seal.owner, seal.generation) for _, _, seal in sealed})
-        for place, prefix, seal in sealed:
+        keys = await self._load_keys(wanted)
+        for place, start, seal in sealed:
             plain = seal.open(keys[seal.owner])
-            opened[place] = None if plain is None else prefix + plain
+            opened[place] = None if plain is None else (values[place] or b"")[:start] + plain
         return opened
 
-    async def open_lines(self, flat: Sequence[bytes]) -> list[bytes]:
-        """Triples of id, number and line, without the lines of somebody who was erased."""
-        stored = list(flat[2::3])
-        is_sealed = [_is_sealed_line(line) for line in stored]
-        if not any(is_sealed):
-            return list(flat)
-        asked = [line if sealed else None for line, sealed in zip(stored, is_sealed, strict=True)]
-        opened = [
-            line and _join_line(line) if sealed else plain
-            for line, sealed, plain in zip(await self.open_all(asked, after=b"\n"), is_sealed, stored, strict=True)
-        ]
-        triples = zip(flat[::3], flat[1::3], opened, strict=True)
+    async def open_lines(self, flat: Sequence[bytes], known: Mapping[bytes, bytes] = _NOTHING) -> list[bytes]:
+        """Triples of id, number and line, without the lines of somebody who was erased. ``known``: what this process
+        has just sealed, by what it was sealed as."""
+        lines: list[bytes | None] = [known.get(line, line) for line in flat[2::3]]
+        is_sealed = [line is not None and _is_sealed_line(line) for line in lines]
+        if any(is_sealed):
+            asked = [line if sealed else None for line, sealed in zip(lines, is_sealed, strict=True)]
+            opened = await self.open_all(asked, after=b"\n")
+            lines = [
+                (line and _join_line(line)) if sealed else plain
+                for line, sealed, plain in zip(opened, is_sealed, lines, strict=True)
+            ]
+        triples = zip(flat[::3], flat[1::3], lines, strict=True)
         return [part for id_, number, line in triples if line is not None for part in (id_, number, line)]
 
     async def open_line(self, line: bytes | None) -> bytes | None:
@@ -184,29 +189,12 @@ class SealedValues:
             return None
         return await (sealer.keys.get_or_create(*owner) if self._creates_keys else sealer.keys.get(*owner))
 
-    async def _load_keys(self, wanted: set[tuple[BodyOwner, int]]) -> dict[BodyOwner, UnwrappedKey | None]:
+    async def _load_keys(self, wanted: Mapping[Owner, int]) -> Mapping[Owner, UnwrappedKey | None]:
+        """The keys of these contacts, of these generations at least."""
         sealer = self.sealer
         if sealer is None:
             raise StateUnavailable("a value is encrypted", fix="set secret_key to the one with which it was written")
-        if len(wanted) == 1:
-            # What a turn reads belongs to one contact, whose key this process holds already.
-            ((owner, generation),) = wanted
-            cached = sealer.keys.get_cached(*owner)
-            if cached is not None and cached.generation >= generation:
-                return {owner: cached}
-        least: dict[BodyOwner, int] = {}
-        for owner, generation in wanted:
-            least[owner] = max(generation, least.get(owner, 1))
-        keys: dict[BodyOwner, UnwrappedKey | None] = {}
-        missing = []
-        for owner, most in least.items():
-            cached = keys[owner] = sealer.keys.get_cached(*owner)
-            if cached is None or cached.generation < most:
-                missing.append(owner)
-        if missing:
-            found = await asyncio.gather(*(sealer.keys.get(*owner, least=least[owner]) for owner in missing))
-            keys.update(zip(missing, found, strict=True))
-        return keys
+        return await sealer.keys.get_each(wanted)
 
 
 def _split(value: bytes, after: bytes) -> tuple[bytes, bytes]:

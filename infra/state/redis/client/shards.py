@@ -23,6 +23,10 @@ from schemas.errors import StateLost
 
 ALL = range(SHARDS)
 _UNKNOWN = (b"", 0)
+_FIELDS = 50
+"""Fields that one call reads: nobody else is served meanwhile."""
+Place = tuple[int, str, str]
+"""Shard, key of a hash there, and field."""
 
 
 def tag(shard: int) -> str:
@@ -50,6 +54,28 @@ class ShardCall(Call):
     def on_error(self, error: Exception) -> None:
         if is_state_lost(error):
             self._fail(StateLost(f"state is lost: {error}", shards=frozenset({self.shard})))
+        else:
+            super().on_error(error)
+
+
+class FieldsCall(Call):
+    """The script read_hash_fields.lua on the shards of its places. Its answer are the fields, or StateLost."""
+
+    __slots__ = ("_places", "_shards")
+
+    def __init__(self, shards: Shards, places: Sequence[Place], command: tuple[Argument, ...], source: str) -> None:
+        super().__init__(command, source, shard=places[0][0])
+        self._shards = shards
+        self._places = places
+
+    def on_reply(self, reply: Any) -> None:
+        for (shard, _, _), epoch, seq in zip(self._places, reply[::3], reply[1::3], strict=True):
+            self._shards.learn(shard, epoch, int(seq))
+        self._give(reply[2::3])
+
+    def on_error(self, error: Exception) -> None:
+        if is_state_lost(error):
+            self._fail(StateLost(f"state is lost: {error}", shards=frozenset(shard for shard, _, _ in self._places)))
         else:
             super().on_error(error)
 
@@ -103,6 +129,26 @@ class Shards:
         call = ShardCall(self, shard, command, known.source)
         self.client.send(call)
         return call
+
+    async def read_fields(self, places: Sequence[Place]) -> list[bytes | None]:
+        """One field of each of several hashes. A server is asked once, where it has all shards: a call for each would
+        take longer than the rest of what a message needs them for. Raises StateLost if a shard is lost, perhaps another
+        one than it names."""
+        if self.client.is_cluster:
+            answers = await asyncio.gather(
+                *(self.run(shard, "read_hash_field", [key], field) for shard, key, field in places)
+            )
+            return [field for (field,) in answers]
+        script = self._scripts["read_hash_fields"]
+        calls = [self._send_fields(places[at : at + _FIELDS], script) for at in range(0, len(places), _FIELDS)]
+        return [field for fields in await asyncio.gather(*calls) for field in fields]
+
+    def _send_fields(self, places: Sequence[Place], script: Script) -> asyncio.Future[list[bytes | None]]:
+        keys = [part for shard, key, _ in places for part in (self._starts[shard] + "shard", key)]
+        arguments = [part for shard, _, field in places for part in (*self._known.get(shard, _UNKNOWN), field)]
+        call = FieldsCall(self, places, ("EVALSHA", script.sha, len(keys), *keys, *arguments), script.source)
+        self.client.send(call)
+        return call.answer
 
     async def run_on_all(self, script: str, kinds: Sequence[str], *arguments: Argument) -> list[list[Any]]:
         """Run a script on every shard, in a few pipelines. Raises StateLost with all the shards that are lost."""
