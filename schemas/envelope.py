@@ -64,6 +64,8 @@ class Envelope:
     traceparent: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
     _headers: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
+    sealed: Envelope | None = field(default=None, init=False, repr=False, compare=False)
+    """The same event as it was sealed last: the outbox and the log need the same."""
 
     def payload(self, model: ModelClass[Payload]) -> Payload:
         """Decode the payload as ``model``. Raises UndecodableRecord when it does not fit."""

@@ -20,7 +20,7 @@ from schemas.ports import (
     TopicPartition,
 )
 from schemas.privacy import sealed_events
-from schemas.privacy.key_service import ContactKeyService, UnwrappedKey
+from schemas.privacy.key_service import ContactKeyService, Owner, UnwrappedKey
 from schemas.privacy.sealed_events import Seal
 from schemas.topics import TopicSpec, key_of
 
@@ -59,27 +59,28 @@ class EventSealer:
         if not self._is_sealing:
             return list(events)
         sealed = []
-        keys: dict[tuple[str, str], UnwrappedKey | None] = {}
+        keys: dict[Owner, UnwrappedKey | None] = {}
         for event in events:
-            if sealed_events.is_sealable(event):
+            contact = sealed_events.find_sealed_contact(event)
+            if contact is None and sealed_events.is_sealable(event):
                 contact = self.find_contact(event)
                 if contact is None:
                     return None
-                if contact:
-                    place = event.tenant, contact
-                    if place not in keys:
-                        keys[place] = self.keys.get_cached(*place)
-                    key = keys[place]
-                    if key is None or key.is_erased:
-                        return None  # what was said after an erasure begins another generation
-                    event = sealed_events.seal_event(event, contact, key)
+            if contact:
+                place = event.tenant, contact
+                if place not in keys:
+                    keys[place] = self.keys.get_usable(*place)
+                key = keys[place]
+                if key is None:
+                    return None
+                event = sealed_events.seal_event(event, contact, key)
             sealed.append(event)
         return sealed
 
     async def seal(self, events: Sequence[Envelope]) -> list[Envelope]:
         """Seal the events. Raises Unavailable when a key cannot be read or made."""
         owners = [await self._load_contact(event) if sealed_events.is_sealable(event) else "" for event in events]
-        keys: dict[tuple[str, str], UnwrappedKey] = {}
+        keys: dict[Owner, UnwrappedKey] = {}
         # Messages first: they may begin another generation, under which the rest is sealed, too.
         for event, contact in sorted(zip(events, owners, strict=True), key=lambda each: _said_last(each[0])):
             if contact:
@@ -196,9 +197,10 @@ class _SealedSubscription:
             self._fetched += await self.inner.poll(max_records=max_records, timeout=timeout)
         with _KeyFailures():
             seals = [sealed_events.read_seal(record) for record in self._fetched]
-            await _load_keys(self._keys, seals)
+            wanted = {seal[:2]: 1 for seal in seals if seal is not None}
+            keys = await self._keys.get_each(wanted) if wanted else {}
             opened = [
-                (record, _open_now(self._keys, record, seal) or await _open(self._keys, record, seal))
+                (record, _open_now(keys, record, seal) or await _open(self._keys, record, seal))
                 for record, seal in zip(self._fetched, seals, strict=True)
             ]
         # A partition may have been paused or taken away meanwhile.
@@ -264,18 +266,12 @@ async def _open_each(records: AsyncIterator[Record], keys: ContactKeyService) ->
             yield opened
 
 
-async def _load_keys(keys: ContactKeyService, seals: Iterable[Seal | None]) -> None:
-    """Read the keys of all these records at once."""
-    await keys.get_each({seal[:2]: 1 for seal in seals if seal is not None})
-
-
-def _open_now(keys: ContactKeyService, record: Record, seal: Seal | None) -> Record | None:
-    """As ``_open``, with a key that this process remembers; None without."""
+def _open_now(keys: Mapping[Owner, UnwrappedKey | None], record: Record, seal: Seal | None) -> Record | None:
+    """Do as ``_open`` with keys that were just read; None without the one that is needed."""
     if seal is None:
         return record
-    tenant, contact, generation = seal
-    key = keys.get_cached(tenant, contact)
-    return None if key is None or key.generation < generation else sealed_events.open_record(record, key, seal)
+    key = keys[seal[:2]]
+    return None if key is None or key.generation < seal[2] else sealed_events.open_record(record, key, seal)
 
 
 async def _open(keys: ContactKeyService, record: Record, seal: Seal | None) -> Record:

@@ -83,6 +83,13 @@ class ContactKeyService:
         cached = self._cache.get((tenant, contact))
         return cached[1] if cached is not None and self._clock() < cached[0] else None
 
+    def get_usable(self, tenant: str, contact: str) -> UnwrappedKey | None:
+        """Do as ``get_cached`` for what is to be sealed; None also for an erased key: what is said after an erasure
+        begins another generation."""
+        cached = self._cache.get((tenant, contact))
+        usable = cached is not None and cached[1].cipher is not None and self._clock() < cached[0]
+        return cached[1] if cached is not None and usable else None
+
     async def get(
         self, tenant: str, contact: str, *, least: int = 1, made_at: datetime | None = None
     ) -> UnwrappedKey | None:
@@ -123,8 +130,7 @@ class ContactKeyService:
         """The newest key of a contact, made now if there is none. Once it is erased it stays so, unless something was
         ``said_at`` a time after the erasure: that begins the next generation. Raises what ``get`` does, and
         BusUnavailable."""
-        cached = self.get_cached(tenant, contact)
-        if cached is not None and not cached.is_erased:
+        if (cached := self.get_usable(tenant, contact)) is not None:
             return cached
         stored = await self._load(tenant, contact)
         if stored is None:

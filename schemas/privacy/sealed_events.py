@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import orjson
+import structlog
 from cryptography.exceptions import InvalidTag
 
 from schemas import topics
@@ -16,6 +18,7 @@ from schemas.ports import Record
 from schemas.privacy.contact_keys import SEALED
 from schemas.privacy.key_service import NONCE_BYTES, UnwrappedKey
 
+log = structlog.get_logger("parley.keys")
 Seal = tuple[str, str, int]
 """Tenant, contact and generation of the key that sealed a record."""
 ERASED = "application/vnd.parley.erased"
@@ -51,6 +54,11 @@ def find_contact(event: Envelope) -> str:
     return contact if isinstance(contact, str) else ""
 
 
+def find_sealed_contact(event: Envelope) -> str | None:
+    """The contact under whose key the event was sealed before; None if it was not."""
+    return None if event.sealed is None else event.sealed.extra[_CONTACT]
+
+
 def find_said_at(event: Envelope) -> datetime | None:
     """The time at which a contact said this; None for everything else, which never outlives an erasure."""
     if event.type != topics.MESSAGE_RECEIVED:
@@ -68,13 +76,41 @@ def find_said_at(event: Envelope) -> datetime | None:
 
 def seal_event(event: Envelope, contact: str, key: UnwrappedKey) -> Envelope:
     """Seal the payload. Under an erased key nothing of it is kept."""
-    headers = {_TYPE: SEALED, _CONTACT: contact, _GENERATION: str(key.generation)}
-    data = _VERSION
-    if key.cipher is not None:
+    sealed, generation = event.sealed, str(key.generation)
+    if key.cipher is None:
+        return event.with_payload(_VERSION, {_TYPE: SEALED, _CONTACT: contact, _GENERATION: generation})
+    if sealed is None or sealed.extra[_CONTACT] != contact or sealed.extra[_GENERATION] != generation:
         nonce = os.urandom(NONCE_BYTES)
         place = _bind(event.tenant, contact, key.generation, event.id, event.type)
-        data += nonce + key.cipher.encrypt(nonce, event.data or b"", place)
-    return event.with_payload(data, headers)
+        data = _VERSION + nonce + key.cipher.encrypt(nonce, event.data or b"", place)
+        sealed = event.with_payload(data, {_TYPE: SEALED, _CONTACT: contact, _GENERATION: generation})
+        event.sealed = sealed
+    return sealed
+
+
+def find_seal(event: Envelope) -> Seal | None:
+    """The seal of an event that was read with its payload as it is sealed; None if it is not sealed."""
+    contact, generation = event.extra.get(_CONTACT), event.extra.get(_GENERATION, "")
+    if contact is None or not generation.isdecimal() or not (event.data or b"").startswith(_VERSION):
+        return None
+    return event.tenant, contact, int(generation)
+
+
+def open_event(event: Envelope, key: UnwrappedKey | None, seal: Seal) -> Envelope | None:
+    """The event as it was sealed; None if its key is erased, or does not open it. ``seal``: as ``find_seal`` found
+    it."""
+    tenant, contact, generation = seal
+    if key is None or key.cipher is None or key.generation != generation:
+        return None
+    data, start = event.data or b"", len(_VERSION) + NONCE_BYTES
+    place = _bind(tenant, contact, generation, event.id, event.type)
+    try:
+        opened = key.cipher.decrypt(data[len(_VERSION) : start], data[start:], place)
+    except (InvalidTag, ValueError):
+        log.error("event_not_opened", tenant=tenant, contact=contact)
+        return None
+    extra = {name: value for name, value in event.extra.items() if name not in (_CONTACT, _GENERATION)}
+    return replace(event, data=opened, extra=extra)
 
 
 def read_seal(record: Record) -> Seal | None:

@@ -2,8 +2,11 @@
 --       11 conversations of contacts
 -- ARGV: those of includes/create_conversation.lua, 8 how many lines to answer while the agent owns, 9 number of event
 --       ids, the ids, then triples of message id, fingerprint and line
+-- Without an origin only a conversation that is there can begin.
+local creates = is_new()
+if creates and A[5] == '' then return answer() end
 begin_write()
-if is_new() then create() end
+if creates then create() end
 local token = redis.call('HINCRBY', KEYS[2], 'token', 1)
 local known, last = {}, 9 + tonumber(A[9])
 for i = 10, last do

@@ -3,12 +3,15 @@ of hashes, with an index of their order."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from infra.state import rules
 from infra.state.redis.client import codec, listing
 from infra.state.redis.client.call import Argument
+from infra.state.redis.client.sealed_values import seal_entry, seal_line, seal_value
 from infra.state.redis.client.shards import Shards
 from schemas import ids
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
@@ -54,17 +57,20 @@ class RedisConversations:
         values = self._shards.values
         values.remember(conversation, origin.tenant, origin.contact_id)
         packed = [(message.id, *codec.pack_line(message)) for message in messages]
-        sealed = [await values.seal_line(conversation, line) for _, _, line in packed]
-        token, known, outbox, fields, reused, stored = await self._shards.run_for(
-            conversation,
-            "begin_conversation",
-            _BEGIN,
-            *_new(conversation, origin, await values.seal_origin(origin), now),
+        found = await values.find_key(conversation)
+        sealed = [seal_line(line, found) for _, _, line in packed]
+        # The front door opens conversations, so an origin is seldom needed, and not sealed for nothing.
+        new = b"" if found is not None else await values.seal_origin(origin)
+        arguments = (
             max(0, recent),
             len(event_ids),
             *map(rules.pack_id, event_ids),
             *[part for (id_, known, _), line in zip(packed, sealed, strict=True) for part in (id_, known, line)],
         )
+        begun = await self._begin(conversation, origin, new, now, arguments)
+        if not begun:
+            begun = await self._begin(conversation, origin, await values.seal_origin(origin), now, arguments)
+        token, known, outbox, fields, reused, stored = begun
         fields, outbox = await listing.open_fields(self._shards, fields), await values.open_all(outbox, after=b"\n")
         lines = await values.open_lines(
             stored, {line: plain for (_, _, plain), line in zip(packed, sealed, strict=True)}
@@ -78,11 +84,19 @@ class RedisConversations:
             state,
             int(token),
             frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known),
-            codec.unpack_outbox(outbox),
+            await values.open_outbox(outbox),
             frozenset(id_.decode() for id_ in reused),
             Lines(lambda: codec.unpack_lines(lines)) if lines else (),
             codec.deleted_among(lines),
         )
+
+    def _begin(
+        self, conversation: str, origin: Origin, new: bytes, now: datetime, arguments: Sequence[Argument]
+    ) -> asyncio.Future[list[Any]]:
+        """``new``: the origin as it is stored if there is no such conversation yet; without it the answer is empty
+        then."""
+        created = _new(conversation, origin, new, now)
+        return self._shards.run_for(conversation, "begin_conversation", _BEGIN, *created, *arguments)
 
     async def commit(
         self,
@@ -99,8 +113,9 @@ class RedisConversations:
     ) -> CommitResult:
         values = self._shards.values
         plain_facts = as_json(facts)
-        body = await values.seal(conversation, plain_facts)
-        entries = await values.seal_all(conversation, [codec.pack_envelope(event) for event in outbox], after=b"\n")
+        found = await values.find_key(conversation)
+        body = plain_facts if found is None else seal_value(plain_facts, found)
+        entries = [seal_entry(event, found) for event in outbox]
         verdict, *left = await self._shards.run_for(
             conversation,
             "commit_conversation",
@@ -124,7 +139,7 @@ class RedisConversations:
             return CommitResult("stale")
         fields, known, pending, numbers, promised = left
         # Without a list it is surely this commit that was made, and not an earlier one with the same key.
-        events = outbox if pending is None else codec.unpack_outbox(await values.open_all(pending, after=b"\n"))
+        events = outbox if pending is None else await values.open_outbox(pending)
         if fields[-2] == body and keeps_body(body):
             fields[-2] = plain_facts  # they were just sealed
         fields = await listing.open_fields(self._shards, fields)
@@ -132,7 +147,7 @@ class RedisConversations:
 
     async def read_outbox(self, conversation: str) -> list[Envelope]:
         (entries,) = await self._shards.run_for(conversation, "read_outbox", ("x:",))
-        return codec.unpack_outbox(await self._shards.values.open_all(entries, after=b"\n"))
+        return await self._shards.values.open_outbox(entries)
 
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
         if event_ids or turns:
@@ -209,11 +224,9 @@ class RedisConversations:
         fields, handled, outbox, numbers, promised = await self._shards.run_for(
             conversation, "read_snapshot", _SNAPSHOT, rules.RECENT_SEQS
         )
-        fields, outbox = (
-            await listing.open_fields(self._shards, fields),
-            await self._shards.values.open_all(outbox, after=b"\n"),
-        )
-        return codec.snapshot_of(conversation, fields, handled, codec.unpack_outbox(outbox), numbers, promised)
+        fields = await listing.open_fields(self._shards, fields)
+        events = await self._shards.values.open_outbox(outbox)
+        return codec.snapshot_of(conversation, fields, handled, events, numbers, promised)
 
     async def list_page(
         self, tenant: str, *, owner: Owner | None = None, channel: str = "", after: str = "", limit: int = 50

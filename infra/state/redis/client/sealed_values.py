@@ -8,11 +8,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import orjson
 
+from infra.state.redis.client import codec
 from schemas.conversation import Origin
+from schemas.envelope import Envelope
 from schemas.errors import StateUnavailable
+from schemas.privacy import sealed_events
 from schemas.privacy.key_service import Owner, UnwrappedKey
 from schemas.privacy.sealed_bodies import START, BodyOwner, BodySealer, SealedBody, parse_sealed, seal_body
+from schemas.topics import TURN_COMPLETED
 
+BodyKey = tuple[BodyOwner, UnwrappedKey]
 LoadOrigin = Callable[[str], Awaitable[bytes | None]]
 MAX_CONVERSATIONS = 50_000
 """Conversations whose contact a process remembers: about 15 MB."""
@@ -67,11 +72,8 @@ class SealedValues:
     ) -> list[bytes]:
         """Do as ``seal`` for several values with one key."""
         plain = [value.encode() if isinstance(value, str) else value for value in values]
-        found = await self._find_key(conversation) if plain else None
-        if found is None:
-            return plain
-        split = [_split(value, after) for value in plain]
-        return [prefix + (seal_body(body, *found, readable) if body else b"") for prefix, body in split]
+        found = await self.find_key(conversation) if plain else None
+        return plain if found is None else [seal_value(value, found, after, readable) for value in plain]
 
     async def seal_for(self, owner: BodyOwner, value: str, readable: Iterable[tuple[str, object]] = ()) -> bytes:
         """Do as ``seal`` for a value of which the contact is known."""
@@ -79,13 +81,8 @@ class SealedValues:
         return value.encode() if found is None else seal_body(value.encode(), owner, found, readable)
 
     async def seal_line(self, conversation: str, line: bytes) -> bytes:
-        """Seal text and fields of a line of the transcript, as transcript_lines.lua describes it."""
-        found = await self._find_key(conversation)
-        if found is None:
-            return line
-        head, _, rest = line.partition(b"\n")
-        start, _, length = head.rpartition(b" ")
-        return b"%b 0\n%b" % (start, seal_body(length + b"\n" + rest, *found))
+        """Do as the function ``seal_line`` with the key of the conversation."""
+        return seal_line(line, await self.find_key(conversation))
 
     async def seal_origin(self, origin: Origin) -> bytes:
         """The origin of a conversation as JSON; its place is sealed, and the rest stays readable."""
@@ -116,7 +113,9 @@ class SealedValues:
         sealed = parse_sealed(stored) if known is None and stored is not None else None
         if stored is None or sealed is None:
             return known or stored
-        place = await self.open(stored)
+        wanted: dict[Owner, int] = {sealed.owner: sealed.generation}
+        keys = self._recall_keys(wanted) or await self._load_keys(wanted)
+        place = sealed.open(keys[sealed.owner])
         plain = orjson.dumps({**sealed.readable, "place": (place or b"").decode()})
         if place is not None and self.sealer is not None:
             self.sealer.remember(stored, sealed.owner, sealed.generation, plain)
@@ -138,10 +137,11 @@ class SealedValues:
             seal = parse_sealed(value[start:] if start else value)
             if seal is not None:
                 sealed.append((place, start, seal))
-                wanted[seal.owner] = max(seal.generation, wanted.get(seal.owner, 1))
+                if wanted.get(seal.owner, 0) < seal.generation:
+                    wanted[seal.owner] = seal.generation
         if not sealed:
             return opened
-        keys = await self._load_keys(wanted)
+        keys = self._recall_keys(wanted) or await self._load_keys(wanted)
         for place, start, seal in sealed:
             plain = seal.open(keys[seal.owner])
             opened[place] = None if plain is None else (values[place] or b"")[:start] + plain
@@ -162,12 +162,32 @@ class SealedValues:
         triples = zip(flat[::3], flat[1::3], lines, strict=True)
         return [part for id_, number, line in triples if line is not None for part in (id_, number, line)]
 
+    async def open_outbox(self, entries: Sequence[bytes | None]) -> list[Envelope]:
+        """The events of an outbox, in order, without those of somebody who was erased."""
+        if not entries:
+            return []
+        # Turns are sealed like bodies, and so are changes of the owner.
+        events = codec.unpack_outbox(await self.open_all(entries, after=b"\n"))
+        seals = [sealed_events.find_seal(event) for event in events]
+        wanted: dict[Owner, int] = {}
+        for seal in seals:
+            if seal is not None and wanted.get(seal[:2], 0) < seal[2]:
+                wanted[seal[:2]] = seal[2]
+        keys = await self._load_keys(wanted) if wanted else {}
+        opened = [
+            event if seal is None else sealed_events.open_event(event, keys[seal[:2]], seal)
+            for event, seal in zip(events, seals, strict=True)
+        ]
+        return [event for event in opened if event is not None]
+
     async def open_line(self, line: bytes | None) -> bytes | None:
         """One line; None if there is none, or its contact was erased."""
         opened = await self.open_lines([b"", b"", line]) if line is not None else []
         return opened[2] if opened else None
 
-    async def _find_key(self, conversation: str) -> tuple[BodyOwner, UnwrappedKey] | None:
+    async def find_key(self, conversation: str) -> BodyKey | None:
+        """The key with which to seal what belongs to a conversation; None where nothing is sealed, or nobody knows who
+        began it. Raises what ``ContactKeyService.get_or_create`` does."""
         sealer = self.sealer
         if sealer is None or not sealer.is_sealing:
             return None
@@ -187,7 +207,18 @@ class SealedValues:
         sealer = self.sealer
         if sealer is None or not sealer.is_sealing or not owner.contact:
             return None
+        if (cached := sealer.keys.get_usable(*owner)) is not None:
+            return cached
         return await (sealer.keys.get_or_create(*owner) if self._creates_keys else sealer.keys.get(*owner))
+
+    def _recall_keys(self, wanted: Mapping[Owner, int]) -> Mapping[Owner, UnwrappedKey | None] | None:
+        """Do as ``_load_keys`` for what a turn reads: it belongs to one contact, whose key this process holds already.
+        None where it does not."""
+        if self.sealer is None or len(wanted) > 1:
+            return None
+        ((owner, generation),) = wanted.items()
+        cached = self.sealer.keys.get_cached(*owner)
+        return {owner: cached} if cached is not None and cached.generation >= generation else None
 
     async def _load_keys(self, wanted: Mapping[Owner, int]) -> Mapping[Owner, UnwrappedKey | None]:
         """The keys of these contacts, of these generations at least."""
@@ -197,11 +228,34 @@ class SealedValues:
         return await sealer.keys.get_each(wanted)
 
 
-def _split(value: bytes, after: bytes) -> tuple[bytes, bytes]:
-    if not after:
-        return b"", value
-    start = value.index(after) + len(after)
-    return value[:start], value[start:]
+def seal_value(value: bytes, found: BodyKey, after: bytes = b"", readable: Iterable[tuple[str, object]] = ()) -> bytes:
+    """Seal what follows the first ``after``."""
+    start = value.index(after) + len(after) if after else 0
+    body = value[start:] if start else value
+    return value[:start] + (seal_body(body, *found, readable) if body else b"")
+
+
+def seal_entry(event: Envelope, found: BodyKey | None) -> bytes:
+    """An event as an entry of the outbox. It is sealed as on the log, so that this is done once. Turns are sealed like
+    bodies, because the script that empties the outbox keeps them."""
+    if found is None:
+        return codec.pack_envelope(event)
+    owner, key = found
+    if event.type != TURN_COMPLETED and sealed_events.is_sealable(event) and event.tenant == owner.tenant:
+        named = sealed_events.find_contact(event) or owner.contact
+        if named == owner.contact:
+            return codec.pack_envelope(sealed_events.seal_event(event, owner.contact, key))
+    return seal_value(codec.pack_envelope(event), found, b"\n")
+
+
+def seal_line(line: bytes, found: BodyKey | None) -> bytes:
+    """Seal text and fields of a line of the transcript, as transcript_lines.lua describes it. Without a key it stays
+    plain."""
+    if found is None:
+        return line
+    head, _, rest = line.partition(b"\n")
+    start, _, length = head.rpartition(b" ")
+    return b"%b 0\n%b" % (start, seal_body(length + b"\n" + rest, *found))
 
 
 def _is_sealed_line(line: bytes) -> bool:
