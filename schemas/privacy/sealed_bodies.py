@@ -27,7 +27,7 @@ MAX_OPENED = 5_000
 """Bodies that a process keeps opened: about 5 MB."""
 _VERSION = b"\x01"
 _START = len(_VERSION) + NONCE_BYTES
-_DATA = TypeAdapter(bytes, config=ConfigDict(val_json_bytes="base64"))
+_DATA = TypeAdapter(bytes, config=ConfigDict(val_json_bytes="base64")).validator
 """Decodes base64 in a quarter of the time that ``binascii`` takes."""
 _NEXT_TEXT = b',"'
 _END = b'"]}'

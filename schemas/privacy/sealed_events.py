@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 
 import orjson
 import structlog
@@ -172,9 +173,15 @@ def _rewrite(record: Record, content_type: str, value: bytes | None) -> Record:
 
 def _bind(tenant: str, contact: str, generation: int, id_: str, kind: str) -> bytes:
     """The associated data: a sealed payload cannot be moved to another contact or another event."""
+    return f"{_start_bind(tenant, contact, generation, len(id_))}|{id_}|{kind}".encode()
+
+
+@lru_cache(maxsize=4096)
+def _start_bind(tenant: str, contact: str, generation: int, id_length: int) -> str:
+    """What the associated data of a contact's events begins with, which a turn needs five times."""
     # Lengths before the parts, so that no two places look the same.
-    lengths = f"{len(tenant)}|{len(contact)}|{len(id_)}|{generation}"
-    return f"log|{lengths}|{tenant}|{contact}|{id_}|{kind}".encode()
+    lengths = f"{len(tenant)}|{len(contact)}|{id_length}|{generation}"
+    return f"log|{lengths}|{tenant}|{contact}"
 
 
 def _read_contact(data: bytes) -> str:

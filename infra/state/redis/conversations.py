@@ -71,10 +71,10 @@ class RedisConversations:
         if not begun:
             begun = await self._begin(conversation, origin, await values.seal_origin(origin), now, arguments)
         token, known, outbox, fields, reused, stored = begun
-        fields, outbox = await listing.open_fields(self._shards, fields), await values.open_all(outbox, after=b"\n")
-        lines = await values.open_lines(
-            stored, {line: plain for (_, _, plain), line in zip(packed, sealed, strict=True)}
-        )
+        found = values.confirm_key(found)
+        fields = await listing.open_fields(self._shards, fields, found)
+        written = {line: plain for (_, _, plain), line in zip(packed, sealed, strict=True)}
+        lines = await values.open_lines(stored, written, found)
         state = codec.conversation_of(conversation, fields)
         assert state is not None  # noqa: S101 (the script has just made it)
         if not state.origin.place:
@@ -142,7 +142,7 @@ class RedisConversations:
         events = outbox if pending is None else await values.open_outbox(pending)
         if fields[-2] == body and keeps_body(body):
             fields[-2] = plain_facts  # they were just sealed
-        fields = await listing.open_fields(self._shards, fields)
+        fields = await listing.open_fields(self._shards, fields, values.confirm_key(found))
         return CommitResult("committed", codec.packed_snapshot(conversation, fields, known, events, numbers, promised))
 
     async def read_outbox(self, conversation: str) -> list[Envelope]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from infra.state import rules
 from infra.state.redis.client import codec
+from infra.state.redis.client.sealed_values import BodyKey
 from infra.state.redis.client.shards import ALL, Shards, quote_part
 from schemas.conversation import Conversation
 
@@ -55,10 +56,13 @@ async def load(shards: Shards, ids: Sequence[str]) -> list[Conversation | None]:
     return [codec.conversation_of(id_, fields) for id_, fields in zip(ids, opened, strict=True)]
 
 
-async def open_fields(shards: Shards, fields: Sequence[bytes | None]) -> list[bytes | None]:
-    """The fields of a conversation, of which the place and the last two, facts and holder, may be sealed."""
-    origin = await shards.values.open_origin(fields[0])
-    return [origin, *fields[1:-2], *await shards.values.open_all(fields[-2:])]
+async def open_fields(
+    shards: Shards, fields: Sequence[bytes | None], found: BodyKey | None = None
+) -> list[bytes | None]:
+    """The fields of a conversation, of which the place and the last two, facts and holder, may be sealed. ``found``: as
+    for ``SealedValues.open_origin``."""
+    origin = await shards.values.open_origin(fields[0], found)
+    return [origin, *fields[1:-2], *await shards.values.open_all(fields[-2:], found=found)]
 
 
 async def _read_page(first, limit: int, *, descending: bool) -> list[list[Entry]]:  # type: ignore[no-untyped-def]

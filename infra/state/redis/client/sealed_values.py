@@ -107,14 +107,15 @@ class SealedValues:
                 self._origins.popitem(last=False)
         return sealed
 
-    async def open_origin(self, stored: bytes | None) -> bytes | None:
-        """A stored origin as plain JSON. The place of somebody who was erased is empty."""
+    async def open_origin(self, stored: bytes | None, found: BodyKey | None = None) -> bytes | None:
+        """A stored origin as plain JSON. The place of somebody who was erased is empty. ``found``: a key that the
+        caller has looked up already, which is probably the one."""
         known = self.sealer.recall(stored) if self.sealer is not None and stored is not None else None
         sealed = parse_sealed(stored) if known is None and stored is not None else None
         if stored is None or sealed is None:
             return known or stored
         wanted: dict[Owner, int] = {sealed.owner: sealed.generation}
-        keys = self._recall_keys(wanted) or await self._load_keys(wanted)
+        keys = self._recall_keys(wanted, found) or await self._load_keys(wanted)
         place = sealed.open(keys[sealed.owner])
         plain = orjson.dumps({**sealed.readable, "place": (place or b"").decode()})
         if place is not None and self.sealer is not None:
@@ -125,8 +126,10 @@ class SealedValues:
         """The plain value; None if its contact was erased. Raises StateUnavailable without a secret key."""
         return (await self.open_all([value], after=after))[0]
 
-    async def open_all(self, values: Sequence[bytes | None], *, after: bytes = b"") -> list[bytes | None]:
-        """Do as ``open`` for several values."""
+    async def open_all(
+        self, values: Sequence[bytes | None], *, after: bytes = b"", found: BodyKey | None = None
+    ) -> list[bytes | None]:
+        """Do as ``open`` for several values. ``found``: as for ``open_origin``."""
         opened: list[bytes | None] = list(values)
         sealed: list[tuple[int, int, SealedBody]] = []
         wanted: dict[Owner, int] = {}
@@ -141,20 +144,22 @@ class SealedValues:
                     wanted[seal.owner] = seal.generation
         if not sealed:
             return opened
-        keys = self._recall_keys(wanted) or await self._load_keys(wanted)
+        keys = self._recall_keys(wanted, found) or await self._load_keys(wanted)
         for place, start, seal in sealed:
             plain = seal.open(keys[seal.owner])
             opened[place] = None if plain is None else (values[place] or b"")[:start] + plain
         return opened
 
-    async def open_lines(self, flat: Sequence[bytes], known: Mapping[bytes, bytes] = _NOTHING) -> list[bytes]:
+    async def open_lines(
+        self, flat: Sequence[bytes], known: Mapping[bytes, bytes] = _NOTHING, found: BodyKey | None = None
+    ) -> list[bytes]:
         """Triples of id, number and line, without the lines of somebody who was erased. ``known``: what this process
-        has just sealed, by what it was sealed as."""
+        has just sealed, by what it was sealed as. ``found``: as for ``open_origin``."""
         lines: list[bytes | None] = [known.get(line, line) for line in flat[2::3]]
         is_sealed = [line is not None and _is_sealed_line(line) for line in lines]
         if any(is_sealed):
             asked = [line if sealed else None for line, sealed in zip(lines, is_sealed, strict=True)]
-            opened = await self.open_all(asked, after=b"\n")
+            opened = await self.open_all(asked, after=b"\n", found=found)
             lines = [
                 (line and _join_line(line)) if sealed else plain
                 for line, sealed, plain in zip(opened, is_sealed, lines, strict=True)
@@ -202,6 +207,12 @@ class SealedValues:
         key = await self._load_key(owner)
         return None if key is None else (owner, key)
 
+    def confirm_key(self, found: BodyKey | None) -> BodyKey | None:
+        """The same key if it still is the one of this process: it may have been erased during a call to Redis."""
+        if found is None or self.sealer is None:
+            return None
+        return found if self.sealer.keys.get_cached(*found[0]) is found[1] else None
+
     async def _load_key(self, owner: BodyOwner) -> UnwrappedKey | None:
         """The key with which to seal; None where nothing is sealed."""
         sealer = self.sealer
@@ -211,14 +222,16 @@ class SealedValues:
             return cached
         return await (sealer.keys.get_or_create(*owner) if self._creates_keys else sealer.keys.get(*owner))
 
-    def _recall_keys(self, wanted: Mapping[Owner, int]) -> Mapping[Owner, UnwrappedKey | None] | None:
+    def _recall_keys(
+        self, wanted: Mapping[Owner, int], found: BodyKey | None = None
+    ) -> Mapping[Owner, UnwrappedKey | None] | None:
         """Do as ``_load_keys`` for what a turn reads: it belongs to one contact, whose key this process holds already.
         None where it does not."""
         if self.sealer is None or len(wanted) > 1:
             return None
         ((owner, generation),) = wanted.items()
-        cached = self.sealer.keys.get_cached(*owner)
-        return {owner: cached} if cached is not None and cached.generation >= generation else None
+        key = found[1] if found is not None and found[0] == owner else self.sealer.keys.get_cached(*owner)
+        return {owner: key} if key is not None and key.generation >= generation else None
 
     async def _load_keys(self, wanted: Mapping[Owner, int]) -> Mapping[Owner, UnwrappedKey | None]:
         """The keys of these contacts, of these generations at least."""
