@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from connectors.registry import CHANNELS
 from infra.bus.kafka import KafkaBus
+from infra.bus.kafka.profile import PRODUCTION
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.state.sqlite.engine import open_sqlite_state
@@ -66,7 +68,8 @@ async def _on_sqlite(folder: Path, clock: Clock) -> AsyncIterator[tuple[Bus, Sta
 
 @asynccontextmanager
 async def _on_servers(kafka: str, redis: str) -> AsyncIterator[tuple[Bus, State]]:
-    bus = KafkaBus(kafka, prefix=f"t-{uuid4().hex[:8]}.")
+    # These conversations have nobody who would try again, as connectors and workers do beside a busy broker.
+    bus = KafkaBus(kafka, prefix=f"t-{uuid4().hex[:8]}.", profile=replace(PRODUCTION, append_deadline=60.0))
     await bus.start()
     await bus.create_topics(_specs())
     try:
