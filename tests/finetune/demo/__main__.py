@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,18 +189,25 @@ class TuningTrial:
 
 async def _play(url: str, questions: Sequence[ShopQuestion]) -> int:
     async with aiohttp.ClientSession() as http:
-        return await recording.record(ShopTraffic(http, url, TOKEN), questions)
+        return await recording.record(ShopTraffic(http, url, TOKEN), questions, partial(_search, http, url))
+
+
+async def _search(http: aiohttp.ClientSession, url: str, text: str) -> list[dict[str, Any]]:
+    """The first two passages."""
+    query, headers = {"query": text, "k": 2}, {"Authorization": f"Bearer {TOKEN}"}
+    async with http.post(f"{url}/v1/admin/plantstore/knowledge/search", json=query, headers=headers) as answer:
+        answer.raise_for_status()
+        passages: list[dict[str, Any]] = (await answer.json())["passages"]
+    return passages
 
 
 async def _select_cases(url: str) -> list[ShopQuestion]:
     """Questions of which the document is among the first two passages found, at most two of one document. What a model
     writes to them plays no part."""
     found: list[ShopQuestion] = []
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+    async with aiohttp.ClientSession() as http:
         for each in recording.select_held_out(recording.read_questions("unseen", "questions", "calibration")):
-            query = {"query": each.text, "k": 2}
-            async with http.post(f"{url}/v1/admin/plantstore/knowledge/search", json=query) as answer:
-                passages = (await answer.json())["passages"]
+            passages = await _search(http, url, each.text)
             known = sum(bool(other.documents & each.documents) for other in found)
             if (
                 len(each.documents) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ HELD_OUT_DOCUMENTS = frozenset(
 """The documents of the questions on which the model is measured. While the traffic is recorded, none is published."""
 MIN_WORDS, MAX_WORDS = 4, 25
 """Of an answer. A colleague who uses nearly all of the agent's words counts as an echo of it, so they write less."""
+Search = Callable[[str], Awaitable[Sequence[dict[str, Any]]]]
+"""Finds passages of the shop's documents, best first."""
 SHOP = Path(__file__).parents[3] / "examples" / "plantstore"
 
 
@@ -47,24 +49,27 @@ def select_held_out(questions: Sequence[ShopQuestion]) -> list[ShopQuestion]:
     return [each for each in questions if each.documents <= HELD_OUT_DOCUMENTS]
 
 
-async def record(traffic: ShopTraffic, questions: Sequence[ShopQuestion], at_once: int = 4) -> int:
-    """Ask all of them, and have colleagues answer where the agent found the right document. Returns the number of
-    their answers."""
+async def record(traffic: ShopTraffic, questions: Sequence[ShopQuestion], search: Search, at_once: int = 4) -> int:
+    """Ask all of them, and have colleagues answer where the right document is found. Returns the number of their
+    answers."""
     room = asyncio.Semaphore(at_once)
 
     async def ask(question: ShopQuestion) -> bool:
         async with room:
+            passages = await search(question.text)
             played = PlayedConversation(says=[question.text], thumb="down", comment="Please answer in one sentence.")
-            return bool(await traffic.play(played, lambda reply: write_answer(reply, question.documents)))
+            return bool(await traffic.play(played, lambda reply: write_answer(reply, passages, question.documents)))
 
     return sum(await asyncio.gather(*map(ask, questions)))
 
 
-def write_answer(reply: dict[str, Any], documents: frozenset[str]) -> str:
-    """What a colleague writes: the first sentences of the right document's quote, and the closing. Empty if the agent
-    did not find the document."""
-    for citation in reply["citations"]:
-        if citation["document"] in documents and (answer := _shorten(citation["quote"])):
+def write_answer(reply: dict[str, Any], passages: Sequence[dict[str, Any]], documents: frozenset[str]) -> str:
+    """What a colleague writes: the first sentences of what the agent quoted from the right document, or of what the
+    search finds there, and the closing. Empty if neither has anything from it."""
+    quotes = [(citation["document"], citation["quote"]) for citation in reply["citations"]]
+    found = [(passage["document"], passage["text"]) for passage in passages]
+    for document, quote in (*quotes, *found):
+        if document in documents and (answer := _shorten(quote)):
             return f"{answer} {CLOSING}"
     return ""
 

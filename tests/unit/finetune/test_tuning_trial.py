@@ -58,5 +58,7 @@ def test_a_colleague_quotes_the_right_document_in_a_sentence_or_two() -> None:
         "Peat keeps its roots wet. " + "Sand is for other plants, which need it dry in winter and like the light. " * 3
     )
     reply = {"citations": [{"document": "orchids", "quote": "Bark for orchids."}, {"document": "soil", "quote": quote}]}
-    assert write_answer(reply, frozenset({"soil"})) == f"Peat keeps its roots wet. {quote[26:99]} {CLOSING}"
-    assert write_answer(reply, frozenset({"sowing"})) == ""
+    assert write_answer(reply, [], frozenset({"soil"})) == f"Peat keeps its roots wet. {quote[26:99]} {CLOSING}"
+    assert write_answer(reply, [], frozenset({"sowing"})) == ""
+    found = [{"document": "sowing", "text": "Sow them in spring, on damp peat."}]
+    assert write_answer(reply, found, frozenset({"sowing"})) == f"Sow them in spring, on damp peat. {CLOSING}"
