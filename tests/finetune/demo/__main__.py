@@ -256,7 +256,10 @@ def main() -> None:
         report["general questions"] = measurement.ask_general_questions(url, (BASE, TUNED))
         (demo.folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         print(json.dumps(report, indent=2), flush=True)
-        demo.answer()
+        try:
+            demo.answer()
+        except subprocess.CalledProcessError as error:
+            raise SystemExit(f"the demo ends here: `parley {error.cmd[4]} {error.cmd[5]}` says why above") from None
 
 
 if __name__ == "__main__":
