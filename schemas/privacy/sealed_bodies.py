@@ -118,7 +118,7 @@ def parse_sealed(body: bytes | str) -> SealedBody | None:
         return None
     body = body if isinstance(body, bytes) else body.encode()
     # Decoding it as JSON takes three times as long: the beginning is the same in all bodies of a contact, and the rest
-    # is base64. Inside of a JSON string no quotation mark follows a comma.
+    # is base64. In a JSON string a quotation mark follows a comma only at its end, and no id ends with a comma.
     contact_start = body.find(_NEXT_TEXT, len(START))
     data_start = body.find(_NEXT_TEXT, contact_start + 1)
     data_end = body.find(b'"', data_start + len(_NEXT_TEXT))
