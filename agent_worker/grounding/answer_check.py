@@ -107,6 +107,18 @@ def repeats_question(question: str, sentence: str, source: str) -> bool:
     return bool(own_terms) and said <= asked and set(find_quantities(sentence)) <= set(find_quantities(question))
 
 
+def is_about(question: str, sentence: str, cited: Passage) -> bool:
+    """Return whether the sentence, or what its passage is headed with, shares a word with the question, as far as they
+    are in one language. The result of an action is about what the action was called for."""
+    said = f"{cited.title}\n{cited.heading}\n{sentence}"
+    languages = {detect_language(question), detect_language(said)} - {""}
+    if cited.document.startswith(_ACTION) or len(languages) > 1:
+        return True
+    asked, own = set(terms(normalize_characters(question))), set(terms(normalize_characters(said)))
+    alike = synonyms()
+    return not asked or any(word in own or alike.get(word, frozenset()) & own for word in asked)
+
+
 def _check_opening(question: str, sentence: str, cited: Passage) -> str | None:
     """A Yes or No must not contradict the cited one, nor be that of a different question."""
     opening, cited_opening = read_opening(sentence), read_opening(_cited_block(sentence, cited.text))

@@ -9,14 +9,16 @@ nothing that a document or a contact wrote can persuade it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from agent_worker.grounding.answer_check import (
     DENIAL,
     AnswerCheck,
     check_answer,
     has_foreign_opening,
+    is_about,
     is_refusal,
     remove_opening,
     repeats_question,
@@ -32,6 +34,7 @@ from schemas.ports import Passage
 
 MAX_SENTENCE_LENGTH = 600
 """Characters. Longer ones are lists without line breaks, or floods."""
+NOTHING_DOUBTED: Mapping[str, str] = MappingProxyType({})
 MIN_SHARED = 0.6
 """The share of a sentence's terms that must occur in what it cites."""
 NEARLY_ALL = 0.8
@@ -59,7 +62,8 @@ class Gate:
     """The gate of one answer over the passages as the model saw them, numbered from 1. It collects the citations.
     ``askable``: the words with which the contact may be asked for an action's parameters; ``has_asked``: such a
     question has passed. ``questions``: what was asked; a sentence answers at least one of them, as far as ``check`` can
-    tell. ``refusals``: the tenant's phrases for a refusal without a reason."""
+    tell. ``doubted``: those of them to which the search found no likely answer, each with the words that it was
+    searched for. ``refusals``: the tenant's phrases for a refusal without a reason."""
 
     def __init__(
         self,
@@ -67,12 +71,14 @@ class Gate:
         askable: str = "",
         *,
         questions: Sequence[str] = (),
+        doubted: Mapping[str, str] = NOTHING_DOUBTED,
         check: AnswerCheck = check_answer,
         refusals: Collection[str] = (),
     ) -> None:
         self._passages = list(passages)
         self._askable = askable
         self._questions = questions
+        self._doubted = doubted
         self._check = check
         self._refusals = refusals
         self.has_asked = self._has_answered = self._has_refused = False
@@ -168,6 +174,9 @@ class Gate:
     def _object(self, question: str, body: str, cited: Sequence[Passage]) -> str | None:
         if repeats_question(question, body, "\n".join(map(_source_text, cited))):
             return "it only repeats the question: say what its passage answers"
+        searched = self._doubted.get(question)
+        if searched is not None and not any(is_about(searched, body, passage) for passage in cited):
+            return "it is about something else than the question: answer that, or write NOT_FOUND"
         plain = _SPACE_BEFORE_MARK.sub("", body).strip()
         objections = [self._check(question, plain, passage) for passage in cited]
         return objections[0] if all(objections) else None

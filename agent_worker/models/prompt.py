@@ -93,9 +93,10 @@ def build_prompt(
     full_context: Sequence[Passage] = (),
     pictures: Sequence[UserImage] = (),
 ) -> tuple[Prompt, list[Passage]]:
-    """The prompt, and its passages in the order of their numbers: ``full_context`` if given, else those found. To fit
-    ``budget`` tokens it drops the oldest messages, then the passages with the lowest scores."""
-    history, passages = list(question.history), list(full_context or question.search_result.passages)
+    """The prompt, and its passages in the order of their numbers: ``full_context`` if given, else those found
+    that have to do with the question. To fit ``budget`` tokens it drops the oldest messages, then the passages with the
+    lowest scores."""
+    history, passages = list(question.history), list(full_context or question.search_result.related_passages)
     while True:
         message = _message_data(history, question, language, [picture.id for picture in pictures])
         parts = (

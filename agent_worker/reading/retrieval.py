@@ -6,7 +6,7 @@ A follow-up is searched for with and without its context, and the surer reading 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from agent_worker.knowledge.text.query_splitting import (
@@ -148,7 +148,7 @@ def _is_surer_alone(follow_up: FollowUp, alone: SearchResult, joint: SearchResul
 def _join(follow_up: FollowUp, alone: SearchResult, contextual: SearchResult) -> SearchResult:
     """What was found in context, ordered also by what was found for the own words and contains them."""
     own, others = _scores(alone), _scores(contextual)
-    passages = {_key(passage): passage for passage in [*contextual.passages, *alone.passages]}
+    passages = _merge([*contextual.passages, *alone.passages])
     if not passages:
         return contextual
     weight = _OWN_WEIGHT[follow_up.dependence]
@@ -183,14 +183,20 @@ def _key(passage: Passage) -> tuple[str, str, str]:
     return passage.document, passage.heading, passage.text
 
 
+def _merge(passages: Iterable[Passage]) -> dict[tuple[str, str, str], Passage]:
+    """Each passage once, related if one search found it so."""
+    merged: dict[tuple[str, str, str], Passage] = {}
+    for passage in passages:
+        known = merged.setdefault(_key(passage), passage)
+        merged[_key(passage)] = replace(known, related=known.related or passage.related)
+    return merged
+
+
 def merge_results(results: Sequence[SearchResult]) -> SearchResult:
     """The results for several questions, the best of each first, and each passage once."""
     first, *_ = results
-    passages: dict[tuple[str, str, str], Passage] = {}
-    for rank in range(max(len(result.passages) for result in results)):
-        for result in results:
-            for passage in result.passages[rank : rank + 1]:
-                passages.setdefault(_key(passage), passage)
+    ranks = range(max(len(result.passages) for result in results))
+    passages = _merge([passage for rank in ranks for result in results for passage in result.passages[rank : rank + 1]])
     return replace(
         first,
         passages=list(passages.values())[:MAX_PASSAGES],

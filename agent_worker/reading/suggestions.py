@@ -43,7 +43,7 @@ def section_id(passage: Passage) -> str:
 def suggestions_of(results: Iterable[SearchResult]) -> list[Choice]:
     """Up to three sections of what was found for unanswered questions, the first of each before the second of any.
     Empty unless a result is ``suggestable``."""
-    rows = [_sections(result.passages) for result in results if result.suggestable]
+    rows = [_sections(result.related_passages) for result in results if result.suggestable]
     longest = max(map(len, rows), default=0)
     chosen = {choice.id: choice for place in range(longest) for row in rows for choice in row[place : place + 1]}
     return list(chosen.values())[:MAX_SUGGESTIONS]

@@ -14,7 +14,8 @@ from schemas.messages import Assurance, Citation
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One retrieved piece of a document. ``score`` is calibrated to 0–1; ``text`` is verbatim."""
+    """One retrieved piece of a document. ``score`` is calibrated to 0–1; ``text`` is verbatim.
+    ``related``: False if it has nothing to do with the question that it was found for, but nothing nearer was found."""
 
     tenant: str
     document: str
@@ -24,6 +25,7 @@ class Passage:
     url: str
     text: str
     score: float
+    related: bool = True
 
     def cite(self, number: int, quote: str) -> Citation:
         """The citation of a part of this passage."""
@@ -53,6 +55,11 @@ class SearchResult:
     stale: bool = False
     suggestable: bool = False
     has_documents: bool = True
+
+    @property
+    def related_passages(self) -> list[Passage]:
+        """Those that have to do with the question."""
+        return [passage for passage in self.passages if passage.related]
 
     @property
     def may_answer(self) -> bool:

@@ -133,6 +133,16 @@ def fit(rankings: Sequence[Ranking], kind: Kind, threads: Sequence[Ranking] = ()
     return FitResult(fusion, bias, dict(zip(FEATURES[kind], weights, strict=True)))
 
 
+def fit_relation(rankings: Sequence[Ranking], fusion: Weights) -> float:
+    """The relation to the question that 99 of a hundred passages have that answer one and are among the first."""
+    kept: list[float] = []
+    for each in rankings:
+        relations, first = each.figures.relations().tolist(), order_passages(each.figures, fusion)[:FIRST]
+        answers = [relations[place] for place in first if each.right[place]]
+        kept += [max(answers)] if answers else []
+    return float(np.quantile(kept, 0.01))
+
+
 def cross_validate(rankings: Sequence[Ranking], kind: Kind, threads: Sequence[Ranking] = ()) -> list[QuestionScore]:
     """Scores of every trade's questions with the weights that all other trades give."""
     out = []
@@ -172,6 +182,7 @@ def main(arguments: Sequence[str]) -> None:
         _print_metrics(cross_validate(rankings, kind, in_threads))
         fitted = fit(rankings, kind, in_threads)
         print("FUSION", {name: round(weight, 2) for name, weight in fitted.fusion.items()})
+        print("RELATED_ABOVE", round(fit_relation(rankings, fitted.fusion), 2))
         print("BIAS", round(fitted.bias, 2), "WEIGHTS", {name: round(w, 2) for name, w in fitted.weights.items()})
 
 

@@ -4,7 +4,7 @@ document."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -57,6 +57,7 @@ _FOREIGN = "foreign"
 _FOREIGN_WEIGHT = -1.0
 """Log odds that a passage loses when its document is declared to be in another language than preferred: enough to
 choose between translations, too little to hide the only answer."""
+_RELATION = ("whole", "sentence", "words")
 _DIGITS = 9
 """Differences beyond these digits come from the order of additions."""
 
@@ -102,10 +103,19 @@ class PassageFeatures:
         sums: Table = self.table[:, [self.names.index(name) for name in weights]] @ np.array(list(weights.values()))
         return sums
 
+    def relations(self) -> Table:
+        """How much each passage has to do with the question: the sum of some features, of which a search by words has
+        fewer."""
+        relations: Table = self.table[:, [self.names.index(name) for name in _RELATION if name in self.names]].sum(
+            axis=1
+        )
+        return relations
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage with its score. ``order``: its position in its document."""
+    """A passage with its score. ``order``: its position in its document; ``relation``: how much its words and vectors
+    have to do with the question, 0–3, whatever else was found."""
 
     document: str
     version: int
@@ -115,6 +125,7 @@ class Hit:
     text: str
     order: int
     score: float
+    relation: float
 
     @property
     def key(self) -> str:
@@ -240,30 +251,31 @@ def _add_language(figures: PassageFeatures, language: str) -> PassageFeatures:
 
 def order_passages(figures: PassageFeatures, weights: Mapping[str, float]) -> list[int]:
     """Positions of the passages, best first."""
-    keys = [(-round(value, _DIGITS), passage.number) for value, passage in _weigh_passages(figures, weights)]
+    keys = [
+        (-round(value, _DIGITS), passage.number)
+        for value, passage in zip(figures.sums(weights).tolist(), figures.passages, strict=True)
+    ]
     return sorted(range(len(keys)), key=keys.__getitem__)
-
-
-def _weigh_passages(figures: PassageFeatures, weights: Mapping[str, float]) -> Iterator[tuple[float, StoredPassage]]:
-    return zip(figures.sums(weights).tolist(), figures.passages, strict=True)
 
 
 def _spread_passages(
     figures: PassageFeatures, weights: Mapping[str, float], documents: Sequence[DocumentScore]
 ) -> list[Hit]:
     """All passages in display order, each with its score."""
-    valued = list(_weigh_passages(figures, weights))
-    ordered = [valued[place] for place in order_passages(figures, weights)]
-    maximum = ordered[0][0]
-    hits = [_hit(passage, math.exp((value - maximum) / _SCORE_SCALE)) for value, passage in ordered]
+    sums, relations = figures.sums(weights).tolist(), figures.relations().tolist()
+    order = order_passages(figures, weights)
+    hits = [
+        _hit(figures.passages[place], math.exp((sums[place] - sums[order[0]]) / _SCORE_SCALE), relations[place])
+        for place in order
+    ]
     return [hits[place] for place in spread([hit.document for hit in hits], clear_document(documents))]
 
 
-def _hit(found: StoredPassage, score: float) -> Hit:
-    return Hit(found.document, found.version, found.title, found.heading, found.url, found.text, found.order, score)
+def _hit(found: StoredPassage, score: float, relation: float) -> Hit:
+    place = (found.document, found.version, found.title, found.heading, found.url)
+    return Hit(*place, found.text, found.order, score, relation)
 
 
-def passage_of(tenant: str, hit: Hit) -> Passage:
-    return Passage(
-        tenant, hit.document, hit.version, hit.title, hit.heading, hit.url, hit.text, min(1.0, round(hit.score, 4))
-    )
+def passage_of(tenant: str, hit: Hit, *, related: bool) -> Passage:
+    score = min(1.0, round(hit.score, 4))
+    return Passage(tenant, hit.document, hit.version, hit.title, hit.heading, hit.url, hit.text, score, related=related)

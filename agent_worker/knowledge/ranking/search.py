@@ -7,7 +7,7 @@ from datetime import datetime
 
 from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.ranking.confidence import SUGGESTABLE_ABOVE, confidence
+from agent_worker.knowledge.ranking.confidence import RELATED_ABOVE, SUGGESTABLE_ABOVE, confidence
 from agent_worker.knowledge.ranking.ranker import passage_of, rank
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language
 from agent_worker.knowledge.vectors.encoder import Encoder
@@ -45,7 +45,8 @@ def search_index(
     score, result = max(
         ((confidence(each.evidence, each.kind), each) for each in rankings), key=lambda scored: scored[0]
     )
-    passages = [passage_of(tenant, hit) for hit in result.hits]
+    limit = RELATED_ABOVE[result.kind]
+    passages = [passage_of(tenant, hit, related=hit.relation >= limit) for hit in result.hits]
     return SearchResult(
         passages,
         bool(passages) and score >= above,

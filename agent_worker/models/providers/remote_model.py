@@ -10,9 +10,10 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from agent_worker.grounding.answer_check import AnswerCheck, check_answer
+from agent_worker.grounding.answer_check import DENIAL, AnswerCheck, check_answer
 from agent_worker.grounding.failures import AttemptFailed, Incomplete, Ungrounded
 from agent_worker.grounding.gate import Gate
+from agent_worker.grounding.sentence_splitter import CITATION_MARK
 from agent_worker.handoff.reply_templates import not_found_draft
 from agent_worker.models.action_calls import ActionCalls, question_draft, question_vocabulary
 from agent_worker.models.budgets import DayBudgets, Spend, TurnBudget
@@ -32,10 +33,11 @@ from agent_worker.models.registry import Emit
 from agent_worker.models.request import IMAGE_TOKENS, ModelOutput, Prompt, UserImage
 from agent_worker.models.staff_notes import StaffNote, write_note
 from agent_worker.nlu.language_detection import detect_language
+from agent_worker.reading.question_form import Figure, has_figure, wanted_figure
 from agent_worker.reading.suggestions import suggestion_draft, suggestions_of
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import Voice, translate_voice
-from schemas.ports import ActionResult, AnswerDraft, Passage, Question
+from schemas.ports import ActionResult, AnswerDraft, Passage, Question, QuestionPart
 from schemas.privacy.personal_data import PersonalData
 from schemas.runtime import tracing
 
@@ -122,12 +124,15 @@ class RemoteModel:
     def _open_gate(self, question: Question, passages: Sequence[Passage], askable: str) -> Gate:
         voice = self._settings.of(question.tenant).voice
         own_names = [name for name in (self._dependencies.own_name(question.tenant), voice.name) if name]
-        asked = [part.words for part in questions_of(question.parts)] or [question.text]
+        whole = QuestionPart(question.resolved or question.text, question.search_result, question.text)
+        # Documents need not mention those who wrote them.
+        asked = {_remove_names(part.words, own_names): part for part in questions_of(question.parts) or [whole]}
         return Gate(
             passages,
             askable,
-            # Documents need not mention those who wrote them.
-            questions=[_remove_names(text, own_names) for text in asked],
+            questions=list(asked),
+            # A picture may show what the words do not say.
+            doubted={} if question.files else {words: part.text for words, part in asked.items() if _is_doubted(part)},
             check=self._dependencies.check,
             refusals=[voice.action_refused, translate_voice(voice, question.locale).action_refused],
         )
@@ -277,6 +282,9 @@ class RemoteModel:
             raise Ungrounded(reason, sentence=attempt.shown, text=attempt.written, kind="only refuses")
         if not draft.citations and not attempt.gate.has_asked:
             raise Ungrounded("it answers nothing: cite the passages, or write NOT_FOUND", text=attempt.written)
+        if figure := _missing_figure(attempt, question, draft):
+            reason = f"the customer asks for a {figure}: give it as a passage does, or write NOT_FOUND"
+            raise Ungrounded(reason, sentence=attempt.shown, text=attempt.written)
         missing = self._find_missing(attempt, draft)
         return add_unanswered(draft, [attempt.questions[n - 1] for n in missing], question.excess_questions, voice)
 
@@ -310,6 +318,18 @@ def _prepare_repair(attempt: Attempt, refused: Ungrounded) -> Attempt:
     return attempt
 
 
+def _is_doubted(part: QuestionPart) -> bool:
+    return not part.search_result.may_answer
+
+
+def _missing_figure(attempt: Attempt, question: Question, draft: AnswerDraft) -> Figure | None:
+    """The kind of figure that a single question asks for and the answer does not give. Who is told that something is
+    not so, or is asked something first, needs none."""
+    figure = None if attempt.questions or attempt.gate.has_asked else wanted_figure(question.text)
+    text = CITATION_MARK.sub("", " ".join([draft.text, *(one.heading for one in draft.citations)]))
+    return None if figure is None or has_figure(figure, text) or DENIAL.search(text) else figure
+
+
 def _remove_names(text: str, names: Sequence[str]) -> str:
     for name in names:
         text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE)
@@ -319,4 +339,4 @@ def _remove_names(text: str, names: Sequence[str]) -> str:
 def _worth_asking(question: Question) -> bool:
     """Return whether the documents contain something that justifies the cost of a request. The model reads better than
     the search, and its text still needs proof, so what is only worth offering counts too."""
-    return bool(question.search_result.passages) and question.search_result.may_answer
+    return bool(question.search_result.related_passages) and question.search_result.may_answer

@@ -149,7 +149,7 @@ def test_the_command_prints_figures_by_trade_and_weights(sets: Path, capsys: pyt
     for kind in ("light", "words"):
         assert f"({kind})" in said
     assert said.count("north") == said.count("south") == 2
-    assert said.count("FUSION {") == said.count("WEIGHTS {") == 2
+    assert said.count("FUSION {") == said.count("WEIGHTS {") == said.count("RELATED_ABOVE ") == 2
 
 
 def test_auroc_is_the_chance_of_the_right_order() -> None:

@@ -23,6 +23,7 @@ from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.quality.suite import read_suite
 from agent_worker.knowledge.ranking.confidence import confidence
 from agent_worker.knowledge.ranking.ranker import rank
+from agent_worker.knowledge.ranking.search import search_index
 from agent_worker.knowledge.ranking.training_sets import index_documents, read_documents
 from agent_worker.knowledge.vectors.cosine_similarity import cosines_of
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
@@ -226,3 +227,6 @@ def test_the_example_is_answered_well(encoder: Encoder, tmp_path: Path) -> None:
     first = sum(of.documents[0].document in asked.must_cite for asked, of in held) / len(held)
     assert first >= 0.9
     assert [of.hits[0].heading for of in absent if confidence(of.evidence, "strong") >= ANSWERABLE_ABOVE] == []
+    assert all(search_index(index, "plantstore", asked.say, NOW, encoder).passages[0].related for asked, _ in held)
+    astray = search_index(index, "plantstore", "Who won the world cup in 2014?", NOW, encoder)
+    assert (len(astray.passages), astray.related_passages, astray.may_answer) == (8, [], False)

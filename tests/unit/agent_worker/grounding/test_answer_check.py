@@ -163,6 +163,36 @@ def test_a_passage_that_supports_the_answer_suffices() -> None:
         Gate(both, questions=["Is Aloe poisonous to cats?"]).admit("They are not poisonous to cats [1].")
 
 
+TENDRILS = passage("When tendrils dry without inflating, the humidity has changed suddenly.", "Tendrils and pitchers")
+RAIN = passage("It is rainwater or nothing.", "How do I water?", "care")
+
+
+def test_what_has_no_word_of_a_doubted_question_is_about_something_else() -> None:
+    """A quotation proves what it says, but not that anybody asked for it."""
+    sentence = f"{TENDRILS.text.rstrip('.')} [1]."
+    for question in ("Who won the world cup in 2014?", "Do you repair bicycles?"):
+        with pytest.raises(Ungrounded) as stopped:
+            Gate([TENDRILS], questions=[question], doubted={question: question}).admit(sentence)
+        assert "something else" in stopped.value.reason
+        assert Gate([TENDRILS], questions=[question]).admit(sentence) == sentence
+
+
+DOUBTED = [
+    ("My tendrils look odd, what is it?", "My tendrils look odd, what is it?", TENDRILS),
+    ("And when it is hot?", "And when it is hot? How do I water?", RAIN),
+    ("Und wie gieße ich bei großer Hitze im Sommer?", "Und wie gieße ich bei großer Hitze im Sommer?", RAIN),
+    ("Where is it?", "Where is the parcel?", passage("On its way.", "", "action:status")),
+]
+
+
+@pytest.mark.parametrize(("question", "searched", "cited"), DOUBTED)
+def test_a_doubted_question_may_be_answered(question: str, searched: str, cited: Passage) -> None:
+    """By what shares a word with it, or with what it was searched for, in the passage's heading, too; in another
+    language, or by an action."""
+    sentence = f"{cited.text.rstrip('.')} [1]."
+    assert Gate([cited], questions=[question], doubted={question: searched}).admit(sentence) == sentence
+
+
 def test_another_check_can_take_its_place() -> None:
     """Called with the question, the sentence without its marks, and each cited passage."""
     seen: list[tuple[str, str, Passage]] = []

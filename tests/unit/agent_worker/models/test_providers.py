@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent_worker.models.providers.provider import Prices
 from tests.simulators.models.request_reading import data_of, lines_of
 from tests.simulators.models.server import Script
-from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asking, LadderClient, Provider
+from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, TIMES, Asking, LadderClient, Provider, passage
 
 BOTH = "Do you add a heat pack in winter?\nWhen do parcels leave your nursery?"
 PROVIDERS: list[Provider] = ["openai", "anthropic", "google"]
@@ -49,6 +51,34 @@ async def test_a_refused_sentence_is_repaired_once(of_each: LadderClient) -> Non
     assert second[: len(first)] == first
     assert [line.side for line in second[len(first) :]] == ["assistant", "user"]
     assert (draft.model, "4.50 euro" in draft.text) == ("remote", True)
+
+
+ASTRAY = replace(passage("When tendrils dry, the humidity has changed suddenly.", document="care"), related=False)
+
+
+async def test_passages_about_something_else_are_not_shown(of_each: LadderClient) -> None:
+    """Whatever cites them is repaired, and where there are no others nobody is asked."""
+    of_each.server.next_scripts = [Script(text="When tendrils dry, the humidity has changed suddenly [3].")]
+    draft = await of_each.ask(BOTH, [*PASSAGES, ASTRAY])
+    assert [one["text"] for one in data_of(of_each.server.calls[0].body)["passages"]] == [HEAT, TIMES]
+    assert (draft.model, "tendrils" in draft.text) == ("remote", False)
+    of_each.server.calls.clear()
+    draft = await of_each.ask("Who won the world cup in 2014?", [ASTRAY])
+    assert (draft.answered, of_each.server.calls) == (False, [])
+
+
+async def test_a_figure_that_is_asked_for_must_be_given(of_each: LadderClient) -> None:
+    """A sentence next to it in the document is repaired; that something is not so answers, too."""
+    told = [passage("A heat pack costs 4.50 euro. It keeps the parcel warm. Outside winter we add no heat pack.")]
+    astray = Script(text="A heat pack keeps the parcel warm [1].")
+    of_each.server.next_scripts = [astray, Script(text="A heat pack costs 4.50 euro [1].")]
+    draft = await of_each.ask("How much is a heat pack?", told)
+    assert (draft.model, draft.text) == ("remote", "A heat pack costs 4.50 euro [1].")
+    assert "asks for a price" in lines_of(of_each.server.calls[1].body)[-1].text
+    of_each.server.calls.clear()
+    of_each.server.next_scripts = [Script(text="Outside winter we add no heat pack [1].")]
+    draft = await of_each.ask("How much is a heat pack outside winter?", told)
+    assert (draft.text, len(of_each.server.calls)) == ("Outside winter we add no heat pack [1].", 1)
 
 
 async def test_cached_tokens_have_a_price_of_their_own() -> None:
