@@ -65,8 +65,8 @@ class TurnRecording(WireModel):
     answered. ``latest``: the event that the contact wrote, changed or reacted to last, if not the last one.
 
     ``history``: the earlier lines that it read, four bytes of each id, in base64; ``check``: a digest of the texts of
-    those lines and of the messages. ``passages``: keys of what was found, as in ``PassageRecord``, in the order of
-    the record's passages.
+    those lines and of the messages. ``passages``: keys of what was found and has to do with the question, as in
+    ``PassageRecord``, best first.
 
     ``ending``: the way a handoff ended; ``resumes``: only messages from that handoff were left to answer.
 

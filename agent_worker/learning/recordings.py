@@ -42,7 +42,7 @@ class Recordings:
         recording = recorder.build(turn, response)
         payload = recording.model_dump_json(exclude_defaults=True).encode()
         recorded = turn.chain.wrap(TURN_RECORDED, payload, id=derived_id(turn.id, "recording"), now=now)
-        passages = self._find_new(turn, response.reply.search_result.passages, now)
+        passages = self._find_new(turn, response.reply.search_result.related_passages, now)
         outbox = [*result.outbox, recorded, *(_wrap(turn, each, now) for each in passages)]
         return replace(result, outbox=outbox)
 

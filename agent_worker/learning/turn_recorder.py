@@ -104,7 +104,7 @@ class TurnRecorder:
             latest="" if not handled or intake.latest == handled[-1] else intake.latest,
             history=pack_history(turn.history),
             check=digest_texts(turn.history, intake.waiting),
-            passages=[passage_key(passage) for passage in response.reply.search_result.passages],
+            passages=[passage_key(passage) for passage in response.reply.search_result.related_passages],
             ending="" if handoff is None else handoff.period.ending,
             resumes=handoff is not None and handoff.resumes,
             levels=self.levels,

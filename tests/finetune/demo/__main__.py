@@ -31,7 +31,7 @@ from tests.finetune.demo.recording import CLOSING, HELD_OUT_DOCUMENTS, SHOP, Sho
 BASE, TUNED = "smollm2", "smollm2-plantstore"
 TOKEN = "demo-admin-token-of-32-characters"
 CASES = 12
-EPOCHS, RATE, RANK = 1, 1e-3, 8
+EPOCHS, RATE, RANK = 2, 1e-3, 8
 START_S = 600
 UNLIMITED = {
     "inbound_per_s": 100_000,
