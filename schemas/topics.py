@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -157,15 +158,41 @@ def desk_group(desk: str) -> str:
     return f"parley.desk.{desk}"
 
 
+class TopicReader(NamedTuple):
+    """A consumer group that reads a topic of ``channel``."""
+
+    group: str
+    topic: str
+    channel: str
+
+
+def list_readers(channels: Iterable[str], desks: Collection[str]) -> list[TopicReader]:
+    """All that read the topics of these channels. ``desks``: the kinds of desks in use."""
+    readers: list[TopicReader] = []
+    for name in channels:
+        readers.append(TopicReader(worker_group(name), inbound(name), name))
+        readers.append(TopicReader(receipts_group(name), inbound(name), name))
+        readers.append(TopicReader(sender_group(name), outbound(name), name))
+    return readers + [
+        TopicReader(desk_group(name), outbound(name), name) for name in sorted({*desks}.intersection(channels))
+    ]
+
+
 def topic_specs(
-    channels: Iterable[str], *, partitions: int = 24, small: int = 6, days: Mapping[str, int] = NO_DAYS
+    channels: Iterable[str],
+    *,
+    partitions: int = 24,
+    small: int = 6,
+    days: Mapping[str, int] = NO_DAYS,
+    channel_partitions: Mapping[str, int] = NO_DAYS,
 ) -> list[TopicSpec]:
-    """All topics of an installation. ``partitions`` is for the per-conversation topics, ``small`` for the others.
-    ``days`` overrides the default retention by topic."""
+    """All topics of an installation. ``partitions`` is for the per-conversation topics, unless ``channel_partitions``
+    has another number for the channel, ``small`` for the others. ``days`` overrides the default retention by topic."""
     specs = []
     for channel in channels:
-        specs.append(TopicSpec(inbound(channel), partitions, days.get(inbound(channel), 30) * DAY_MS))
-        specs.append(TopicSpec(outbound(channel), partitions, days.get(outbound(channel), 7) * DAY_MS))
+        count = channel_partitions.get(channel, partitions)
+        specs.append(TopicSpec(inbound(channel), count, days.get(inbound(channel), 30) * DAY_MS))
+        specs.append(TopicSpec(outbound(channel), count, days.get(outbound(channel), 7) * DAY_MS))
     return [
         *specs,
         TopicSpec(EVENTS, partitions, days.get(EVENTS, 90) * DAY_MS),

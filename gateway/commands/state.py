@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.config.settings import Config
 
 state = typer.Typer(help="Rebuild or salvage the state store.", no_args_is_help=True)
-topics = typer.Typer(help="Create the topics of the event log.", no_args_is_help=True)
+topics = typer.Typer(help="Create the topics of the event log, and give them more partitions.", no_args_is_help=True)
 
 
 @state.callback()
@@ -26,7 +26,7 @@ def state_group() -> None:
 
 @topics.callback()
 def topics_group() -> None:
-    """Create the topics of the event log."""
+    """Create the topics of the event log, and give them more partitions."""
 
 
 @state.command()
@@ -80,11 +80,49 @@ def create(config: ConfigFile = None, as_json: AsJson = False) -> None:
         typer.echo(f"created {', '.join(created)}" if created else "all topics exist")
 
 
+@topics.command()
+def expand(
+    config: ConfigFile = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for processes that have just stopped.")] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Raise the partitions of channels' topics to the configured number. Stop every process first."""
+    from gateway.wiring.engines import refuse_embedded
+
+    loaded = load(config)
+    refuse_embedded(loaded, "topics expand")
+    raised = run(_expand(loaded, wait))
+    if as_json:
+        print_json({"expanded": {topic: {"before": old, "after": new} for topic, (old, new) in raised.items()}})
+        return
+    for topic, (before, after) in raised.items():
+        typer.echo(f"{topic}: {before} → {after} partitions")
+    if not raised:
+        typer.echo("all topics have the configured number of partitions")
+
+
 async def _create(config: Config) -> list[str]:
     from gateway.wiring.engines import open_engine, required_topics
 
     async with open_engine(config, config.data_path) as engine:
         return list(await engine.bus.create_topics(required_topics(config)))
+
+
+async def _expand(config: Config, wait: float) -> dict[str, tuple[int, int]]:
+    from gateway.wiring.engines import build_kafka_bus, channels_of, required_topics, state_location
+    from infra.bus.kafka.expansion import expand_topics
+    from infra.state.registry import load_engine
+    from schemas.topics import list_readers
+
+    bus = build_kafka_bus(config)
+    state = await load_engine(config.state).open_state(state_location(config))
+    try:
+        await bus.start()
+        readers = list_readers(channels_of(config), config.desks.values())
+        return await expand_topics(bus, state.parking, required_topics(config), readers, wait=wait)
+    finally:
+        await state.close()
+        await bus.close()
 
 
 async def _rebuild(config: Config) -> dict[str, Any]:

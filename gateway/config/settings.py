@@ -279,6 +279,9 @@ class Config(_WithSections):
     """A prefix for the names of topics and keys, so that several installations can share servers."""
     partitions: int = Field(default=24, ge=1, le=1000)
     """Partitions of each topic. They cannot be changed while an installation is in use."""
+    channel_partitions: dict[str, Annotated[int, Field(ge=1, le=1000)]] = {}
+    """Partitions of the topics of single channels, instead of ``partitions``. ``parley topics expand`` raises their
+    number while every process is stopped."""
     secret_key: Keys = Field(default_factory=KeyRing)
     """The secret that signs visitors' tokens and links, at least 32 bytes. Embedded mode generates one if it is empty.
     """

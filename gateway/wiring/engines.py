@@ -55,7 +55,11 @@ def channels_of(config: Config) -> list[str]:
 def required_topics(config: Config) -> list[TopicSpec]:
     """The topics that this installation needs."""
     return topic_specs(
-        channels_of(config), partitions=config.partitions, small=min(6, config.partitions), days=retention_of(config)
+        channels_of(config),
+        partitions=config.partitions,
+        small=min(6, config.partitions),
+        days=retention_of(config),
+        channel_partitions=config.channel_partitions,
     )
 
 
@@ -217,8 +221,8 @@ async def check_topics(bus: Bus, config: Config) -> None:
         if present[spec.name] != spec.partitions:
             raise TopicMismatch(
                 f"topic {spec.name} has {present[spec.name]} partitions, but the configuration says {spec.partitions}",
-                fix="set `partitions` to the number that the topics have; changing the number of a topic in use breaks "
-                "the order of messages in conversations",
+                fix="set `partitions` or `channel_partitions` to the topic's number; to give a channel more, stop "
+                "every process and run: parley topics expand",
             )
 
 

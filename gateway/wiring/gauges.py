@@ -69,16 +69,8 @@ class GroupGauges:
 
 def gauges_of_groups(services: ProcessServices, channels: list[str]) -> list[GroupGauges]:
     """The gauges of all groups of these channels, for a process that is a member of none of them."""
-    gauges = []
-    for name in channels:
-        for topic, group in (
-            (topics.inbound(name), topics.worker_group(name)),
-            (topics.inbound(name), topics.receipts_group(name)),
-            (topics.outbound(name), topics.sender_group(name)),
-        ):
-            gauges.append(GroupGauges(services, topic, group, name))
-    kinds = sorted(set(services.config.desks.values()).intersection(channels))
-    return [*gauges, *(GroupGauges(services, topics.outbound(desk), topics.desk_group(desk), desk) for desk in kinds)]
+    readers = topics.list_readers(channels, services.config.desks.values())
+    return [GroupGauges(services, reader.topic, reader.group, reader.channel) for reader in readers]
 
 
 async def report_readiness(services: ProcessServices, role: str) -> None:

@@ -116,6 +116,14 @@ class KafkaBus:
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
         return await self._catalog.create(specs)
 
+    async def expand_topics(self, partitions: Mapping[str, int]) -> None:
+        """Give topics more partitions. Only while nothing writes to them or reads them: see expansion.py."""
+        await self._catalog.expand(partitions)
+
+    async def has_members(self, group: str) -> bool:
+        """Whether a process belongs to the consumer group."""
+        return await self._catalog.has_members(group)
+
     async def describe_topics(self) -> dict[str, int]:
         return await self._catalog.describe()
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Source
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
@@ -24,6 +24,8 @@ _REPLICAS = 3
 _RETENTION = "retention.ms"
 _TOPIC_SETTING = 1
 """The source of a setting: the topic itself, not the broker or a default."""
+_WITHOUT_MEMBERS = ("Empty", "Dead")
+"""States of a consumer group; a group that never was is dead."""
 _UNCHANGED = (0, TopicAlreadyExistsError.errno)  # another process may create the same topics at the same moment
 
 
@@ -38,6 +40,8 @@ class Catalog:
         self._admin: Any = None
         self._observer: Any = None
         self._partitions: dict[str, int] = {}
+        self.expanded = ""
+        """A topic that has got more partitions since its number was read; empty for none."""
 
     def on_broker(self, name: str) -> str:
         """The broker's name of a topic or group."""
@@ -48,7 +52,7 @@ class Catalog:
         return name[len(self._prefix) :]
 
     async def partitions(self, topic: str) -> int:
-        """Raises TopicMismatch when the topic does not exist. Counts never change, so they are remembered."""
+        """Raises TopicMismatch when the topic does not exist. They are remembered: see ``expanded``."""
         if (count := self._partitions.get(topic)) is None:
             counts = await self._counts([topic], self._profile.append_deadline)
             if topic not in counts:
@@ -80,9 +84,25 @@ class Catalog:
             for name, code, message in answer.topic_errors:
                 if code not in _UNCHANGED:
                     raise BusUnavailable(f"topic {name} was not created: {message or for_code(code).__name__}")
-            await self._wait_for_leaders(missing)
+            await self._wait_for_leaders({spec.name: spec.partitions for spec in missing})
         await self._update_retention([spec for spec in specs if spec not in missing])
         return [spec.name for spec in missing]
+
+    async def expand(self, partitions: Mapping[str, int]) -> None:
+        """Give topics more partitions, and wait until they can be used. Readers begin at their first record."""
+        wanted = {self.on_broker(topic): NewPartitions(count) for topic, count in partitions.items()}
+        await self._ask(lambda admin: admin.create_partitions(wanted))
+        self._partitions |= partitions
+        await self._wait_for_leaders(partitions)
+
+    async def has_members(self, group: str) -> bool:
+        """Whether a process belongs to the group, or belonged to it under a permanent name until seconds ago."""
+        names = [self.on_broker(group)]
+        (answer,) = await self._ask(lambda admin: admin.describe_consumer_groups(names))
+        ((error, _, state, *_),) = answer.groups
+        if error:
+            raise BusUnavailable(f"group {group} was not described: {for_code(error).__name__}")
+        return state not in _WITHOUT_MEMBERS
 
     async def delete(self, topics: Sequence[str]) -> None:
         """Delete those of the topics that exist, and wait until they are gone."""
@@ -101,8 +121,10 @@ class Catalog:
         raise BusUnavailable("deleted topics did not go in time")
 
     async def check_ready(self) -> None:
-        """Raises BusUnavailable when no broker answers within the deadline."""
-        await self._ask(lambda admin: admin.describe_cluster(), deadline=self._profile.ready_deadline)
+        """Raises BusUnavailable when no broker answers within the deadline. Looks for expanded topics."""
+        counts = await self._counts(list(self._partitions), self._profile.ready_deadline)
+        changed = (topic for topic, count in counts.items() if count > self._partitions.get(topic, count))
+        self.expanded = next(changed, self.expanded)
 
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         """Records not yet committed, by topic; records that retention has removed do not count."""
@@ -168,17 +190,19 @@ class Catalog:
                 if code:
                     raise BusUnavailable(f"the retention of topic {name} was not set: {message}")
 
-    async def _wait_for_leaders(self, specs: Sequence[TopicSpec]) -> None:
+    async def _wait_for_leaders(self, partitions: Mapping[str, int]) -> None:
         async def all_have_leaders(admin: Any) -> bool:
-            described = await admin.describe_topics([self.on_broker(spec.name) for spec in specs])
-            return all(t["error_code"] == 0 and all(p["leader"] >= 0 for p in t["partitions"]) for t in described)
+            described = await admin.describe_topics([self.on_broker(topic) for topic in partitions])
+            counts = {self.ours(topic["topic"]): len(topic["partitions"]) for topic in described}
+            return counts == partitions and all(
+                t["error_code"] == 0 and all(p["leader"] >= 0 for p in t["partitions"]) for t in described
+            )
 
         for _ in range(200):
             if await self._ask(all_have_leaders):
-                self._find_missing(specs, await self._counts([spec.name for spec in specs]))
                 return
             await asyncio.sleep(self._profile.retry_backoff_ms / 1000)
-        raise BusUnavailable("created topics did not get their leaders in time")
+        raise BusUnavailable("created partitions did not get their leaders in time")
 
     async def _counts(self, topics: Sequence[str] | None, deadline: float | None = None) -> dict[str, int]:
         names = None if topics is None else [self.on_broker(topic) for topic in topics]

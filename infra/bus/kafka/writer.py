@@ -73,12 +73,20 @@ class Writer:
             await self._stop(producer)
 
     def check(self) -> None:
-        """Raises BusUnavailable while there is no producer to write with."""
+        """Raises BusUnavailable while nothing may be written."""
         if self._producer is None:
             raise BusUnavailable("the Kafka producer is not connected")
+        if self._catalog.expanded:
+            # Other processes send a conversation's records to another partition than this one.
+            raise BusUnavailable(
+                f"topic {self._catalog.expanded} got more partitions while this process was running",
+                fix="restart this process",
+            )
 
     async def append(self, envelopes: Sequence[Envelope], topic: str | None) -> list[Position]:
         """Raises BusUnavailable (unknown, or refused at once), TooLarge, TopicMismatch."""
+        if self._catalog.expanded:
+            self.check()
         loop = asyncio.get_running_loop()
         count, time_ms = len(envelopes), int(time.time() * 1000)
         one = Append(loop.create_future(), loop.time() + self._profile.append_deadline, [None] * count, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ HELD_OUT_DOCUMENTS = frozenset(
 """The documents of the questions on which the model is measured. While the traffic is recorded, none is published."""
 MIN_WORDS, MAX_WORDS = 4, 25
 """Of an answer. A colleague who uses nearly all of the agent's words counts as an echo of it, so they write less."""
+_MARKUP = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+|\*+", re.MULTILINE)
+"""Numbers of a list's items, and emphasis."""
 Search = Callable[[str], Awaitable[Sequence[dict[str, Any]]]]
 """Finds passages of the shop's documents, best first."""
 SHOP = Path(__file__).parents[3] / "examples" / "plantstore"
@@ -75,9 +78,10 @@ def write_answer(reply: dict[str, Any], passages: Sequence[dict[str, Any]], docu
 
 
 def _shorten(quote: str) -> str:
-    """The first sentences of a quote that are together no longer than a sentence or two. Empty if it is a table."""
+    """The first sentences of a quote that are together no longer than a sentence or two, as a person would type them.
+    Empty if it is a table."""
     written: list[str] = []
-    for sentence in split_sentences(" ".join(quote.split())):
+    for sentence in split_sentences(" ".join(_MARKUP.sub("", quote).split())):
         words = len(" ".join([*written, sentence]).split())
         if words > MAX_WORDS and len(" ".join(written).split()) >= MIN_WORDS:
             break
