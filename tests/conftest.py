@@ -64,11 +64,12 @@ def kafka_bootstrap() -> Iterator[str]:
         yield bootstrap
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def redis_cluster_url() -> Iterator[str]:
-    """The URL of a Redis Cluster shared by the tests of a module. Never stop one of its nodes."""
+    """The URL of a Redis Cluster shared by the whole run. Never stop one of its nodes."""
     _unless_declined()
     with RedisCluster() as cluster:
+        cluster.stop_watching()
         yield cluster.url
 
 

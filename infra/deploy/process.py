@@ -15,6 +15,7 @@ import tempfile
 import time
 import weakref
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,8 @@ _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-spawner"
 # given that very port as its own and connect to itself.
 _PORTS = range(15_000, 32_000)
 _POLL_S = 0.05
+# Ports that were given out and may not be listened on yet: groups of servers choose a dozen before the first starts.
+_GIVEN: deque[int] = deque(maxlen=1_000)
 
 
 class ServerError(RuntimeError):
@@ -38,12 +41,15 @@ class ServerError(RuntimeError):
 def free_port() -> int:
     """A loopback TCP port that nobody listens on now. Raises ServerError after 200 busy ones."""
     for candidate in random.sample(_PORTS, 200):
+        if candidate in _GIVEN:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", candidate))
             except OSError:
                 continue
-            return candidate
+        _GIVEN.append(candidate)
+        return candidate
     raise ServerError(f"no free TCP port on 127.0.0.1 among 200 tried in {_PORTS.start}-{_PORTS.stop}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 from infra.deploy.local_redis import LocalRedis
 from infra.deploy.process import free_port
@@ -11,6 +12,8 @@ from tests.harness.server_group import ServerGroup
 
 NODE_TIMEOUT_MS = 1_000
 """Milliseconds without an answer after which a node counts as down. Far more in production."""
+VOTES_S = 3.0
+"""Seconds after which the votes for a replica no longer count, and more."""
 SLOTS = 16_384
 
 
@@ -91,6 +94,22 @@ class RedisCluster(ServerGroup):
             wait_for(lambda p=primary, r=replica: ask(r.port, f"CLUSTER REPLICATE {p.id}")[:3] == "+OK", "a replica")  # type: ignore[misc]
         self.wait_until_synchronized()
 
+    def restore(self) -> None:
+        """Start what is down, and return when the cluster is complete and empty. Nodes keep their roles and slots."""
+        for node in self.nodes:
+            node.resume()
+            node.start()
+        self.wait_until_synchronized()
+        for node in self.list_primaries():
+            order(node.port, "CONFIG SET maxmemory-policy noeviction")
+            order(node.port, "FLUSHALL")
+
+    def stop_watching(self) -> None:
+        """Let the nodes look after each other so rarely that an idle cluster takes no processor. None may fail then."""
+        for node in self.nodes:
+            order(node.port, "CONFIG SET cluster-node-timeout 600000")
+            order(node.port, "CONFIG SET hz 1")
+
     def list_primaries(self) -> list[ClusterRedis]:
         return [node for node in self.nodes if node.pid is not None and node.is_primary()]
 
@@ -105,7 +124,7 @@ class RedisCluster(ServerGroup):
         ports = [row[1].partition("@")[0].rpartition(":")[2] for row in primary.read_nodes() if row[3] == id_]
         return next(node for node in self.nodes if str(node.port) in ports)
 
-    def wait_for_failover(self, replica: ClusterRedis, slot: int) -> None:
+    def wait_for_failover(self, replica: ClusterRedis, slot: int, timeout_s: float = 30.0) -> None:
         """Return when all nodes that answer take the replica for the slot's primary."""
 
         def is_named() -> bool:
@@ -113,7 +132,20 @@ class RedisCluster(ServerGroup):
             named = [owner for node in self.nodes if node.pid is not None and (owner := node.find_owner(slot))]
             return replica.is_primary() and bool(named) and all(owner == id_ for owner in named)
 
-        wait_for(is_named, "a failover")
+        wait_for(is_named, "a failover", timeout_s)
+
+    def start_failover(self, replica: ClusterRedis, slot: int) -> None:
+        """Have the replica of a slot take over, as an operator does. While a failover of these nodes is recent, Redis
+        counts the votes of that one, and nobody follows; then it is ordered again."""
+
+        def takes_over() -> bool:
+            ask(replica.port, "CLUSTER FAILOVER")
+            with suppress(AssertionError):
+                self.wait_for_failover(replica, slot, VOTES_S)
+                return True
+            return False
+
+        wait_for(takes_over, "a failover")
 
     def wait_until_synchronized(self) -> None:
         """Return when every primary has its replica, and all nodes agree that the cluster works."""

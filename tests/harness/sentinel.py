@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from uuid import uuid4
 
 from infra.deploy.local_redis import LocalRedis, answers_ping, fetch
 from infra.deploy.process import LocalServer, free_port
@@ -50,10 +51,11 @@ class LocalSentinel(LocalServer):
     def __init__(self, primary: int, quorum: int) -> None:
         self._binary = fetch()
         super().__init__()
-        self.port = free_port()
+        self.port, self.id = free_port(), uuid4().hex + "0" * 8
         self._config = self.home / "sentinel.conf"
         lines = (
             f"port {self.port}",
+            f"sentinel myid {self.id}",
             "bind 127.0.0.1",
             f"dir {self.home}",
             f"sentinel monitor {NAME} 127.0.0.1 {primary} {quorum}",
@@ -62,6 +64,13 @@ class LocalSentinel(LocalServer):
             f"sentinel parallel-syncs {NAME} 2",
         )
         self._config.write_text("\n".join(lines) + "\n")
+
+    def introduce(self, replicas: Sequence[SentinelRedis], others: Sequence[LocalSentinel]) -> None:
+        """Name all servers to it before it starts; else it finds each with one of the next greetings, seconds later."""
+        lines = [f"sentinel known-replica {NAME} 127.0.0.1 {replica.port}" for replica in replicas]
+        lines += [f"sentinel known-sentinel {NAME} 127.0.0.1 {other.port} {other.id}" for other in others]
+        with self._config.open("a") as config:
+            config.write("\n".join(lines) + "\n")
 
     def _command(self) -> list[str]:
         return [self._binary, str(self._config), "--sentinel"]
@@ -77,6 +86,8 @@ class SentinelGroup(ServerGroup):
         first = SentinelRedis()
         self.servers = [first, *(SentinelRedis(first.port) for _ in range(replicas))]
         self.sentinels = [LocalSentinel(first.port, sentinels // 2 + 1) for _ in range(sentinels)]
+        for sentinel in self.sentinels:
+            sentinel.introduce(self.servers[1:], [other for other in self.sentinels if other is not sentinel])
         super().__init__([*self.servers, *self.sentinels])
 
     @property

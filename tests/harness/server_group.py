@@ -18,6 +18,8 @@ class ServerGroup(ABC):
         self._stack = ExitStack()
         for server in servers:
             self._stack.callback(server.close)
+            # Nothing of it is kept, and a primary that is asked to end waits for its replicas.
+            self._stack.callback(server.kill)
 
     @property
     @abstractmethod
