@@ -37,13 +37,15 @@ ENV = {"TEST_DESK": desks.WEBHOOK, "TEST_HURRY": "3", "TEST_OBEY": "1"}
 _MOST_PLACES = 20
 AT_ONCE = 20
 """People who speak, and erasures that are requested, at the same time."""
-PASSPHRASE = "a passphrase of more than a few words"
+PROTECTION = {"PARLEY_BACKUP_PASSPHRASE": "a passphrase of more than a few words", "TEST_SCRYPT_COST": str(1 << 10)}
+"""Of the backup. Its passphrase is cheap to try here."""
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """``erased``: of the people; ``kill_every``: seconds between two kills while they are erased, 0 for none."""
+    """``erased``: of the people; ``kill_every``: seconds between two kills while they are erased, 0 for none;
+    ``look_every``: seconds between two looks at what is waited for."""
 
     engine: str
     people: int
@@ -52,6 +54,7 @@ class Options:
     seed: int
     rate: float = 4.0
     deadline: float = 1800.0
+    look_every: float = 1.0
 
 
 @dataclass
@@ -249,7 +252,7 @@ class CanaryRun:
         await self._run_command("backup", "create", str(self._backup / "data"), "--keys", str(self._backup / "keys"))
 
     async def _run_command(self, *command: str) -> None:
-        await self._there.stage.installation.run(*command, env=ENV | {"PARLEY_BACKUP_PASSPHRASE": PASSPHRASE})
+        await self._there.stage.installation.run(*command, env=ENV | PROTECTION)
 
     # ── erasing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -282,7 +285,7 @@ class CanaryRun:
                         for kind, count in about["stores"].items():
                             self._report.stores[kind] = self._report.stores.get(kind, 0) + count
                         left.discard(erasure)
-                await asyncio.sleep(1)
+                await asyncio.sleep(self._options.look_every)
 
     async def _write_on(self, over: asyncio.Event) -> None:
         """The others go on writing."""
@@ -389,4 +392,4 @@ class CanaryRun:
         while not await true():
             if time.monotonic() - begun > self._options.deadline:
                 raise TimeoutError(f"it took too long until {what}")
-            await asyncio.sleep(1)
+            await asyncio.sleep(self._options.look_every)

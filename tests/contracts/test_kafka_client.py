@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 
 from infra.deploy.local_kafka import LocalKafka
+from tests.contracts.bus.shared_outage import SharedOutage, go_through
 
 pytestmark = pytest.mark.scaled
 
@@ -199,55 +200,69 @@ async def test_a_commit_for_a_partition_not_owned_is_refused(kafka_bootstrap: st
                 await first.client.commit({lost: 1})
 
 
-async def test_an_idempotent_send_is_never_given_up_during_an_outage(
+async def test_a_killed_broker_keeps_what_it_acknowledged_and_an_idempotent_send_is_never_given_up(
     stoppable_kafka: LocalKafka, topic_prefix: str
 ) -> None:
-    topic = await create_topic(stoppable_kafka.bootstrap, topic_prefix + "outage", partitions=1)
-    async with producer(stoppable_kafka.bootstrap, request_timeout_ms=500) as client:
+    # While it stops it may say that nobody leads the partition, and a send that waits for a leader is given up.
+    await go_through(
+        stoppable_kafka, topic_prefix, stoppable_kafka.kill, check_a_send_is_never_given_up, check_a_record_is_kept
+    )
+
+
+async def check_a_send_is_never_given_up(outage: SharedOutage) -> None:
+    topic = await create_topic(outage.bootstrap, outage.prefix + "outage", partitions=1)
+    async with producer(outage.bootstrap, request_timeout_ms=500) as client:
         await client.send_and_wait(topic, b"before")
-        # While it stops it may say that nobody leads the partition, and a send that waits for a leader is given up.
-        await asyncio.to_thread(stoppable_kafka.kill)
+        await outage.begin()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.send_and_wait(topic, b"abandoned by its caller"), timeout=1.5)
-        await asyncio.to_thread(stoppable_kafka.start)
+        await outage.end()
         after = await client.send_and_wait(topic, b"after")
     assert after.offset == 2, "the abandoned record was appended once, before the later one"
 
 
-async def test_sends_fail_in_time_when_the_buffer_is_full_during_an_outage(
+async def check_a_record_is_kept(outage: SharedOutage) -> None:
+    topic = await create_topic(outage.bootstrap, outage.prefix + "killed", partitions=1)
+    async with producer(outage.bootstrap) as client:
+        await client.send_and_wait(topic, b"acknowledged")
+        await outage.begin()
+        await outage.end()
+        async with Member(outage.bootstrap, topic, outage.prefix + "group").running() as reader:
+            await wait_until(lambda: reader.read == [(0, 0)], "the acknowledged record is read after the crash")
+
+
+async def test_during_an_outage_sends_fail_in_time_when_the_buffer_is_full_and_from_a_plain_producer(
     stoppable_kafka: LocalKafka, topic_prefix: str
 ) -> None:
-    topic = await create_topic(stoppable_kafka.bootstrap, topic_prefix + "full", partitions=1)
-    async with producer(stoppable_kafka.bootstrap, request_timeout_ms=500, max_batch_size=1_000) as client:
+    await go_through(
+        stoppable_kafka,
+        topic_prefix,
+        stoppable_kafka.stop,
+        check_sends_fail_when_the_buffer_is_full,
+        check_a_plain_producer_gives_up_after_its_request_timeout,
+    )
+
+
+async def check_sends_fail_when_the_buffer_is_full(outage: SharedOutage) -> None:
+    topic = await create_topic(outage.bootstrap, outage.prefix + "full", partitions=1)
+    async with producer(outage.bootstrap, request_timeout_ms=500, max_batch_size=1_000) as client:
         await client.send_and_wait(topic, b"before")
-        await asyncio.to_thread(stoppable_kafka.stop)
+        await outage.begin()
         buffered = await send_until_refused(client, topic)
-        await asyncio.to_thread(stoppable_kafka.start)
+        await outage.end()
         offsets = [(await future).offset for future in buffered]
     assert offsets == list(range(1, 1 + len(buffered)))
 
 
-async def test_a_plain_producer_gives_up_after_its_request_timeout(
-    stoppable_kafka: LocalKafka, topic_prefix: str
-) -> None:
-    topic = await create_topic(stoppable_kafka.bootstrap, topic_prefix + "plain", partitions=1)
-    async with producer(stoppable_kafka.bootstrap, request_timeout_ms=500, enable_idempotence=False) as client:
+async def check_a_plain_producer_gives_up_after_its_request_timeout(outage: SharedOutage) -> None:
+    topic = await create_topic(outage.bootstrap, outage.prefix + "plain", partitions=1)
+    async with producer(outage.bootstrap, request_timeout_ms=500, enable_idempotence=False) as client:
         await client.send_and_wait(topic, b"before")
-        await asyncio.to_thread(stoppable_kafka.stop)
+        await outage.begin()
         with pytest.raises(KafkaError):
             await client.send_and_wait(topic, b"during")
-        await asyncio.to_thread(stoppable_kafka.start)
+        await outage.end()
         assert (await client.send_and_wait(topic, b"after")).offset == 1
-
-
-async def test_a_killed_broker_keeps_what_it_acknowledged(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
-    topic = await create_topic(stoppable_kafka.bootstrap, topic_prefix + "killed", partitions=1)
-    async with producer(stoppable_kafka.bootstrap) as client:
-        await client.send_and_wait(topic, b"acknowledged")
-        await asyncio.to_thread(stoppable_kafka.kill)
-        await asyncio.to_thread(stoppable_kafka.start)
-        async with Member(stoppable_kafka.bootstrap, topic, topic_prefix + "group").running() as reader:
-            await wait_until(lambda: reader.read == [(0, 0)], "the acknowledged record is read after the crash")
 
 
 async def test_a_send_waits_out_a_short_freeze_of_the_broker(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:

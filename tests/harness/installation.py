@@ -14,6 +14,7 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
+from infra.bus.partitioner import SHARDS
 from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope
@@ -58,6 +59,7 @@ You can return dry goods such as pots within 30 days of delivery.
 Use rain water or distilled water; tap water kills carnivorous plants.
 """,
 }
+ALL_SHARDS = frozenset(range(SHARDS))
 QUESTIONS = ("Do you add a heat pack in winter?", "How long can I return a pot?", "Can I use tap water?")
 
 
@@ -172,9 +174,24 @@ class Installation:
         return status, log.read_text()
 
     async def prepare(self, env: dict[str, str] | None = None) -> None:
-        """Create the topics, as an operator does once on Kafka."""
+        """Create the topics, as an operator does once on Kafka. With an empty log, an empty store is complete: the
+        processes take seconds to find that out, which are for others that may be at work."""
         if self.scaled:
             await self.run("topics", "create", env=env)
+            await self._complete_store()
+
+    async def _complete_store(self) -> None:
+        from gateway.config.loader import load
+        from gateway.wiring.engines import state_location
+        from infra.state.registry import load_engine
+
+        config = load(self.config)
+        state = await load_engine(config.state).open_state(state_location(config))
+        try:
+            await state.rebuild.prepare(ALL_SHARDS)
+            await state.rebuild.finish(ALL_SHARDS)
+        finally:
+            await state.close()
 
     async def kill(self, role: str) -> None:
         status = await self.roles[role].kill()

@@ -252,6 +252,7 @@ class Writer:
             await asyncio.wait({stopping}, timeout=self._profile.close_deadline)
         if stopping.done() and not stopping.cancelled() and (error := stopping.exception()):
             log.info("kafka_producer_close", reason=repr(error))
+            await producer.client.close()  # it raised midway, and would dial its broker for ever
 
 
 def _append_error(error: Exception) -> ParleyError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,64 +12,22 @@ import pytest
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from infra.bus.kafka import KafkaProfile
-from infra.deploy.local_kafka import LocalKafka
-from schemas.errors import BusUnavailable, Fenced
+from schemas.errors import Fenced
 from schemas.ports import Record, Subscription, TopicPartition
 from tests.contracts.bus.kafka_members import (
     GROUP,
     INBOUND,
     PATIENCE,
     PROFILE,
-    SLACK,
     Member,
     Watch,
-    append_until_confirmed,
     break_fetcher,
     build_envelope,
-    collect_records,
     open_bus,
     wait_until,
 )
 
 pytestmark = pytest.mark.scaled
-
-
-async def test_a_commit_during_an_outage_fails_in_time(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
-    async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
-        await bus.append([build_envelope("c")])
-        await wait_until(lambda: member.records, "the record is read")
-        await asyncio.to_thread(stoppable_kafka.stop)
-        began = time.monotonic()
-        with pytest.raises(BusUnavailable):
-            await member.subscription.commit(member.next_offsets())
-        assert time.monotonic() - began < PROFILE.commit_deadline + SLACK
-        began = time.monotonic()
-        await member.subscription.poll(max_records=1, timeout=0.1)
-        assert time.monotonic() - began < SLACK, "a poll keeps its time after an abandoned commit"
-
-
-async def test_a_consumer_goes_on_after_its_broker_was_killed(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
-    async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
-        follower = await bus.follow(INBOUND)
-        followed: list[Record] = []
-        following = asyncio.create_task(collect_records(follower.records(), followed))
-        await bus.append([build_envelope("c", id="before")])
-        await wait_until(lambda: "before" in member.ids(), "the record before is read")
-        await member.subscription.commit(member.next_offsets())
-        await asyncio.to_thread(stoppable_kafka.kill)
-        await asyncio.to_thread(stoppable_kafka.start)
-        await append_until_confirmed(bus, build_envelope("c", id="after"))
-        await wait_until(lambda: "after" in member.ids(), "the record after is read")
-        await wait_until(lambda: followed and followed[-1].headers["ce_id"] == "after", "the follower sees it too")
-        deadline = time.monotonic() + PATIENCE
-        while await bus.lag(GROUP, [INBOUND]) != {INBOUND: 0}:
-            assert time.monotonic() < deadline, "commits work again"
-            try:
-                await member.subscription.commit(member.next_offsets())
-            except (BusUnavailable, Fenced):
-                await asyncio.sleep(0.1)
-        await follower.close()
-        await following
 
 
 async def test_a_static_member_restarts_without_disturbing_the_others(kafka_bootstrap: str, topic_prefix: str) -> None:

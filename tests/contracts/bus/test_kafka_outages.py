@@ -1,4 +1,4 @@
-"""Outages and refusals of the Kafka broker: appends, deadlines, the client's log."""
+"""Outages and refusals of the Kafka broker: appends, reads, commits, deadlines, the client's log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import defaultdict
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -13,29 +14,57 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from infra.bus.kafka import KafkaBus
 from infra.bus.kafka.bus import throttle_client_logs
 from infra.deploy.local_kafka import LocalKafka
-from schemas.errors import BusUnavailable, TooLarge, TopicMismatch
+from schemas.errors import BusUnavailable, Fenced, TooLarge, TopicMismatch
+from schemas.ports import Record
 from tests.contracts.bus.kafka_members import (
+    GROUP,
     INBOUND,
+    PATIENCE,
     PROFILE,
     SLACK,
     Member,
     append_until_confirmed,
     build_envelope,
+    collect_records,
     make_numbered,
     open_bus,
     read_all,
     wait_until,
 )
+from tests.contracts.bus.shared_outage import SharedOutage, go_through
 
 pytestmark = pytest.mark.scaled
 
 
-async def test_an_append_during_an_outage_fails_in_time_and_the_next_ones_at_once(
-    stoppable_kafka: LocalKafka, topic_prefix: str
+async def test_work_that_needs_a_broker_that_is_away_fails_in_time(
+    stoppable_kafka: LocalKafka, topic_prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_bus(stoppable_kafka.bootstrap, topic_prefix, partitions=1) as bus:
+    async def check_log(outage: SharedOutage) -> None:
+        await check_the_log_is_not_flooded(outage, caplog)
+
+    before = list_client_tasks()
+    await go_through(
+        stoppable_kafka,
+        topic_prefix,
+        stoppable_kafka.stop,
+        check_appends_fail_at_once_after_the_first,
+        check_an_append_to_a_topic_not_used_before_fails,
+        check_a_commit_fails,
+        check_a_read_gives_up,
+        check_closing_does_not_wait,
+        check_log,
+    )
+    assert list_client_tasks() <= before, "a client that was closed goes on dialling"
+
+
+def list_client_tasks() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if "AIOKafkaClient" in repr(task.get_coro())}
+
+
+async def check_appends_fail_at_once_after_the_first(outage: SharedOutage) -> None:
+    async with open_bus(outage.bootstrap, f"{outage.prefix}append.", partitions=1) as bus:
         await bus.append([build_envelope("c")])
-        await asyncio.to_thread(stoppable_kafka.stop)
+        await outage.begin()
         began = time.monotonic()
         with pytest.raises(BusUnavailable) as caught:
             await bus.append([build_envelope("c")])
@@ -49,13 +78,173 @@ async def test_an_append_during_an_outage_fails_in_time_and_the_next_ones_at_onc
             await bus.check_ready()
 
 
-async def test_memory_is_bounded_however_many_appends_meet_an_outage(
+async def check_an_append_to_a_topic_not_used_before_fails(outage: SharedOutage) -> None:
+    async with open_bus(outage.bootstrap, f"{outage.prefix}unused."):
+        pass
+    async with open_bus(outage.bootstrap, f"{outage.prefix}unused.") as bus:
+        await outage.begin()
+        for topic in (INBOUND, "never.seen"):
+            began = time.monotonic()
+            with pytest.raises(BusUnavailable):
+                await bus.append([build_envelope("c")], topic=topic)
+            assert time.monotonic() - began < PROFILE.append_deadline + SLACK
+
+
+async def check_a_commit_fails(outage: SharedOutage) -> None:
+    async with open_bus(outage.bootstrap, f"{outage.prefix}commit.") as bus, Member(bus).running() as member:
+        await bus.append([build_envelope("c")])
+        await wait_until(lambda: member.records, "the record is read")
+        await outage.begin()
+        began = time.monotonic()
+        with pytest.raises(BusUnavailable):
+            await member.subscription.commit(member.next_offsets())
+        assert time.monotonic() - began < PROFILE.commit_deadline + SLACK
+        began = time.monotonic()
+        await member.subscription.poll(max_records=1, timeout=0.1)
+        assert time.monotonic() - began < SLACK, "a poll keeps its time after an abandoned commit"
+
+
+async def check_a_read_gives_up(outage: SharedOutage) -> None:
+    profile = replace(PROFILE, read_stall=1.0)
+    async with open_bus(outage.bootstrap, f"{outage.prefix}read.", profile) as bus:
+        for _ in range(5):  # more than one fetch brings
+            await bus.append([build_envelope("c", data=b"x" * 900_000)])
+        reading = await bus.read(INBOUND)
+        await outage.begin()
+        with pytest.raises(BusUnavailable):
+            await asyncio.wait_for(collect_records(reading, []), PATIENCE)
+        with pytest.raises(BusUnavailable):
+            await bus.read(INBOUND)
+
+
+async def check_closing_does_not_wait(outage: SharedOutage) -> None:
+    async with open_bus(outage.bootstrap, f"{outage.prefix}close.") as bus, Member(bus).running() as member:
+        await wait_until(lambda: member.watch.owned, "partitions are assigned")
+        await outage.begin()
+        with pytest.raises(BusUnavailable):
+            await bus.append([build_envelope("c")])
+        began = time.monotonic()
+    assert time.monotonic() - began < 4 * PROFILE.close_deadline
+
+
+async def check_the_log_is_not_flooded(outage: SharedOutage, caplog: pytest.LogCaptureFixture) -> None:
+    async with open_bus(outage.bootstrap, f"{outage.prefix}log.") as bus, Member(bus).running() as member:
+        await wait_until(lambda: member.watch.owned, "partitions are assigned")
+        caplog.clear()
+        before = throttle_client_logs().left_out
+        await outage.begin()
+        with pytest.raises(BusUnavailable):
+            await bus.append([build_envelope("c")])
+        await wait_until(lambda: throttle_client_logs().left_out - before > 50, "the client had much to say")
+        lines = [record for record in caplog.records if record.name.startswith("aiokafka")]
+        assert len(lines) < 20
+
+
+async def test_a_killed_broker_that_comes_back_has_lost_nothing_and_all_go_on(
     stoppable_kafka: LocalKafka, topic_prefix: str
 ) -> None:
+    await go_through(
+        stoppable_kafka,
+        topic_prefix,
+        stoppable_kafka.kill,
+        check_appends_heal,
+        check_a_consumer_goes_on,
+        check_a_read_ends_complete,
+    )
+
+
+async def test_a_stopped_broker_that_comes_back_has_lost_nothing_and_buses_start(
+    stoppable_kafka: LocalKafka, topic_prefix: str
+) -> None:
+    await go_through(
+        stoppable_kafka,
+        topic_prefix,
+        stoppable_kafka.stop,
+        check_appends_heal,
+        check_memory_is_bounded,
+        check_a_bus_starts_once_its_broker_does,
+    )
+
+
+async def check_appends_heal(outage: SharedOutage) -> None:
+    """Nothing that was acknowledged is lost, and the order is kept."""
+    conversations = [f"c{number}" for number in range(6)]
+    confirmed: dict[str, int] = dict.fromkeys(conversations, 0)
+    refused: set[str] = set()
+    stop = asyncio.Event()
+
+    async def write(conversation: str, bus: KafkaBus) -> None:
+        while not stop.is_set():
+            try:
+                await bus.append([make_numbered(conversation, confirmed[conversation])])
+                confirmed[conversation] += 1
+            except BusUnavailable:
+                refused.add(conversation)
+                await asyncio.sleep(0.05)
+
+    async with open_bus(outage.bootstrap, f"{outage.prefix}heal.") as bus:
+        writers = [asyncio.create_task(write(conversation, bus)) for conversation in conversations]
+        await wait_until(lambda: min(confirmed.values()) >= 20, "all write")
+        await outage.begin()
+        await wait_until(lambda: len(refused) == len(conversations), "the outage is noticed everywhere")
+        await outage.end()
+        healed_at = {conversation: count + 20 for conversation, count in confirmed.items()}
+        await wait_until(lambda: all(confirmed[c] >= healed_at[c] for c in conversations), "all write again")
+        stop.set()
+        await asyncio.gather(*writers)
+        firsts: dict[str, list[int]] = defaultdict(list)
+        for record in await read_all(bus):
+            number = int(record.headers["ce_id"].partition("/")[2])
+            if number not in firsts[record.key]:
+                firsts[record.key].append(number)
+    for conversation, count in confirmed.items():
+        assert firsts[conversation] == list(range(len(firsts[conversation]))), "in order, repeats aside"
+        assert len(firsts[conversation]) >= count, "every confirmed record is there"
+
+
+async def check_a_consumer_goes_on(outage: SharedOutage) -> None:
+    async with open_bus(outage.bootstrap, f"{outage.prefix}consume.") as bus, Member(bus).running() as member:
+        follower = await bus.follow(INBOUND)
+        followed: list[Record] = []
+        following = asyncio.create_task(collect_records(follower.records(), followed))
+        await bus.append([build_envelope("c", id="before")])
+        await wait_until(lambda: "before" in member.ids(), "the record before is read")
+        await member.subscription.commit(member.next_offsets())
+        await outage.begin()
+        await outage.end()
+        await append_until_confirmed(bus, build_envelope("c", id="after"))
+        await wait_until(lambda: "after" in member.ids(), "the record after is read")
+        await wait_until(lambda: followed and followed[-1].headers["ce_id"] == "after", "the follower sees it too")
+        deadline = time.monotonic() + PATIENCE
+        while await bus.lag(GROUP, [INBOUND]) != {INBOUND: 0}:
+            assert time.monotonic() < deadline, "commits work again"
+            try:
+                await member.subscription.commit(member.next_offsets())
+            except (BusUnavailable, Fenced):
+                await asyncio.sleep(0.1)
+        await follower.close()
+        await following
+
+
+async def check_a_read_ends_complete(outage: SharedOutage) -> None:
+    async with open_bus(outage.bootstrap, f"{outage.prefix}read.") as bus:
+        for start in range(0, 3_000, 500):
+            await bus.append([make_numbered(f"c{number % 7}", number) for number in range(start, start + 500)])
+        records: list[Record] = []
+        reading = await bus.read(INBOUND)
+        records.append(await anext(reading))
+        await outage.begin()
+        await outage.end()
+        await asyncio.wait_for(collect_records(reading, records), PATIENCE)
+        assert len(records) == len({record.headers["ce_id"] for record in records}) == 3_000
+
+
+async def check_memory_is_bounded(outage: SharedOutage) -> None:
+    """However many appends meet the outage."""
     profile = replace(PROFILE, pending_records=200, max_batch_bytes=16_384)
-    async with open_bus(stoppable_kafka.bootstrap, topic_prefix, profile) as bus:
+    async with open_bus(outage.bootstrap, f"{outage.prefix}memory.", profile) as bus:
         await bus.append([build_envelope("c")])
-        await asyncio.to_thread(stoppable_kafka.stop)
+        await outage.begin()
         most = 0
 
         async def one(number: int) -> BaseException | None:
@@ -74,49 +263,24 @@ async def test_memory_is_bounded_however_many_appends_meet_an_outage(
         left = bus.pending_records
         await asyncio.gather(*(one(number) for number in range(2_000)))
         assert bus.pending_records <= left, "a second wave was refused without queueing up"
-        await asyncio.to_thread(stoppable_kafka.start)
+        await outage.end()
         await wait_until(
             lambda: bus.pending_records == 0, "what was left is written or refused when the broker is back"
         )
         await bus.append([build_envelope("c")])
 
 
-@pytest.mark.parametrize("how", ["stop", "kill"])
-async def test_appends_heal_after_an_outage_with_nothing_acknowledged_lost_and_order_kept(
-    stoppable_kafka: LocalKafka, topic_prefix: str, how: str
-) -> None:
-    conversations = [f"c{number}" for number in range(6)]
-    confirmed: dict[str, int] = dict.fromkeys(conversations, 0)
-    refused: set[str] = set()
-    stop = asyncio.Event()
-
-    async def write(conversation: str, bus: KafkaBus) -> None:
-        while not stop.is_set():
-            try:
-                await bus.append([make_numbered(conversation, confirmed[conversation])])
-                confirmed[conversation] += 1
-            except BusUnavailable:
-                refused.add(conversation)
-                await asyncio.sleep(0.05)
-
-    async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus:
-        writers = [asyncio.create_task(write(conversation, bus)) for conversation in conversations]
-        await wait_until(lambda: min(confirmed.values()) >= 20, "all write")
-        await asyncio.to_thread(stoppable_kafka.stop if how == "stop" else stoppable_kafka.kill)
-        await wait_until(lambda: len(refused) == len(conversations), "the outage is noticed everywhere")
-        await asyncio.to_thread(stoppable_kafka.start)
-        healed_at = {conversation: count + 20 for conversation, count in confirmed.items()}
-        await wait_until(lambda: all(confirmed[c] >= healed_at[c] for c in conversations), "all write again")
-        stop.set()
-        await asyncio.gather(*writers)
-        firsts: dict[str, list[int]] = defaultdict(list)
-        for record in await read_all(bus):
-            number = int(record.headers["ce_id"].partition("/")[2])
-            if number not in firsts[record.key]:
-                firsts[record.key].append(number)
-    for conversation, count in confirmed.items():
-        assert firsts[conversation] == list(range(len(firsts[conversation]))), "in order, repeats aside"
-        assert len(firsts[conversation]) >= count, "every confirmed record is there"
+async def check_a_bus_starts_once_its_broker_does(outage: SharedOutage) -> None:
+    await outage.begin()
+    bus = KafkaBus(outage.bootstrap, prefix=f"{outage.prefix}start.", profile=replace(PROFILE, start_deadline=0.5))
+    try:
+        with pytest.raises(BusUnavailable):
+            await bus.start()
+        await outage.end()
+        await bus.start()
+        await bus.check_ready()
+    finally:
+        await bus.close()
 
 
 async def test_a_frozen_broker_is_an_outage_too(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
@@ -132,31 +296,6 @@ async def test_a_frozen_broker_is_an_outage_too(stoppable_kafka: LocalKafka, top
         stoppable_kafka.resume()
         await append_until_confirmed(bus, build_envelope("c"))
         await bus.check_ready()
-
-
-async def test_a_bus_starts_once_its_broker_does(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
-    await asyncio.to_thread(stoppable_kafka.stop)
-    bus = KafkaBus(stoppable_kafka.bootstrap, prefix=topic_prefix, profile=replace(PROFILE, start_deadline=0.5))
-    try:
-        with pytest.raises(BusUnavailable):
-            await bus.start()
-        await asyncio.to_thread(stoppable_kafka.start)
-        await bus.start()
-        await bus.check_ready()
-    finally:
-        await bus.close()
-
-
-async def test_closing_during_an_outage_does_not_wait_for_the_broker(
-    stoppable_kafka: LocalKafka, topic_prefix: str
-) -> None:
-    async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
-        await wait_until(lambda: member.watch.owned, "partitions are assigned")
-        await asyncio.to_thread(stoppable_kafka.stop)
-        with pytest.raises(BusUnavailable):
-            await bus.append([build_envelope("c")])
-        began = time.monotonic()
-    assert time.monotonic() - began < 4 * PROFILE.close_deadline
 
 
 async def test_a_record_the_topic_does_not_take_leaves_the_partition_usable(
@@ -197,32 +336,3 @@ async def test_many_tasks_append_in_the_order_they_were_started(kafka_bootstrap:
         offsets = [position.offset for (position,) in positions]
         assert offsets == sorted(offsets)
         assert [record.headers["ce_id"] for record in await read_all(bus)] == [str(number) for number in range(300)]
-
-
-async def test_an_outage_does_not_flood_the_log(
-    stoppable_kafka: LocalKafka, topic_prefix: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
-        await wait_until(lambda: member.watch.owned, "partitions are assigned")
-        caplog.clear()
-        before = throttle_client_logs().left_out
-        await asyncio.to_thread(stoppable_kafka.stop)
-        with pytest.raises(BusUnavailable):
-            await bus.append([build_envelope("c")])
-        await wait_until(lambda: throttle_client_logs().left_out - before > 50, "the client had much to say")
-        lines = [record for record in caplog.records if record.name.startswith("aiokafka")]
-        assert len(lines) < 20
-
-
-async def test_an_append_to_a_topic_not_used_before_fails_in_time_too(
-    stoppable_kafka: LocalKafka, topic_prefix: str
-) -> None:
-    async with open_bus(stoppable_kafka.bootstrap, topic_prefix):
-        pass
-    async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus:
-        await asyncio.to_thread(stoppable_kafka.stop)
-        for topic in (INBOUND, "never.seen"):
-            began = time.monotonic()
-            with pytest.raises(BusUnavailable):
-                await bus.append([build_envelope("c")], topic=topic)
-            assert time.monotonic() - began < PROFILE.append_deadline + SLACK
