@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.discord.gateway import sessions
+from connectors.discord.gateway import sessions, stream
 from connectors.streams import catch_up
 from connectors.streams.account_lease import AccountLease
 from schemas.errors import Fenced
@@ -30,7 +30,8 @@ async def server() -> AsyncIterator[Discord]:
 async def stream_processes(
     server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[StreamProcesses]:
-    """One process has listened, and heard Mia. Then Discord forgets the session."""
+    """One process has listened, and heard Mia. Then Discord forgets the session. Pauses that it asks for are short."""
+    monkeypatch.setattr(stream, "INVALID_PAUSE", (0.01, 0.02))
     monkeypatch.setattr(sessions, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as stream_processes:
         async with stream_processes.process():
