@@ -37,6 +37,11 @@ class Module:
     def tree(self) -> ast.Module:
         return ast.parse(self.text, self.path)
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """The tree's nodes in the order of ``ast.walk``, which takes longer than most that is asked of them."""
+        return tuple(ast.walk(self.tree))
+
     @property
     def name(self) -> str:
         return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -60,9 +65,11 @@ class Module:
         return bool(words) and words[0].lower().rstrip(",:") in QUESTION_WORDS
 
     def function_imports(self) -> list[FunctionImport]:
+        if not any(isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset for node in self.nodes):
+            return []
         found = {
             (node.lineno, imported): FunctionImport(self.path, node.lineno, imported)
-            for function in ast.walk(self.tree)
+            for function in self.nodes
             if isinstance(function, FUNCTION)
             for node in ast.walk(function)
             if isinstance(node, ast.Import | ast.ImportFrom)
@@ -74,7 +81,7 @@ class Module:
         """How many import statements stand under ``if TYPE_CHECKING``."""
         return sum(
             isinstance(node, ast.Import | ast.ImportFrom)
-            for branch in ast.walk(self.tree)
+            for branch in self.nodes
             if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
             for node in branch.body
         )
@@ -82,7 +89,7 @@ class Module:
     def imports(self, known: frozenset[str]) -> set[str]:
         """The modules among ``known`` that this one imports anywhere, itself left out."""
         found: set[str] = set()
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             for source in _import_sources(node):
                 names = [f"{source}.{each.name}" for each in node.names] if isinstance(node, ast.ImportFrom) else []
                 submodules = {name for name in names if name in known}

@@ -205,7 +205,7 @@ def _outbound_field(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
     """Edited: files that declare two of the sample's fields in one class, or hand two of them on by name. Those of a
     vendor's channel do so only for fields that they show, and those that check answers only for fields that they
     check; without them a field travels from the draft to the web page."""
-    edited = [module.path for module in modules if any(_carries(node) for node in ast.walk(module.tree))]
+    edited = [module.path for module in modules if any(_carries(node) for node in module.nodes)]
     declared = re.compile(r"^\s*(?:readonly )?(\w+)\??:", re.MULTILINE)
     edited += [
         path

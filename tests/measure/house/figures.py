@@ -63,7 +63,7 @@ def functions_of(modules: Iterable[Module]) -> list[int]:
     return [
         (node.end_lineno or node.lineno) - node.lineno + 1
         for module in modules
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, FUNCTION)
     ]
 

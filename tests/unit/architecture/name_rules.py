@@ -65,7 +65,7 @@ def _definitions(node: ast.AST, outer: str = "") -> Iterator[tuple[str, ast.Clas
         if isinstance(child, (ast.ClassDef, *FUNCTION)):
             yield f"{outer}{child.name}", child
             yield from _definitions(child, f"{outer}{child.name}.")
-        else:
+        elif not isinstance(child, ast.expr):
             yield from _definitions(child, outer)
 
 
@@ -81,7 +81,7 @@ def _error_classes(modules: Iterable[Module]) -> set[str]:
     bases = {
         node.name: {ast.unparse(base).rpartition(".")[2] for base in node.bases}
         for module in modules
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.ClassDef)
     }
     found = {

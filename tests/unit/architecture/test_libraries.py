@@ -140,7 +140,7 @@ PLACES: dict[str, tuple[str, ...]] = {
 
 
 def _libraries(module: Module) -> Iterator[str]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         sources = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         sources += [each.name for each in node.names] if isinstance(node, ast.Import) else []
         for source in sources:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-PACKAGES = ("schemas", "infra", "connectors", "agent_worker", "gateway")
+from tests.harness.source_tree import Module, load_modules
+
 HOME = "schemas/handoff/"
 MODELS = frozenset({"OwnerRequested", "ApprovalDecided", "HandoffResolved"})
 MAKERS = frozenset({"model_validate", "model_validate_json", "model_construct"})
 
 
-def breaches(source: str) -> Iterator[tuple[int, str]]:
+def breaches(module: Module) -> Iterator[tuple[int, str]]:
     """Calls of ``own`` on anything, and constructions of the events that ask for another owner, resolve or approve."""
-    for node in ast.walk(ast.parse(source)):
+    for node in module.nodes:
         if not isinstance(node, ast.Call):
             continue
         called = node.func
@@ -33,19 +32,17 @@ def breaches(source: str) -> Iterator[tuple[int, str]]:
 
 
 def test_the_owner_is_changed_and_approvals_are_decided_in_schemas_handoff_alone() -> None:
-    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
-    names = {path: path.relative_to(ROOT).as_posix() for path in files}
     found = {
-        f"{names[path]}:{line}: {what}"
-        for path in files
-        if not names[path].startswith(HOME)
-        for line, what in breaches(path.read_text(encoding="utf-8"))
+        f"{module.path}:{line}: {what}"
+        for module in load_modules()
+        if not module.path.startswith(HOME)
+        for line, what in breaches(module)
     }
     assert found == set()
 
 
 def test_the_service_is_where_this_test_looks_for_it() -> None:
-    inside = [what for path in (ROOT / HOME).glob("*.py") for _, what in breaches(path.read_text(encoding="utf-8"))]
+    inside = [what for module in load_modules() if module.path.startswith(HOME) for _, what in breaches(module)]
     assert inside.count("own") == 1
     assert set(inside) >= MODELS
 
@@ -60,4 +57,4 @@ def test_the_service_is_where_this_test_looks_for_it() -> None:
     ],
 )
 def test_a_breach_is_found(source: str) -> None:
-    assert len(list(breaches(source))) == 1
+    assert len([*breaches(Module("gateway/x.py", source))]) == 1

@@ -57,7 +57,7 @@ def find_private_uses(modules: Sequence[Module]) -> Iterator[tuple[str, str, int
 def collect_classes(modules: Iterable[Module]) -> Mapping[str, ClassNames]:
     """By the classes' names alone: classes of the same name are taken together."""
     found: dict[str, ClassNames] = defaultdict(ClassNames)
-    for node in (node for module in modules for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)):
+    for node in (node for module in modules for node in module.nodes if isinstance(node, ast.ClassDef)):
         names = found[node.name]
         names.bases |= {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases}
         for inner in ast.walk(node):
@@ -132,14 +132,14 @@ def test_no_test_reaches_into_private_names() -> None:
 def test_the_product_uses_no_private_names_of_libraries() -> None:
     """Nor those of another module: a private name is defined where it is used, or in a base class."""
     modules = load_modules(folders=PACKAGES)
-    defined = {(module.path, name) for module in modules for name in _defined_in(module.tree)}
+    defined = {(module.path, name) for module in modules for name in _defined_in(module)}
     used = {use[:2] for use in find_private_uses(modules)} - defined
     assert used == LIBRARIES_IN_PRODUCT.keys()
 
 
-def _defined_in(tree: ast.AST) -> Iterator[str]:
+def _defined_in(module: Module) -> Iterator[str]:
     """Names that functions, classes, assignments and ``__slots__`` of a module define."""
-    for node in ast.walk(tree):
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
