@@ -27,6 +27,8 @@ os.environ.setdefault("PARLEY_MODEL", "local")
 # Hundreds of processes import the same modules: without compiled files, each start takes a second longer.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# jsonschema would spend two seconds on a grammar for addresses, and no test lets it check formats.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None forbids an import
 settings.register_profile("tests", deadline=None)  # a loaded machine is no failure
 settings.load_profile("tests")
 

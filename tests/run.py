@@ -275,6 +275,8 @@ def main() -> int:
     options, extra = parser.parse_known_args()
     os.chdir(ROOT)
     compile_once()
+    # Threads of numpy would take turns with the other processes of the run, and spin while they wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
     # Which scenarios are played on Kafka and Redis; all processes of the run have to agree on it.
     print(f"PARLEY_MATRIX_SEED={os.environ.setdefault('PARLEY_MATRIX_SEED', str(random.randrange(10**6)))}")

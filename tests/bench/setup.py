@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,30 +67,24 @@ class Stage:
         return installation
 
     async def program(self, module: str, *args: str, port: int = 0) -> Process:
-        """Start ``python -m module PORT args``; ready once it answers /readyz, ended with the stage."""
+        """Start ``python -m module PORT args``; ready once it answers /readyz, ended with the stage. It has an
+        interpreter of its own, which nothing has warmed. A quick look does without the seconds that this takes."""
         port = port or free_port()
-        return await self._spawn(module, [str(port), *args], port, {})
+        return await self._start(module, [str(port), *args], port, {})
 
     async def command(self, *args: str) -> Process:
-        """Start ``parley args`` in an interpreter of its own, which nothing has warmed; as ``program`` otherwise.
-        A quick look does without the seconds that this takes."""
-        port, env = free_port(), {"PARLEY_MODEL": "local"}
-        python = [sys.executable]
-        if self.quick:
-            python = [str((await self.fork_server()).programs / "python"), "-P"]
-        return await self._spawn("gateway.cli", list(args), port, env | {"PARLEY_PORT": str(port)}, python)
+        """Start ``parley args``; as ``program`` otherwise."""
+        port = free_port()
+        return await self._start("gateway.cli", list(args), port, {"PARLEY_MODEL": "local", "PARLEY_PORT": str(port)})
 
-    async def _spawn(
-        self, module: str, args: list[str], port: int, env: dict[str, str], python: Sequence[str] = (sys.executable,)
-    ) -> Process:
+    async def _start(self, module: str, args: list[str], port: int, env: dict[str, str]) -> Process:
         self._count += 1
-        log = self.folder / f"{self._count}-program.log"
-        with log.open("wb") as out:
-            child = await asyncio.create_subprocess_exec(
-                *python, "-m", module, *args, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, **env}
-            )
-        exited = asyncio.ensure_future(child.wait())
-        process = Process(module, child.pid, log, port, exited)
+        (log := self.folder / f"{self._count}-program.log").touch()
+        if self.quick:
+            parent, words = await self.fork_server(), ["-P", "-m", module, *args]
+            process = await parent.spawn(module, words, port=port, log=log, env=env, program="python")
+        else:
+            process = await _start_interpreter(module, args, port=port, log=log, env=env)
 
         async def end() -> None:
             if process.alive:
@@ -98,6 +92,14 @@ class Stage:
 
         self.stack.push_async_callback(end)
         return process
+
+
+async def _start_interpreter(module: str, args: list[str], *, port: int, log: Path, env: dict[str, str]) -> Process:
+    with log.open("wb") as out:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", module, *args, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, **env}
+        )
+    return Process(module, child.pid, log, port, asyncio.ensure_future(child.wait()))
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -38,10 +37,10 @@ class SocketClientProcesses:
 
 
 @asynccontextmanager
-async def crowds(port: int, processes: int) -> AsyncIterator[SocketClientProcesses]:
+async def crowds(port: int, processes: int, python: str) -> AsyncIterator[SocketClientProcesses]:
     children = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.bench.socket_clients", str(port), cwd=ROOT, stdin=-1, stdout=-1
+            python, "-P", "-m", "tests.bench.socket_clients", str(port), cwd=ROOT, stdin=-1, stdout=-1
         )
         for _ in range(processes)
     ]

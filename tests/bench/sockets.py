@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,10 +41,11 @@ class SocketResults:
 
 
 async def course(
-    server: Process, sockets: int, *, processes: int = PROCESSES, per_second: float = 400
+    server: Process, sockets: int, *, processes: int = PROCESSES, per_second: float = 400, python: str = sys.executable
 ) -> SocketResults:
-    """``sockets`` visitors join, each says something and is answered, all drop and come back, each speaks again."""
-    async with crowds(server.port, processes) as all_of_them:
+    """``sockets`` visitors join, each says something and is answered, all drop and come back, each speaks again. They
+    are in processes of ``python``."""
+    async with crowds(server.port, processes, python) as all_of_them:
         shares = [{"count": sockets // processes, "source": f"127.0.0.{2 + n}"} for n in range(processes)]
         await all_of_them.each("sessions", shares)
         log.info("sessions", count=sockets)
@@ -85,7 +87,8 @@ async def measure(stage: Stage) -> list[Row]:
     installation = await stage.installation(scaled=False, tenants=tenants())
     await installation.start(flags=["--log-level", "error"])
     server = installation.roles["dev"]
-    ran = await course(server, sockets, processes=stage.times(PROCESSES, 2))
+    python = str((await stage.fork_server()).programs / "python") if stage.quick else sys.executable
+    ran = await course(server, sockets, processes=stage.times(PROCESSES, 2), python=python)
     assert not any(ran.faults.values()), ran.faults
     return [
         Row(

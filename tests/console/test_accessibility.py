@@ -27,14 +27,13 @@ PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobil
 
 async def violations(page: Page, *, only: str = "") -> list[str]:
     """What axe finds wrong with the page; ``only`` names the one rule that is asked for."""
-    await page.evaluate(AXE)
-    options = {"runOnly": {"type": "rule", "values": [only]} if only else {"type": "tag", "values": TAGS}}
-    found: dict[str, Any] = await page.evaluate(f"axe.run(document, {json.dumps(options)})")
-    return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found["violations"]
-        for node in one["nodes"]
-    ]
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE)
+    only_these = {"type": "rule", "values": [only]} if only else {"type": "tag", "values": TAGS}
+    options = {"runOnly": only_these, "resultTypes": ["violations"]}
+    script = f"axe.run(document, {json.dumps(options)}).then(found => found.violations)"
+    found: list[dict[str, Any]] = await page.evaluate(script)
+    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
 async def fill_all_pages(instance: Instance) -> str:

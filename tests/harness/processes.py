@@ -130,12 +130,15 @@ class ForkServer:
         if self._own is not None:
             await asyncio.to_thread(self._own.close)
 
-    async def spawn(self, name: str, args: list[str], *, port: int, log: Path, env: dict[str, str]) -> Process:
+    async def spawn(
+        self, name: str, args: list[str], *, port: int, log: Path, env: dict[str, str], program: str = "parley"
+    ) -> Process:
+        """``program`` may also be `python`, with `-P -m MODULE …` as ``args``."""
         self._count += 1
         tag = f"{name}-{self._count}"
         self._births[tag] = asyncio.get_running_loop().create_future()
         whole = {**self._environment, "PARLEY_PORT": str(port), **env}
-        request = {"tag": tag, "args": args, "env": whole, "log": str(log)}
+        request = {"tag": tag, "program": program, "args": args, "env": whole, "log": str(log)}
         self._writer.write(json.dumps(request).encode() + b"\n")
         pid = await asyncio.wait_for(self._births[tag], BIRTH_S)
         child = Process(name, pid, log, port, asyncio.get_running_loop().create_future())

@@ -51,7 +51,8 @@ async def test_sockets_lose_no_frame_in_a_reconnect_storm(fork_server: ForkServe
     installation = Installation.make(fork_server, tmp_path, tenants=tenants(), encoder="light")
     await installation.start()
     try:
-        ran = await course(installation.roles["dev"], SOCKETS, processes=2)
+        python = str(fork_server.programs / "python")
+        ran = await course(installation.roles["dev"], SOCKETS, processes=2, python=python)
     finally:
         await installation.stop()
     assert not any(ran.faults.values()), ran.faults

@@ -16,6 +16,8 @@ from tests.harness.processes import ForkServer
 from tests.widget.chat_page import ChatPage, Window
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plantstore"
+BROWSER_FLAGS = ("--no-sandbox", "--disable-gpu", "--in-process-gpu", "--process-per-site")
+"""The sandbox needs rights that containers do not give; only our own pages are opened. Fewer processes start sooner."""
 IDENTITY_SECRET = "a-secret-that-the-site-shares-with-parley"
 
 
@@ -23,8 +25,7 @@ IDENTITY_SECRET = "a-secret-that-the-site-shares-with-parley"
 async def browser() -> AsyncIterator[Browser]:
     path = servers.fetch_browser()
     async with async_playwright() as driver:
-        # The sandbox needs rights that containers do not give; only our own pages are opened.
-        running = await driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        running = await driver.chromium.launch(executable_path=path, args=BROWSER_FLAGS)
         yield running
         await running.close()
 

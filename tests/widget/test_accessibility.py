@@ -22,13 +22,10 @@ async def violations(tab: ChatPage) -> list[str]:
     """What axe finds wrong on the whole page, the chat's shadow tree included."""
     await tab.still()
     await tab.page.evaluate(AXE)
-    options = {"runOnly": {"type": "tag", "values": TAGS}}
-    found: dict[str, Any] = await tab.page.evaluate(f"axe.run(document, {json.dumps(options)})")
-    return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found["violations"]
-        for node in one["nodes"]
-    ]
+    options = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
+    script = f"axe.run(document, {json.dumps(options)}).then(found => found.violations)"
+    found: list[dict[str, Any]] = await tab.page.evaluate(script)
+    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
 async def fill(parley: Installation, tab: ChatPage) -> None:
