@@ -16,6 +16,7 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 
 from infra.bus.partitioner import SHARDS
 from infra.state.redis.client.scripts import scripts
@@ -26,8 +27,10 @@ CONNECT_TIMEOUT = 3.0  # seconds
 _log = structlog.get_logger(__name__)
 
 Argument = str | bytes | int | float
+_DRIVER = DriverInfo()  # without it, the client looks its own version up for each connection
 CALL_SETTINGS: dict[str, Any] = {
     "protocol": 2,
+    "driver_info": _DRIVER,
     "socket_timeout": None,
     "socket_connect_timeout": CONNECT_TIMEOUT,
     "retry": Retry(NoBackoff(), 0),
@@ -35,6 +38,7 @@ CALL_SETTINGS: dict[str, Any] = {
 """Of connections for calls: see ``build_pool``."""
 LISTENER_SETTINGS: dict[str, Any] = {
     "protocol": 2,
+    "driver_info": _DRIVER,
     "socket_timeout": CONNECT_TIMEOUT,
     "socket_connect_timeout": CONNECT_TIMEOUT,
     "health_check_interval": 5,
