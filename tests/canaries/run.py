@@ -45,7 +45,8 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     """``erased``: of the people; ``kill_every``: seconds between two kills while they are erased, 0 for none;
-    ``look_every``: seconds between two looks at what is waited for."""
+    ``look_every``: seconds between two looks at what is waited for; ``calm``: seconds in which a message that was
+    delivered again would be answered."""
 
     engine: str
     people: int
@@ -55,6 +56,7 @@ class Options:
     rate: float = 4.0
     deadline: float = 1800.0
     look_every: float = 1.0
+    calm: float = 5.0
 
 
 @dataclass
@@ -352,7 +354,7 @@ class CanaryRun:
                     person.customers.vendor.redeliver(message)
         for customers in self._there.stage.customers:
             await customers.vendor.settled(deadline=self._options.deadline)
-        await asyncio.sleep(5)
+        await asyncio.sleep(self._options.calm)
 
     async def _rebuild(self, _name: str) -> None:
         stage = self._there.stage

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 async def test_no_byte_of_erased_people_is_left_and_the_others_are_all_there(
     engine: str, fork_server: ForkServer, tmp_path: Path
 ) -> None:
-    options = Options(engine, people=10, erased=5, kill_every=2.5, seed=1, deadline=240, look_every=0.2)
+    options = Options(engine, 10, erased=5, kill_every=2.5, seed=1, deadline=240, look_every=0.2, calm=2)
     async with open_installation(fork_server, engine, tmp_path, options.seed, **QUICK_ERASURE) as there:
         report = await CanaryRun(there, options, print).run()
     print(report.searched)

@@ -101,7 +101,7 @@ async def test_two_releases_side_by_side_lose_double_and_reorder_nothing(
     old, new = {**PASSING, "TEST_RELEASE": running}, {**PASSING, "TEST_RELEASE": rolled_out}
     await parley.start("edge", "worker", "connectors", env=old)
     await parley.put_documents()
-    async with open_traffic(parley, people=12) as contacts:
+    async with open_traffic(parley) as contacts:
         await more_turns(parley, "worker")
         await parley.start("worker#2", "connectors#2", env=new)
         await more_turns(parley, "worker", "worker#2")

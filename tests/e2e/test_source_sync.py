@@ -44,6 +44,7 @@ async def installation(
     tenants = config_of(tmp_path)["tenants"]
     tenants["bookshop"]["knowledge"] = {"sources": [source], "private_hosts": hosts}
     made = Installation.make(fork_server, tmp_path, prefix=f"t-{uuid.uuid4().hex[:8]}.", tenants=tenants, **servers)
+    made.env["TEST_HURRY_SOURCES"] = "3"  # somebody else goes on when the lease of the killed process ends
     await made.prepare()
     yield made
     await made.stop()

@@ -10,16 +10,17 @@ import pytest
 from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.outage import outage
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
+from tests.harness.sizes import size
 
-SILENCE = 20.0
-"""Seconds: four sessions of a consumer, four times what an append waits."""
+SILENCE = size(11, full=20)
+"""Seconds: more than two sessions of a consumer, more than five times what an append waits."""
 
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
 
 
 async def test_a_broker_that_is_killed_and_one_that_is_stopped(world: FaultyInstallation) -> None:
     pids = world.pids()
-    async with open_traffic(world.parley, people=6) as contacts:
+    async with open_traffic(world.parley) as contacts:
         for name, ends in (("kill -9", world.kafka.kill), ("stop", world.kafka.stop)):
             await wait_for_messages(contacts)
             seen = await outage(
@@ -37,11 +38,11 @@ async def test_a_broker_that_is_killed_and_one_that_is_stopped(world: FaultyInst
     assert world.pids() == pids
 
 
-async def test_a_broker_that_is_slow_and_then_silent_for_twenty_seconds(world: FaultyInstallation) -> None:
+async def test_a_broker_that_is_slow_and_then_silent_for_longer_than_a_session(world: FaultyInstallation) -> None:
     """Slow answers are borne, by taking that long; none at all is refused until it is over."""
     pids = world.pids()
     link = world.near[0]
-    async with open_traffic(world.parley, people=6) as contacts:
+    async with open_traffic(world.parley) as contacts:
         await wait_for_messages(contacts)
         link.delay(0.2)
         await wait_for_messages(contacts)

@@ -45,7 +45,7 @@ async def test_replaced_primaries_and_a_moved_slot_lose_and_double_nothing(
     parley: Installation, servers: RedisCluster
 ) -> None:
     pids = {role: process.pid for role, process in parley.roles.items()}
-    async with open_traffic(parley, people=6) as contacts:
+    async with open_traffic(parley) as contacts:
         for number in range(FAILOVERS):
             await asyncio.to_thread(servers.wait_until_synchronized)
             await wait_for_messages(contacts)

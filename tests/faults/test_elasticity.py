@@ -19,7 +19,7 @@ MORE = ("worker#2", "worker#3")
 async def test_from_one_worker_to_three_and_back_under_load(world: FaultyInstallation) -> None:
     """The new ones take their share at once, and give it back when they are asked to stop."""
     parley = world.parley
-    async with open_traffic(parley, people=10) as contacts:
+    async with open_traffic(parley) as contacts:
         await wait_for_messages(contacts)
         await asyncio.gather(*(parley.start(role, env=passing(), wait=False) for role in MORE))
         await asyncio.gather(*(parley.roles[role].ready() for role in MORE))

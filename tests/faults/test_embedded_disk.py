@@ -32,7 +32,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 async def under_traffic(parley: Installation) -> AsyncIterator[list[Contact]]:
     """People write before, during and after; then nothing is lost, doubled or out of order, and nobody restarted."""
     pid = parley.roles["dev"].pid
-    async with open_traffic(parley, people=6) as contacts:
+    async with open_traffic(parley) as contacts:
         await wait_for_messages(contacts)
         yield contacts
         await wait_for_messages(contacts)
@@ -152,7 +152,7 @@ async def test_a_power_cut_costs_nothing_that_was_accepted(on_bad_disk: tuple[In
     parley, disk = on_bad_disk
     rng = random.Random(SEED)
     print(f"seed {SEED}")
-    async with open_traffic(parley, people=6) as contacts:
+    async with open_traffic(parley) as contacts:
         for _ in range(3):
             await wait_for_messages(contacts)
             disk.slow(30)

@@ -44,7 +44,7 @@ async def die_sometime(installation: Installation, rng: random.Random) -> None:
 async def torment(installation: Installation, rounds: int, random_kills: int) -> None:
     rng = random.Random(SEED)
     print(f"seed {SEED}")
-    async with open_traffic(installation, people=10) as contacts:
+    async with open_traffic(installation) as contacts:
         for nth in range(1, rounds + 1):
             for point in PRESENT:
                 await die_at(installation, point, nth)

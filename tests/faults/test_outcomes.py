@@ -26,7 +26,7 @@ async def test_kills_change_no_figure(fork_server: ForkServer, tmp_path: Path) -
     """Each conversation is counted once, and as resolved exactly if its last line quotes the documents."""
     installation = Installation.make(fork_server, tmp_path)
     await installation.start()
-    async with open_traffic(installation, people=6) as contacts:
+    async with open_traffic(installation) as contacts:
         for _ in range(8):
             await wait_for_messages(contacts, 1)
             await installation.kill("dev")

@@ -18,7 +18,7 @@ async def test_a_redis_that_is_killed_and_one_that_comes_back_with_older_data(wo
     """Each time work goes on by itself; after the second the state is rebuilt from the log."""
     pids = world.pids()
     redis = world.redis
-    async with open_traffic(world.parley, people=6) as contacts:
+    async with open_traffic(world.parley) as contacts:
         await wait_for_messages(contacts)
         seen = await outage(
             world.parley,

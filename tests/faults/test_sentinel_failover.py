@@ -38,7 +38,7 @@ async def parley(
 
 async def test_a_replaced_primary_loses_and_doubles_nothing(parley: Installation, servers: SentinelGroup) -> None:
     pids = {role: process.pid for role, process in parley.roles.items()}
-    async with open_traffic(parley, people=6) as contacts:
+    async with open_traffic(parley) as contacts:
         for number in range(FAILOVERS):
             await asyncio.to_thread(servers.wait_until_synchronized)
             await wait_for_messages(contacts)

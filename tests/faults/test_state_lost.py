@@ -43,7 +43,7 @@ async def test_flushall_twice_under_traffic_loses_doubles_and_reorders_nothing(
     parley: Installation, stoppable_redis: LocalRedis
 ) -> None:
     pids = {role: process.pid for role, process in parley.roles.items()}
-    async with open_traffic(parley, people=8) as contacts:
+    async with open_traffic(parley) as contacts:
         for _ in range(2):
             await wait_for_messages(contacts)
             await flush(stoppable_redis.url)

@@ -15,10 +15,16 @@ from tests.torture.plan import Engine, Options
 from tests.torture.report import Outcome
 from tests.torture.run import torture
 
-MESSAGES, PEOPLE = size(150, full=500), size(15, full=30)
+MESSAGES, PEOPLE = size(100, full=500), size(15, full=30)
 KILLS = size(5, full=8)
 """Each role at least once."""
-MUTANT_KILLS = size(8, full=12)
+MUTANT_KILLS = size(6, full=12)
+MUTANTS: list[tuple[Engine, str, str]] = [
+    ("embedded", "published_apart", "worker.after_commit"),
+    ("scaled", "outbox_forgotten", "worker.after_commit"),
+    ("embedded", "dedupe_off", "worker.after_publish"),
+]
+"""Each with the point at which a worker has to die for it to show."""
 SEED = random.SystemRandom().randrange(2**32)
 
 
@@ -55,14 +61,11 @@ async def test_kafka_and_redis_lose_double_and_reorder_nothing_when_all_parts_ar
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("engine", "mutant"),
-    [("embedded", "published_apart"), ("scaled", "outbox_forgotten"), ("embedded", "dedupe_off")][-size(2, full=3) :],
-)
+@pytest.mark.parametrize(("engine", "mutant", "point"), MUTANTS[-size(2, full=3) :])
 async def test_a_defect_on_purpose_is_seen(
-    fork_server: ForkServer, tmp_path: Path, engine: Engine, mutant: str
+    fork_server: ForkServer, tmp_path: Path, engine: Engine, mutant: str, point: str
 ) -> None:
-    """A kill has to hit the moment that the defect needs: a round without a finding is repeated with more of both."""
+    """A process may not pass the point in time: a round without a finding is repeated with more load and kills."""
     if engine == "scaled" and os.environ.get("PARLEY_TEST_SERVERS") == "none":
         pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
     for factor in (1, 2, 4):
@@ -78,6 +81,7 @@ async def test_a_defect_on_purpose_is_seen(
             people=PEOPLE,
             mutant=mutant,
             settle=3,
+            points=(point,),
         )
         outcome = await short(fork_server, folder, options)
         if outcome.found.doubled if mutant == "dedupe_off" else outcome.found.unanswered:

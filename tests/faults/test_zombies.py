@@ -30,7 +30,7 @@ async def two_workers(world: FaultyInstallation, **env: str) -> AsyncIterator[li
     far = world.parley.roles[FAR]
     pids = world.pids()
     try:
-        async with open_traffic(world.parley, people=8) as contacts:
+        async with open_traffic(world.parley) as contacts:
             yield contacts
             await wait_for_messages(contacts)
         found = await check_conversations(world.parley, contacts)

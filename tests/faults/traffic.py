@@ -15,10 +15,14 @@ from tests.faults.faulty_installation import FaultyInstallation
 from tests.harness.chat_client import Contact
 from tests.harness.checker import Findings
 from tests.harness.installation import QUESTIONS, Installation
+from tests.harness.sizes import size
+
+PEOPLE = size(4, full=10)
+"""Who write four messages a second each."""
 
 
 @asynccontextmanager
-async def open_traffic(installation: Installation, people: int) -> AsyncIterator[list[Contact]]:
+async def open_traffic(installation: Installation, people: int = PEOPLE) -> AsyncIterator[list[Contact]]:
     """So many people, or more: as many as it takes for every partition to have a conversation, so that each process
     that is given one has work. They keep writing until the block ends; each insists until accepted."""
     done = asyncio.Event()

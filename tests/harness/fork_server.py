@@ -138,9 +138,9 @@ def _adjust() -> None:
     ``TEST_DESK=webhook`` lets it know the desk of tests/desks, ``TEST_OBEY`` makes the local model call whatever a
     message says (tests/harness/command_model.py), ``TEST_RELEASE`` makes it write as another release would
     (tests/deploy/other_release.py), ``TEST_RETENTION`` (seconds) shortens retention and its floors
-    (tests/harness/short_retention.py), ``TEST_HURRY``, ``TEST_HURRY_DESK``, ``TEST_HURRY_ERASURE`` (factors) and
-    ``TEST_AHEAD`` (seconds) are explained in tests/harness/short_timeouts.py, ``TEST_SCRYPT_COST`` is that of the keys
-    of backups."""
+    (tests/harness/short_retention.py), ``TEST_HURRY``, ``TEST_HURRY_DESK``, ``TEST_HURRY_ERASURE``,
+    ``TEST_HURRY_SOURCES`` (factors) and ``TEST_AHEAD`` (seconds) are explained in tests/harness/short_timeouts.py,
+    ``TEST_SCRYPT_COST`` is that of the keys of backups."""
     if seconds := os.environ.get("TEST_RETENTION"):
         from tests.harness.short_retention import shorten_retention
 
@@ -191,6 +191,7 @@ def _adjust_time() -> None:
         ("TEST_HURRY", short_timeouts.shorten_timeouts),
         ("TEST_HURRY_DESK", short_timeouts.speed_up_desk),
         ("TEST_HURRY_ERASURE", short_timeouts.speed_up_erasure),
+        ("TEST_HURRY_SOURCES", short_timeouts.speed_up_sources),
         ("TEST_AHEAD", short_timeouts.set_clock_ahead),
     ):
         if value := os.environ.get(name):

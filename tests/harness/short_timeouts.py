@@ -91,6 +91,14 @@ def speed_up_erasure(factor: float) -> None:
         vars(module)["CACHE_LIFETIME"] /= factor
 
 
+def speed_up_sources(factor: float) -> None:
+    """The lease on a source of documents ends so many times sooner, and is renewed so many times more often."""
+    from gateway.documents import source_lease
+
+    for name in ("TTL_S", "RENEW_S", "_MARGIN_S"):
+        vars(source_lease)[name] /= factor
+
+
 def set_clock_ahead(seconds: float) -> None:
     """The process's clock is so much ahead of the machine's."""
     from gateway.wiring import compose, engines

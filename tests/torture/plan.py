@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -68,7 +69,8 @@ class Fault:
 @dataclass(frozen=True)
 class Options:
     """What was asked for. ``seconds`` is the longest the load may take, ``settle`` the longest until all has come to
-    rest afterwards."""
+    rest afterwards; ``points``: those at which processes die, where they have one of them; empty: any, and at any
+    moment."""
 
     engine: Engine
     messages: int
@@ -80,6 +82,7 @@ class Options:
     people: int = 60
     mutant: str = ""
     settle: float = 90
+    points: tuple[str, ...] = ()
 
 
 @dataclass
@@ -105,7 +108,7 @@ def make_plan(options: Options) -> Plan:
     roles = _shares(ROLES[options.engine], options.kills)
     rng.shuffle(roles)
     for role, due in zip(roles, _moments(rng, options.kills, options.messages), strict=True):
-        plan.kills[role].append(_kill(rng, role, due))
+        plan.kills[role].append(_kill(rng, role, due, options.points))
     kinds = [kind for number in range(options.faults) if (kind := options.kinds[number % len(options.kinds)])]
     rng.shuffle(kinds)
     for kind, due in zip(kinds, _moments(rng, options.faults, options.messages), strict=True):
@@ -126,11 +129,11 @@ def _moments(rng: random.Random, count: int, messages: int) -> list[int]:
     return sorted(int(rng.uniform(0.03, 0.95) * messages) for _ in range(count))
 
 
-def _kill(rng: random.Random, role: str, due: int) -> Kill:
+def _kill(rng: random.Random, role: str, due: int, points: Sequence[str]) -> Kill:
     if role in SERVERS:
         return Kill(role, due, rng.uniform(0.0, 1.5))
-    if rng.random() < 0.4:
-        own = [point for point in PASSED if role in ("dev", OWNERS[point.partition(".")[0]])]
+    own = [point for point in points or PASSED if role in ("dev", OWNERS[point.partition(".")[0]])]
+    if (rng.random() < 0.4 or points) and own:
         return Kill(role, due, 0.0, rng.choice(own), rng.randint(1, 12))
     newborn = rng.random() < 0.15
     return Kill(role, due, rng.uniform(0.0, 0.5 if newborn else 0.8), newborn=newborn)

@@ -13,7 +13,7 @@ from tests.scenarios.desk.desk_installations import DESKS
 from tests.scenarios.desk.kills import DeskKills
 from tests.scenarios.scenario_installation import stage_of
 
-COUNTS = {"slack": size(10, full=20), "webhook": size(5, full=10)}
+COUNTS = {"slack": size(6, full=20), "webhook": size(4, full=10)}
 SEED = random.SystemRandom().randrange(2**32)
 
 
