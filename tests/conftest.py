@@ -35,9 +35,9 @@ settings.load_profile("tests")
 
 def pytest_configure() -> None:
     if programs_folder():
-        from tests.harness.forked_analysis import fork_analyses  # one test alone need not load so much
+        from tests.harness.forked_isolation import fork_isolated_processes  # one test alone need not load so much
 
-        fork_analyses()
+        fork_isolated_processes()
 
 
 @pytest.hookimpl(wrapper=True)

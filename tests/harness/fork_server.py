@@ -88,11 +88,13 @@ def become(request: dict[str, Any], files: Sequence[int]) -> None:
     time.tzset()
     from gateway.cli import main
     from schemas.runtime import crash_points
-    from tests.harness.forked_analysis import fork_analyses
+    from tests.harness.forked_isolation import allow_shared_memory, fork_isolated_processes
 
     crash_points.arm(os.environ.get("PARLEY_CRASH_AT", ""))
     if programs_folder():
-        fork_analyses()
+        fork_isolated_processes()
+    if sys.platform == "linux":
+        allow_shared_memory()
     _adjust()
     task_dump.install_dump_signal()
     status = 1
