@@ -323,7 +323,7 @@ def allocating_at_most(megabytes: float) -> Iterator[None]:
 @pytest.mark.slow
 async def test_videos_are_read_one_after_another(youtube: SimulatedYouTube) -> None:
     """The peak of memory is below the size of all documents."""
-    youtube.quota, videos = 10_000_000, size(80, full=200)
+    youtube.quota, videos = 10_000_000, size(40, full=200)
     cues = [
         (n * 30.0, n * 30.0 + 30, f"In minute {n // 2} I say " + f"sentence {n} of many, " * 120) for n in range(10)
     ]
