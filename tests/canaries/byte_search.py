@@ -72,13 +72,14 @@ def _read_parts(file: BinaryIO) -> Iterator[bytes]:
     while True:
         try:
             start = os.lseek(file.fileno(), end, os.SEEK_DATA)
+            written = os.lseek(file.fileno(), start, os.SEEK_HOLE) - start
         except OSError as error:
             if error.errno != errno.ENXIO:  # nothing is written from here to the end
                 raise
             return
         if start > end:
             before = b""
-        if not (part := os.pread(file.fileno(), CHUNK, start)):
+        if not (part := os.pread(file.fileno(), min(CHUNK, written), start)):
             return
         yield before + part
         end, before = start + len(part), part[-_OVERLAP:]
