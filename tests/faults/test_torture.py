@@ -18,7 +18,7 @@ from tests.torture.run import torture
 MESSAGES, PEOPLE = size(100, full=500), size(15, full=30)
 KILLS = size(5, full=8)
 """Each role at least once."""
-MUTANT_KILLS = size(6, full=12)
+MUTANT_KILLS = size(3, full=12)
 MUTANTS: list[tuple[Engine, str, str]] = [
     ("embedded", "published_apart", "worker.after_commit"),
     ("scaled", "outbox_forgotten", "worker.after_commit"),

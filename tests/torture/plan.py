@@ -69,7 +69,7 @@ class Fault:
 @dataclass(frozen=True)
 class Options:
     """What was asked for. ``seconds`` is the longest the load may take, ``settle`` the longest until all has come to
-    rest afterwards; ``points``: those at which processes die, where they have one of them; empty: any, and at any
+    rest afterwards; ``points``: those at which processes die, and no others do; empty: all die, also at any
     moment."""
 
     engine: Engine
@@ -105,7 +105,8 @@ class Plan:
 def make_plan(options: Options) -> Plan:
     rng = random.Random(f"{options.seed}:plan")
     plan = Plan(options, {role: [] for role in ROLES[options.engine]})
-    roles = _shares(ROLES[options.engine], options.kills)
+    weights = {role: weight for role, weight in ROLES[options.engine].items() if _dies(role, options.points)}
+    roles = _shares(weights, options.kills)
     rng.shuffle(roles)
     for role, due in zip(roles, _moments(rng, options.kills, options.messages), strict=True):
         plan.kills[role].append(_kill(rng, role, due, options.points))
@@ -129,11 +130,20 @@ def _moments(rng: random.Random, count: int, messages: int) -> list[int]:
     return sorted(int(rng.uniform(0.03, 0.95) * messages) for _ in range(count))
 
 
+def _dies(role: str, points: Sequence[str]) -> bool:
+    return not points or bool(_list_points(role, points))
+
+
+def _list_points(role: str, points: Sequence[str]) -> list[str]:
+    """Those of the points that the role's processes pass."""
+    return [point for point in points if role in ("dev", OWNERS[point.partition(".")[0]])]
+
+
 def _kill(rng: random.Random, role: str, due: int, points: Sequence[str]) -> Kill:
     if role in SERVERS:
         return Kill(role, due, rng.uniform(0.0, 1.5))
-    own = [point for point in points or PASSED if role in ("dev", OWNERS[point.partition(".")[0]])]
-    if (rng.random() < 0.4 or points) and own:
+    own = _list_points(role, points or PASSED)
+    if rng.random() < 0.4 or points:
         return Kill(role, due, 0.0, rng.choice(own), rng.randint(1, 12))
     newborn = rng.random() < 0.15
     return Kill(role, due, rng.uniform(0.0, 0.5 if newborn else 0.8), newborn=newborn)
