@@ -4,8 +4,8 @@ python -m tests.measure.day_load [--messages-a-day 1000000] [--share 1.0]
 
 The example shop's documents, the sentence encoder and the ``local`` model answer on Kafka and Redis, with one edge, one
 worker and one process of connectors; every answer comes back as sent, delivered and read. ``--share``: run only so much
-of the day, around its peak. Prints the processor time of a message in each process, and what it leaves in Redis and Kafka, for "Sizing" in
-docs/operations.md, and ends with 1 when a message was not answered exactly once.
+of the day, around its peak. Prints the processor time of a message in each process, and what it leaves in Redis and
+Kafka, for "Sizing" in docs/operations.md, and ends with 1 when a message was not answered exactly once.
 """
 
 from __future__ import annotations
