@@ -38,6 +38,8 @@ HOURS = (3, 2, 1, 1, 1, 2, 4, 8, 12, 15, 17, 17, 16, 15, 15, 16, 16, 16, 17, 18,
 """Messages of each hour, as shares: the evening has the peak, at 1.7 times the mean."""
 MESSAGES_OF_A_PERSON = 4
 PATIENCE_S = 120.0
+IDLE_S, IDLE_SHARE = 3.0, 0.3
+"""Processes that take less than this share of a core for so long have started."""
 
 
 def due_times(count: int, seconds: float, hours: Sequence[int] = HOURS) -> Iterator[float]:
@@ -92,6 +94,15 @@ class DayLoad:
         servers = {"kafka": self._kafka.pid, "redis": self._redis.pid}
         return {name: processor_seconds(pid) for name, pid in {**pids, **servers}.items() if pid is not None}
 
+    async def wait_until_idle(self) -> None:
+        """The first start reads and embeds the documents, which takes half a minute."""
+        used = sum(self._seconds().values())
+        while True:
+            await asyncio.sleep(IDLE_S)
+            before, used = used, sum(self._seconds().values())
+            if used - before < IDLE_SHARE * IDLE_S:
+                return
+
     async def run(self, vendor: WhatsApp, due: Sequence[float]) -> bool:
         """Write the messages, wait for the answers, and print. Returns whether each was answered once."""
         people = max(1, len(due) // MESSAGES_OF_A_PERSON)
@@ -126,8 +137,9 @@ async def measure(messages_a_day: int, share: float) -> bool:
             vendor.call(f"{installation.base}/v1/webhooks/whatsapp/plantstore/{ACCOUNT}")
             async with vendor.serving(at):
                 await installation.start(flags=["--log-level", "error"])
-                await installation.admin("POST", "knowledge/search", json={"query": "ready?"})
-                return await DayLoad(kafka, redis, installation).run(vendor, due)
+                day = DayLoad(kafka, redis, installation)
+                await day.wait_until_idle()
+                return await day.run(vendor, due)
 
 
 async def install(around: Stage, vendor: WhatsApp) -> Installation:
