@@ -23,6 +23,7 @@ import yaml
 
 from tests.harness.installation import ADMIN_TOKEN, QUESTIONS, SECRET_KEY
 from tests.harness.processes import ForkServer
+from tests.harness.sizes import size
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.instagram import InstagramCustomers
 from tests.scenarios.customers.slack import SlackCustomers
@@ -35,7 +36,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 KINDS = (SlackCustomers, WhatsAppCustomers, TwilioCustomers, InstagramCustomers)
 RATE = 100
 """Messages per second."""
-PHASE = 4.0
+PHASE = size(2, full=4)
 """Seconds of load between two steps."""
 VISITORS = 30
 NEW_KEY, NEW_ADMIN = "the-next-secret-key-of-32-characters", "the-next-admin-token-of-32-characters"
