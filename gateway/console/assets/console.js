@@ -95,6 +95,8 @@ async function pollUpdates(live) {
 }
 
 function handleSignOut() {
+  // To go elsewhere would cancel the form, such as "Sign out", and its answer deletes the cookie.
+  if (isSending) return;
   // A page with an unsent reply stays as it is.
   const typed = document.getElementById("reply")?.value;
   if (typed) announcer.textContent = "You are signed out.";
@@ -128,7 +130,10 @@ function filterRows() {
 
 // Forms
 
+let isSending = false;
+
 function disableButtons(event) {
+  isSending = true;
   // A second click must not send the form twice. Deferred, so that the value of the clicked button is still sent.
   const buttons = event.target.querySelectorAll("button");
   setTimeout(() => buttons.forEach((button) => (button.disabled = true)));
@@ -136,6 +141,7 @@ function disableButtons(event) {
 
 function enableButtons() {
   // The browser may restore the page from its cache.
+  isSending = false;
   document.querySelectorAll("button:disabled").forEach((button) => (button.disabled = false));
   updateSendButton(document);
 }
