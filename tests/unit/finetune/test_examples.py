@@ -98,7 +98,7 @@ async def test_thanks_and_greetings_of_people_get_no_source(log: FeedbackLog) ->
 
 
 async def test_passages_that_a_small_context_has_no_room_for_are_no_source(log: FeedbackLog) -> None:
-    await log.says(HEAT)
+    await log.says("When does a parcel with a heat pack leave your nursery?")
     await log.thumbs("down")
     await log.answers("Parcels leave our nursery on Mondays and Tuesdays.")
     whole = await read_one(log)
