@@ -25,6 +25,8 @@ DENIAL = re.compile(
 )
 MIN_SAME_QUESTION = 0.6
 """The share of a heading's terms in the customer's question from which its Yes or No answers that question, too."""
+MIN_DOUBTED_SHARE = 0.5
+"""The share of a doubted question's terms that an answer must have."""
 OPENING = re.compile(r"\W*([^\W\d_][^,.;:!?–—\n]{0,30}?)\s*[,.;:!–—]")
 _HEADING_PART = re.compile(r"[^>›»/|?]+\??")
 _LIMITS = re.compile(r"\b(?:only|except|solely|exclusively|nur|außer|ausschließlich|lediglich)\b", re.IGNORECASE)
@@ -108,15 +110,16 @@ def repeats_question(question: str, sentence: str, source: str) -> bool:
 
 
 def is_about(question: str, sentence: str, cited: Passage) -> bool:
-    """Return whether the sentence, or what its passage is headed with, shares a word with the question, as far as they
-    are in one language. The result of an action is about what the action was called for."""
+    """Return whether the sentence and what its passage is headed with contain half of the question's words, as far as
+    they are in one language. The result of an action is about what the action was called for."""
     said = f"{cited.title}\n{cited.heading}\n{sentence}"
     languages = {detect_language(question), detect_language(said)} - {""}
     if cited.document.startswith(_ACTION) or len(languages) > 1:
         return True
     asked, own = set(terms(normalize_characters(question))), set(terms(normalize_characters(said)))
     alike = synonyms()
-    return not asked or any(word in own or alike.get(word, frozenset()) & own for word in asked)
+    shared = sum(word in own or bool(alike.get(word, frozenset()) & own) for word in asked)
+    return not asked or shared >= MIN_DOUBTED_SHARE * len(asked)
 
 
 def _check_opening(question: str, sentence: str, cited: Passage) -> str | None:

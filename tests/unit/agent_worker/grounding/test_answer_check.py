@@ -167,10 +167,10 @@ TENDRILS = passage("When tendrils dry without inflating, the humidity has change
 RAIN = passage("It is rainwater or nothing.", "How do I water?", "care")
 
 
-def test_what_has_no_word_of_a_doubted_question_is_about_something_else() -> None:
+def test_what_has_few_words_of_a_doubted_question_is_about_something_else() -> None:
     """A quotation proves what it says, but not that anybody asked for it."""
     sentence = f"{TENDRILS.text.rstrip('.')} [1]."
-    for question in ("Who won the world cup in 2014?", "Do you repair bicycles?"):
+    for question in ("Who won the world cup in 2014?", "How does my tyre dry after the puncture?"):
         with pytest.raises(Ungrounded) as stopped:
             Gate([TENDRILS], questions=[question], doubted={question: question}).admit(sentence)
         assert "something else" in stopped.value.reason
@@ -178,7 +178,7 @@ def test_what_has_no_word_of_a_doubted_question_is_about_something_else() -> Non
 
 
 DOUBTED = [
-    ("My tendrils look odd, what is it?", "My tendrils look odd, what is it?", TENDRILS),
+    ("Why do my tendrils dry?", "Why do my tendrils dry?", TENDRILS),
     ("And when it is hot?", "And when it is hot? How do I water?", RAIN),
     ("Und wie gieße ich bei großer Hitze im Sommer?", "Und wie gieße ich bei großer Hitze im Sommer?", RAIN),
     ("Where is it?", "Where is the parcel?", passage("On its way.", "", "action:status")),
@@ -187,7 +187,7 @@ DOUBTED = [
 
 @pytest.mark.parametrize(("question", "searched", "cited"), DOUBTED)
 def test_a_doubted_question_may_be_answered(question: str, searched: str, cited: Passage) -> None:
-    """By what shares a word with it, or with what it was searched for, in the passage's heading, too; in another
+    """By what has half of its words, or of those that it was searched for, in the passage's heading, too; in another
     language, or by an action."""
     sentence = f"{cited.text.rstrip('.')} [1]."
     assert Gate([cited], questions=[question], doubted={question: searched}).admit(sentence) == sentence
