@@ -20,7 +20,7 @@ from schemas.errors import UnknownEventType
 from schemas.privacy.contact_keys import ContactKey
 
 DAY_MS = 86_400_000
-NO_DAYS: Mapping[str, int] = {}
+_NO_EXCEPTIONS: Mapping[str, int] = {}
 NO_DESKS: Mapping[str, str] = {}
 EVENTS = "parley.events"
 STATE = "parley.state"
@@ -183,8 +183,8 @@ def topic_specs(
     *,
     partitions: int = 24,
     small: int = 6,
-    days: Mapping[str, int] = NO_DAYS,
-    channel_partitions: Mapping[str, int] = NO_DAYS,
+    days: Mapping[str, int] = _NO_EXCEPTIONS,
+    channel_partitions: Mapping[str, int] = _NO_EXCEPTIONS,
 ) -> list[TopicSpec]:
     """All topics of an installation. ``partitions`` is for the per-conversation topics, unless ``channel_partitions``
     has another number for the channel, ``small`` for the others. ``days`` overrides the default retention by topic."""
