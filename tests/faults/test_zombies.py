@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Sequence
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yaml
+from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.faults.faulty_installation import FAR, FaultyInstallation
 from tests.faults.outage import assert_refused_well, wait_until
@@ -51,12 +54,14 @@ async def test_a_worker_that_was_partitioned_away_comes_back_as_a_zombie(world: 
         for proxy in world.far:
             proxy.blackhole()
         os.kill(cut_off.pid, signal.SIGCONT)
+        await wait_until_others_took_over(world)
         await wait_for_answers(contacts)
         lost = [proxy.fired["blackhole"] for proxy in world.far]
         assert all(lost), "nothing was swallowed: was the worker cut off?"
         for proxy in world.far:
             await proxy.heal()
-        await wait_until(lambda: count_failed_commits(cut_off) > 0, 120, "its commit fails")
+        async with explain_failure(world):
+            await wait_until(lambda: count_failed_commits(cut_off) > 0, 120, "its commit fails")
         await wait_until_it_works(world)
 
 
@@ -67,10 +72,12 @@ async def test_a_worker_that_was_frozen_between_model_and_commit_comes_back_as_a
     group, where its questions to the store had waited too long to be answered at all."""
     async with two_workers(world, TEST_STOP_AT="worker.after_model") as contacts:
         frozen = await freeze_with_turn_in_hand(world)
+        await wait_until_others_took_over(world)
         await wait_for_answers(contacts)
         before = count_failed_commits(frozen)
         os.kill(frozen.pid, signal.SIGCONT)
-        await wait_until(lambda: count_failed_commits(frozen) > before, 120, "its commit fails")
+        async with explain_failure(world):
+            await wait_until(lambda: count_failed_commits(frozen) > before, 120, "its commit fails")
         await wait_until_it_works(world)
 
 
@@ -82,6 +89,24 @@ async def freeze_with_turn_in_hand(world: FaultyInstallation) -> Process:
     async with explain_failure(world):
         await wait_until(lambda: is_stopped(frozen.pid), 120, "the worker passes the point and freezes")
     return frozen
+
+
+async def wait_until_others_took_over(world: FaultyInstallation) -> None:
+    """Its group goes on without the second worker. An answer alone does not show that: it may be the last one that this
+    worker wrote, and come late."""
+    prefix = yaml.safe_load(world.parley.config.read_text())["topic_prefix"]
+    admin = AIOKafkaAdminClient(bootstrap_servers=world.kafka.bootstrap)
+    await admin.start()
+    try:
+        async with asyncio.timeout(120):
+            while True:
+                (answer,) = await admin.describe_consumer_groups([f"{prefix}parley.worker.web"])
+                ((_error, _group, state, _type, _protocol, members, *_),) = answer.groups
+                if state == "Stable" and len(members) == 1:
+                    return
+                await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
 
 
 async def wait_until_it_works(world: FaultyInstallation) -> None:
