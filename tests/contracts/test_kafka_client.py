@@ -32,10 +32,11 @@ MEMBER = {
 
 
 async def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition, or fail by name after PATIENCE_S."""
+    """Raises TimeoutError, naming ``what``, after PATIENCE_S."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, f"not in {PATIENCE_S:.0f} s: {what}"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not in {PATIENCE_S:.0f} s: {what}")
         await asyncio.sleep(0.02)
 
 

@@ -104,8 +104,9 @@ def accepted(contacts: Sequence[Contact], since: float) -> float | None:
 
 
 async def wait_until(holds: Callable[[], object], deadline: float, what: str) -> None:
-    """Fails, naming ``what``, when it does not hold in time."""
+    """Raises TimeoutError, naming ``what``, when it does not hold in time."""
     ends = time.monotonic() + deadline
     while not holds():
-        assert time.monotonic() < ends, f"not within {deadline:g} s: {what}"
+        if time.monotonic() > ends:
+            raise TimeoutError(f"not within {deadline:g} s: {what}")
         await asyncio.sleep(0.02)

@@ -127,7 +127,7 @@ async def explain_failure(world: FaultyInstallation) -> AsyncIterator[None]:
             if process.alive and not is_stopped(process.pid):
                 error.add_note(f"{role} has published {await count_turns(world, role):.0f} turns")
                 os.kill(process.pid, ASK)
-                with suppress(AssertionError):
+                with suppress(TimeoutError):
                     await wait_until(lambda: TOLD in process.tail(), 10, "it tells what it waits for")  # noqa: B023
             error.add_note(f"the log of {role}:\n{process.tail(80)}")
         raise

@@ -151,7 +151,9 @@ def ask(port: int, command: str, timeout_s: float = 2.0) -> str:
 
 
 def wait_for(is_met: Callable[[], bool], description: str, timeout_s: float = 30.0) -> None:
+    """Raises TimeoutError, naming what it waited for."""
     deadline = time.monotonic() + timeout_s
     while not is_met():
-        assert time.monotonic() < deadline, f"{description}: not within {timeout_s:.0f} s"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{description}: not within {timeout_s:.0f} s")
         time.sleep(0.05)

@@ -76,7 +76,8 @@ async def open_bus(
 async def wait_until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
     deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline, f"not in {patience:.0f} s: {what}"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not in {patience:.0f} s: {what}")
         await asyncio.sleep(0.02)
 
 

@@ -119,7 +119,7 @@ class TuningTrial:
             "knowledge": {"paths": ["knowledge"]},
         }
         secrets = {"secret_key": "demo-secret-key-of-32-characters!!", "admin_token": TOKEN}
-        config = {**secrets, "encoder": "light", "models": {"smol": remote}, "tenants": {"plantstore": tenant}}
+        config = {**secrets, "models": {"smol": remote}, "tenants": {"plantstore": tenant}}
         (self.shop / "parley.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def copy_documents(self, *, held_out: bool) -> None:
