@@ -8,14 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent_worker.learning.conversation_log import REPLAY_TYPES, ConversationLog, read_conversation
-from agent_worker.learning.finetune.answer_citations import CitedAnswer, cite_answer, read_marks
+from agent_worker.learning.finetune.answer_citations import DECLINED, CitedAnswer, cite_answer, read_marks
 from agent_worker.learning.finetune.prompt_reader import PromptReader, ReadPrompt
 from agent_worker.learning.finetune.text_similarity import overlap, read_words
 from agent_worker.learning.finetune.training_example import CitedVersion, Problem, TrainingExample
 from gateway.finetune.answer_labels import AnswerLabel, label_answers
 from gateway.finetune.contact_names import ContactNames, names_other_contact
 from gateway.training_export.conversation_grouping import ConversationEvent
-from gateway.training_export.conversation_history import EXPORT_TYPES, ConversationHistory, read_history
+from gateway.training_export.conversation_history import (
+    EXPORT_TYPES,
+    ConversationHistory,
+    outcome_of,
+    read_history,
+)
 from gateway.training_export.examples import Anonymizer, FindPassages
 from schemas import topics
 from schemas.conversation import Document
@@ -137,8 +142,19 @@ class ExampleBuilder:
             cited = CitedAnswer(own, read_marks(own, prompt.passages), cite(own).has_other_figures)
             return _Answers(cited, "")
         chosen = cite(label.chosen) if label.chosen else None
+        if chosen is not None and self._has_declined(label) and not any(cite(text).cited for text in self._by_people()):
+            chosen = DECLINED
         is_turn = not label.reason.startswith("draft_")
         return _Answers(chosen, (own if is_turn else "") or (cite(label.rejected).text if label.rejected else ""))
+
+    def _has_declined(self, label: AnswerLabel) -> bool:
+        """True if the agent found no answer, and a person answered instead. If nothing that people wrote is in the
+        passages, declining was right: a model that only learns from answers learns to answer everything."""
+        turn = label.turn
+        return label.source == "person_wrote" and turn is not None and outcome_of(turn) == "declined"
+
+    def _by_people(self) -> list[str]:
+        return [message.text for message in self._history.messages.values() if message.author == "person"]
 
     # ── problems ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -167,7 +183,7 @@ class ExampleBuilder:
             return "agent_echo"
         if answers.chosen.has_other_figures:
             return "contradictory_figures"
-        if not answers.chosen.cited:
+        if not answers.chosen.cited and answers.chosen is not DECLINED:
             return "not_grounded"
         return None if all(map(self._is_current, answers.chosen.cited)) else "outdated_document"
 

@@ -74,8 +74,8 @@ class ConversationHistory:
     def is_resolved(self) -> bool:
         """True if every turn helped or was small talk, the last of the others answered or did something, and nothing
         called for a person."""
-        concluding = [turn for turn in self.turns if _outcome_of(turn) != "small_talk"]
-        failed = any(_outcome_of(turn) in _UNANSWERED or turn.route == "person" for turn in self.turns)
+        concluding = [turn for turn in self.turns if outcome_of(turn) != "small_talk"]
+        failed = any(outcome_of(turn) in _UNANSWERED or turn.route == "person" for turn in self.turns)
         undone = any(action.outcome != "succeeded" for turn in self.turns for action in turn.actions)
         return bool(concluding) and has_answered(concluding[-1]) and not (failed or undone or self.topics)
 
@@ -109,10 +109,10 @@ class ConversationHistory:
 def has_answered(turn: Turn) -> bool:
     """True if the turn answered from the documents, or did what the contact wanted."""
     done = any(action.outcome == "succeeded" for action in turn.actions)
-    return _outcome_of(turn) == "answer" or (_outcome_of(turn) == "action" and done)
+    return outcome_of(turn) == "answer" or (outcome_of(turn) == "action" and done)
 
 
-def _outcome_of(turn: Turn) -> str:
+def outcome_of(turn: Turn) -> str:
     """Records of older releases have it as their route."""
     return turn.outcome or turn.route
 

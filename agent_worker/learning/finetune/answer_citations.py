@@ -10,6 +10,7 @@ from agent_worker.grounding.gate import is_courtesy
 from agent_worker.grounding.numbers import find_quantities, missing_quantities
 from agent_worker.grounding.sentence_splitter import split_sentences
 from agent_worker.knowledge.text.analysis import terms
+from agent_worker.models.prompt import NOT_FOUND
 from schemas.ports import Passage
 
 MIN_SUPPORT = 0.5
@@ -26,6 +27,10 @@ class CitedAnswer:
     text: str
     cited: Sequence[Passage]
     has_other_figures: bool
+
+
+DECLINED = CitedAnswer(NOT_FOUND, (), False)
+"""What models write when the passages do not answer."""
 
 
 def cite_answer(text: str, passages: Sequence[Passage], asked: str) -> CitedAnswer:

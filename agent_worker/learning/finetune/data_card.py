@@ -19,7 +19,7 @@ _REASONS = {
     "not_recorded": "the log no longer holds what the model saw",
     "agent_echo": "a person sent a text of the agent as their own",
     "contradictory_figures": "figures that the passages do not have, or that differ between answers",
-    "not_grounded": "no sentence of the answer is in the passages",
+    "not_grounded": "no sentence of the answer is in the passages, or it declines what another one answers",
     "near_duplicate": "another example says the same",
     "model_share": "more answers of models than allowed",
 }
@@ -45,7 +45,8 @@ class ProblemCount(TrainingModel):
 
 class DataCard(TrainingModel):
     """``files``: file → rows; ``splits``: split → contacts. ``exact``: examples whose prompt was proven to be the
-    recorded request by its digest; the other ones were not answered by a remote model."""
+    recorded request by its digest; the other ones were not answered by a remote model. ``declines``: examples whose
+    answer is that the passages have none."""
 
     tenant: str
     created_at: datetime
@@ -53,6 +54,7 @@ class DataCard(TrainingModel):
     examples: int
     contacts: int
     exact: int
+    declines: int = 0
     files: dict[str, int]
     splits: dict[str, int]
     sources: dict[str, int]
@@ -82,6 +84,7 @@ def describe_examples(filtered: FilterResult) -> dict[str, Any]:
         "examples": len(kept),
         "contacts": len({each.contact for each in kept}),
         "exact": sum(each.is_exact for each in kept),
+        "declines": sum(each.declines for each in kept),
         "sources": _count((each.source for each in kept), SOURCES),
         "channels": _count(each.channel for each in kept),
         "languages": _count(each.language or "unknown" for each in kept),
@@ -132,6 +135,7 @@ def render_card(card: DataCard) -> str:
         ("contacts", card.contacts),
         ("answered", period),
         ("prompts proven by digest", f"{card.exact} of {card.examples}"),
+        ("answers that decline", card.declines),
         ("answers that models wrote", f"{card.model_share:.0%} (at most {card.model_share_limit:.0%})"),
         ("dropped", card.dropped_examples),
         ("seed of the split", card.seed),

@@ -44,6 +44,7 @@ def filter_examples(examples: Iterable[TrainingExample], options: FilterOptions 
     filters: list[Callable[[Sequence[TrainingExample]], _Findings]] = [
         _find_echoes,
         _find_contradictions,
+        _find_answered_declines,
         _find_duplicates,
         lambda left: _find_excess(left, options.model_share),
     ]
@@ -79,6 +80,12 @@ def _find_contradictions(examples: Sequence[TrainingExample]) -> _Findings:
         if a - b and b - a:
             found[one.id] = found[other.id] = "contradictory_figures"
     return found
+
+
+def _find_answered_declines(examples: Sequence[TrainingExample]) -> _Findings:
+    """Those that decline a question which another answer answers."""
+    pairs = [pair for pair in _find_same_questions(examples) if pair[0].declines != pair[1].declines]
+    return {each.id: "not_grounded" for pair in pairs for each in pair if each.declines}
 
 
 def _find_duplicates(examples: Sequence[TrainingExample]) -> _Findings:

@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from agent_worker.models.prompt import NOT_FOUND
+
 Source = Literal["person_wrote", "person_edited", "draft_sent", "thumb_up", "resolved", "rejected"]
 """Where the answer to learn comes from: a person wrote it, or changed a draft; a person sent the draft, a contact liked
 the answer, or it was enough. ``rejected``: there is none, only an answer that was not wanted."""
@@ -34,7 +36,8 @@ Problem = Literal[
 - ``not_recorded``: the log no longer holds what the model saw.
 - ``agent_echo``: a person sent a text of the agent as their own.
 - ``contradictory_figures``: the answer has figures that the passages do not have, or answers to one question differ.
-- ``not_grounded``: no sentence of it is in the passages, so the gate would refuse it.
+- ``not_grounded``: no sentence of it is in the passages, so the gate would refuse it; or it declines a question that
+  another answer answers.
 - ``near_duplicate``: another example says the same.
 - ``model_share``: models wrote too large a part of the examples."""
 PROBLEMS: tuple[Problem, ...] = get_args(Problem)
@@ -92,6 +95,11 @@ class TrainingExample(TrainingModel):
     documents: list[CitedVersion] = []
     is_exact: bool = False
     problem: Problem | None = None
+
+    @property
+    def declines(self) -> bool:
+        """True if the answer to learn is that the passages have none."""
+        return self.chosen == NOT_FOUND
 
     @property
     def by_person(self) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from agent_worker.learning.finetune.prompt_reader import TargetModel
 from agent_worker.learning.finetune.training_example import TrainingExample
 from agent_worker.learning.recorded_provider import RecordedProvider
+from agent_worker.models.prompt import NOT_FOUND
 from agent_worker.models.providers.masking_provider import MaskingProvider
 from agent_worker.models.providers.openai import openai_provider
 from agent_worker.models.providers.provider import ModelLimits
@@ -23,6 +24,7 @@ from tests.unit.finetune.feedback_log import ANY_MODEL, FeedbackLog, open_feedba
 
 HEAT = "Do you add a heat pack in winter?"
 POTS = "Within how many days can I return pots?"
+WEEKEND = "Do parcels travel over the weekend?"
 PERSON = "I want to speak to a human"
 CANARY = "ref-0123456789abcdef0123"
 
@@ -82,12 +84,39 @@ async def test_a_rejected_answer_without_another_is_only_a_negative(log: Feedbac
 
 
 async def test_a_question_that_was_declined_is_learned_from_what_a_person_answered(log: FeedbackLog) -> None:
-    await log.says("Do parcels travel over the weekend?")
+    await log.says(WEEKEND)
     await log.answers("No: parcels leave our nursery on Mondays and Tuesdays, so that no plant waits over a weekend.")
     example = await read_one(log)
     assert (example.source, example.rejected) == ("person_wrote", "")
     assert "Mondays and Tuesdays" in example.chosen
     assert example.to_sft()["messages"][-1] == {"role": "assistant", "content": example.chosen}
+
+
+async def test_a_question_that_people_could_not_answer_from_the_passages_either_is_learned_as_declined(
+    log: FeedbackLog,
+) -> None:
+    await log.says(WEEKEND)
+    await log.answers("Sorry, nobody here can tell you.")
+    example = await read_one(log)
+    assert (example.source, example.chosen, example.problem) == ("person_wrote", NOT_FOUND, None)
+    assert example.declines
+    assert json.loads(example.prompt[1].content)["passages"], "the passages that have no answer"
+    assert (example.documents, example.rejected) == ([], "")
+
+
+async def test_nothing_is_learned_as_declined_that_people_answered_in_their_second_message(log: FeedbackLog) -> None:
+    await log.says(WEEKEND)
+    await log.answers("One moment please, Ann.")
+    await log.answers("Parcels leave our nursery on Mondays and Tuesdays.")
+    assert (await read_one(log)).problem == "not_grounded"
+
+
+async def test_an_answer_that_people_did_not_find_in_the_passages_is_not_learned_as_declined(log: FeedbackLog) -> None:
+    """The agent answered, so somebody is wrong."""
+    await log.says(HEAT)
+    await log.thumbs("down")
+    await log.answers("Sorry, nobody here can tell you.")
+    assert (await read_one(log)).problem == "not_grounded"
 
 
 async def test_thanks_and_greetings_of_people_get_no_source(log: FeedbackLog) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent_worker.learning.finetune.data_card import render_card
+from agent_worker.learning.finetune.data_card import describe_examples, render_card
 from agent_worker.learning.finetune.example_filters import FilterOptions, filter_examples
 from agent_worker.learning.finetune.text_similarity import find_similar_pairs, overlap, read_words
 from agent_worker.learning.finetune.training_example import ChatMessage, CitedVersion, TrainingExample
@@ -19,6 +19,7 @@ from agent_worker.learning.finetune.training_files import (
     read_card,
     write_training_files,
 )
+from agent_worker.models.prompt import NOT_FOUND
 from schemas.errors import InvalidRequest
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -54,6 +55,15 @@ def test_of_examples_that_say_the_same_the_best_stays() -> None:
     model = example("model", asked, f"Please {said}", source="draft_sent", at=NOW + timedelta(days=1))
     other = example("other", asked, "Every second day, and only if the top of the soil has dried out by noon [1].")
     assert problems([older, newer, model, other]) == {"older": "near_duplicate", "model": "near_duplicate"}
+
+
+def test_a_question_that_somebody_answered_is_not_learned_as_declined() -> None:
+    asked, said = "Do you ship on Saturdays in winter?", "Parcels leave on Mondays and Tuesdays only [1]."
+    declined = example("declined", asked, NOT_FOUND, documents=[])
+    other = example("other", "Do you repair old wooden greenhouses?", NOT_FOUND, documents=[])
+    found = filter_examples([declined, other, example("answered", asked, said)])
+    assert {each.id: each.problem for each in found.dropped} == {"declined": "not_grounded"}
+    assert describe_examples(found)["declines"] == 1
 
 
 def test_another_size_is_another_question_and_another_price_is_a_contradiction() -> None:
