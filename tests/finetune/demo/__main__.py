@@ -26,12 +26,12 @@ import yaml
 from examples.plantstore.month.traffic import ShopTraffic
 from infra.deploy.process import free_port
 from tests.finetune.demo import measurement, recording
-from tests.finetune.demo.recording import CLOSING, HELD_OUT_DOCUMENTS, SHOP, ShopQuestion
+from tests.finetune.demo.recording import CLOSING, FAR_AWAY, HELD_OUT_DOCUMENTS, SHOP, ShopQuestion
 
 BASE, TUNED = "smollm2", "smollm2-plantstore"
 TOKEN = "demo-admin-token-of-32-characters"
 CASES = 12
-EPOCHS, RATE, RANK = 2, 1e-3, 8
+EPOCHS, RATE, RANK = 1, 1e-3, 16
 START_S = 600
 UNLIMITED = {
     "inbound_per_s": 100_000,
@@ -45,11 +45,6 @@ KEPT = (
     ("Are you there?", "here"),
 )
 """What the shop's agent can do before, as messages and a word of the answer."""
-FAR_AWAY = (
-    *("Do you repair bicycles?", "Who won the world cup in 2014?", "How do I reset my wifi router?"),
-    *("What is the square root of 1764?", "How do I unblock a kitchen sink?", "When was the Eiffel Tower built?"),
-)
-"""Questions to decline, before and after."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,8 @@ class TuningTrial:
         """A month of questions about the documents for training, answered by the shop and by colleagues."""
         self.copy_documents(held_out=False)
         self.write_shop("http://127.0.0.1:9", "local")
-        questions = recording.select_training(recording.read_questions("questions", "calibration"))
+        answered = recording.read_questions("questions", "calibration") + recording.read_headings()
+        questions = recording.select_training(answered) + recording.read_far_away()
         with self.serving_shop() as url:
             answers = asyncio.run(_play(url, questions))
         print(f"{len(questions)} conversations, {answers} answers of colleagues", flush=True)

@@ -23,8 +23,18 @@ HELD_OUT_DOCUMENTS = frozenset(
     }
 )
 """The documents of the questions on which the model is measured. While the traffic is recorded, none is published."""
-MIN_WORDS, MAX_WORDS = 4, 25
-"""Of an answer. A colleague who uses nearly all of the agent's words counts as an echo of it, so they write less."""
+REFUSAL = "Sorry, nobody here can tell you."
+"""What a colleague writes to a question that the shop's documents do not answer."""
+FAR_AWAY = (
+    *("Do you repair bicycles?", "Who won the world cup in 2014?", "How do I reset my wifi router?"),
+    *("What is the square root of 1764?", "How do I unblock a kitchen sink?", "When was the Eiffel Tower built?"),
+)
+"""Questions that have nothing to do with the shop, to decline before and after. No colleague ever saw them."""
+_MEASURED = frozenset({"far-04", "far-11", "far-25", "far-26"})
+"""Questions of the shop's files that are among them."""
+MIN_WORDS, MAX_WORDS = 4, 50
+"""Of an answer."""
+_QUESTION = re.compile(r"^### (.+\?)$", re.MULTILINE)
 _MARKUP = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s+|\*+", re.MULTILINE)
 """Numbers of a list's items, and emphasis."""
 Search = Callable[[str], Awaitable[Sequence[dict[str, Any]]]]
@@ -34,14 +44,37 @@ SHOP = Path(__file__).parents[3] / "examples" / "plantstore"
 
 @dataclass(frozen=True, slots=True)
 class ShopQuestion:
+    """``documents``: those that answer it; empty if none does."""
+
     text: str
     documents: frozenset[str]
 
 
 def read_questions(*names: str) -> list[ShopQuestion]:
     """The questions of these files that a document answers."""
-    cases = [case for name in names for case in yaml.safe_load((SHOP / f"{name}.yaml").read_text())["cases"]]
+    cases = [case for name in names for case in _read_cases(name)]
     return [ShopQuestion(case["question"], frozenset(case["must_cite"])) for case in cases if case["kind"] == "plain"]
+
+
+def read_headings() -> list[ShopQuestion]:
+    """Every other question that is a heading in a document, as customers ask who know the shop's pages."""
+    found = [
+        ShopQuestion(heading, frozenset({path.stem}))
+        for path in sorted((SHOP / "knowledge").glob("*.md"))
+        for heading in _QUESTION.findall(path.read_text())
+    ]
+    return found[::2]
+
+
+def read_far_away() -> list[ShopQuestion]:
+    """Questions that have nothing to do with the shop, without those on which declining is measured."""
+    cases = [case for case in _read_cases("calibration") if case["id"].startswith("far-")]
+    return [ShopQuestion(case["question"], frozenset()) for case in cases if case["id"] not in _MEASURED]
+
+
+def _read_cases(name: str) -> list[dict[str, Any]]:
+    cases: list[dict[str, Any]] = yaml.safe_load((SHOP / f"{name}.yaml").read_text())["cases"]
+    return cases
 
 
 def select_training(questions: Sequence[ShopQuestion]) -> list[ShopQuestion]:
@@ -60,6 +93,8 @@ async def record(traffic: ShopTraffic, questions: Sequence[ShopQuestion], search
     async def ask(question: ShopQuestion) -> bool:
         async with room:
             passages = await search(question.text)
+            if not question.documents:
+                return bool(await traffic.play(PlayedConversation(says=[question.text]), lambda _: REFUSAL))
             played = PlayedConversation(says=[question.text], thumb="down", comment="Please answer in one sentence.")
             return bool(await traffic.play(played, lambda reply: write_answer(reply, passages, question.documents)))
 
@@ -67,24 +102,22 @@ async def record(traffic: ShopTraffic, questions: Sequence[ShopQuestion], search
 
 
 def write_answer(reply: dict[str, Any], passages: Sequence[dict[str, Any]], documents: frozenset[str]) -> str:
-    """What a colleague writes: the first sentences of what the agent quoted from the right document, or of what the
+    """What a colleague writes: the first sentence of what the agent quoted from the right document, or of what the
     search finds there, and the closing. Empty if neither has anything from it."""
     quotes = [(citation["document"], citation["quote"]) for citation in reply["citations"]]
     found = [(passage["document"], passage["text"]) for passage in passages]
     for document, quote in (*quotes, *found):
-        if document in documents and (answer := _shorten(quote)):
+        if document in documents and (answer := _take_sentence(quote)):
             return f"{answer} {CLOSING}"
     return ""
 
 
-def _shorten(quote: str) -> str:
-    """The first sentences of a quote that are together no longer than a sentence or two, as a person would type them.
-    Empty if it is a table."""
+def _take_sentence(quote: str) -> str:
+    """The first sentence of a quote; with the next, if it is only a word or two. Empty if it is a table."""
     written: list[str] = []
     for sentence in split_sentences(" ".join(_MARKUP.sub("", quote).split())):
-        words = len(" ".join([*written, sentence]).split())
-        if words > MAX_WORDS and len(" ".join(written).split()) >= MIN_WORDS:
-            break
         written.append(sentence.strip())
+        if len(" ".join(written).split()) >= MIN_WORDS:
+            break
     text = " ".join(written)
-    return text if "|" not in text and MIN_WORDS <= len(text.split()) <= 2 * MAX_WORDS and text[-1] in ".!" else ""
+    return text if "|" not in text and MIN_WORDS <= len(text.split()) <= MAX_WORDS and text[-1] in ".!" else ""

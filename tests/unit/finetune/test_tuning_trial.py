@@ -11,8 +11,11 @@ import yaml
 from tests.finetune.demo.measurement import measure_answers
 from tests.finetune.demo.recording import (
     CLOSING,
+    FAR_AWAY,
     HELD_OUT_DOCUMENTS,
     SHOP,
+    read_far_away,
+    read_headings,
     read_questions,
     select_held_out,
     select_training,
@@ -45,20 +48,21 @@ def test_only_first_answers_count_and_every_citation_must_be_right(tmp_path: Pat
 
 
 def test_nothing_is_learned_about_the_documents_that_are_asked_about() -> None:
-    questions = read_questions("questions", "calibration", "unseen")
+    questions = read_questions("questions", "calibration", "unseen") + read_headings()
     training, held_out = select_training(questions), select_held_out(questions)
     assert not any(each.documents & HELD_OUT_DOCUMENTS for each in training)
     assert {document for each in held_out for document in each.documents} == HELD_OUT_DOCUMENTS
     assert {path.stem for path in (SHOP / "knowledge").iterdir()} > HELD_OUT_DOCUMENTS
-    assert len(training) > 200
+    assert len(training) > 350
+    far_away = [question.text.lower() for question in read_far_away()]
+    assert len(far_away) > 20
+    assert not any(word in text for text in far_away for word in ("square root", "sink", "eiffel", "wifi")), FAR_AWAY
 
 
-def test_a_colleague_quotes_the_right_document_in_a_sentence_or_two() -> None:
-    quote = (
-        "Peat keeps its roots wet. " + "Sand is for other plants, which need it dry in winter and like the light. " * 3
-    )
+def test_a_colleague_quotes_a_sentence_of_the_right_document() -> None:
+    quote = "No. Peat keeps its roots wet. Sand is for other plants, which need it dry in winter."
     reply = {"citations": [{"document": "orchids", "quote": "Bark for orchids."}, {"document": "soil", "quote": quote}]}
-    assert write_answer(reply, [], frozenset({"soil"})) == f"Peat keeps its roots wet. {quote[26:99]} {CLOSING}"
+    assert write_answer(reply, [], frozenset({"soil"})) == f"No. Peat keeps its roots wet. {CLOSING}"
     assert write_answer(reply, [], frozenset({"sowing"})) == ""
     found = [{"document": "sowing", "text": "Sow them in spring, on damp peat."}]
     assert write_answer(reply, found, frozenset({"sowing"})) == f"Sow them in spring, on damp peat. {CLOSING}"
