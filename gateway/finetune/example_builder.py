@@ -142,14 +142,16 @@ class ExampleBuilder:
             cited = CitedAnswer(own, read_marks(own, prompt.passages), cite(own).has_other_figures)
             return _Answers(cited, "")
         chosen = cite(label.chosen) if label.chosen else None
-        if chosen is not None and self._has_declined(label) and not any(cite(text).cited for text in self._by_people()):
-            chosen = DECLINED
+        if chosen is not None and self._has_declined(label):
+            written = [cite(text) for text in self._by_people()]
+            chosen = chosen if any(each.cited or each.has_other_figures for each in written) else DECLINED
         is_turn = not label.reason.startswith("draft_")
         return _Answers(chosen, (own if is_turn else "") or (cite(label.rejected).text if label.rejected else ""))
 
     def _has_declined(self, label: AnswerLabel) -> bool:
         """True if the agent found no answer, and a person answered instead. If nothing that people wrote is in the
-        passages, declining was right: a model that only learns from answers learns to answer everything."""
+        passages, declining was right: a model that only learns from answers learns to answer everything. Whoever names
+        a figure knows an answer, so that a document is missing."""
         turn = label.turn
         return label.source == "person_wrote" and turn is not None and outcome_of(turn) == "declined"
 

@@ -111,6 +111,12 @@ async def test_nothing_is_learned_as_declined_that_people_answered_in_their_seco
     assert (await read_one(log)).problem == "not_grounded"
 
 
+async def test_nothing_is_learned_as_declined_that_people_answered_with_a_figure_of_their_own(log: FeedbackLog) -> None:
+    await log.says(WEEKEND)
+    await log.answers("Sorry, only with our driver, who takes 45 euro.")
+    assert (await read_one(log)).problem == "contradictory_figures"
+
+
 async def test_an_answer_that_people_did_not_find_in_the_passages_is_not_learned_as_declined(log: FeedbackLog) -> None:
     """The agent answered, so somebody is wrong."""
     await log.says(HEAT)
