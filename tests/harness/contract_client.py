@@ -262,11 +262,14 @@ class ChatSocket:
                 return message
 
     async def closed(self, deadline: float = 60) -> int:
-        """The close code the server sends."""
+        """The close code the server sends. The client's own code is 1006 if the connection has gone before it could
+        answer the close frame."""
         async with asyncio.timeout(deadline):
             while True:
                 message = await self.socket.receive()
-                if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
+                if message.type is aiohttp.WSMsgType.CLOSE:
+                    return int(message.data)
+                if message.type in (aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
                     assert self.socket.close_code is not None
                     return self.socket.close_code
                 assert message.type is not aiohttp.WSMsgType.ERROR, message
