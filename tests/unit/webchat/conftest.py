@@ -135,13 +135,12 @@ class Socket:
     async def closed(self, deadline: float = 30) -> int | None:
         """The close code, once the server has closed."""
         async with asyncio.timeout(deadline):
-            while (await self.raw.receive()).type not in (
-                aiohttp.WSMsgType.CLOSE,
-                aiohttp.WSMsgType.CLOSED,
-                aiohttp.WSMsgType.CLOSING,
-            ):
-                pass
-        return self.raw.close_code
+            while True:
+                message = await self.raw.receive()
+                if message.type is aiohttp.WSMsgType.CLOSE:
+                    return int(message.data)
+                if message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING):
+                    return self.raw.close_code
 
 
 @dataclass
