@@ -84,7 +84,8 @@ def _find_contradictions(examples: Sequence[TrainingExample]) -> _Findings:
 
 def _find_answered_declines(examples: Sequence[TrainingExample]) -> _Findings:
     """Those that decline a question which another answer answers."""
-    pairs = [pair for pair in _find_same_questions(examples) if pair[0].declines != pair[1].declines]
+    with_answers = [each for each in examples if each.chosen]
+    pairs = [pair for pair in _find_same_questions(with_answers) if pair[0].declines != pair[1].declines]
     return {each.id: "not_grounded" for pair in pairs for each in pair if each.declines}
 
 

@@ -16,14 +16,14 @@ from aiohttp import web
 from tests.finetune.demo.model_weights import find_weights
 
 BASE, TUNED = "smollm2", "smollm2-plantstore"
-CONTEXT, SLOTS = 4096, 1
+CONTEXT = 4096
 
 
 def open_llama(weights: Path, adapter: Path | None, threads: int) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = str(weights)
-    params.n_parallel = SLOTS
-    params.n_ctx = CONTEXT * SLOTS
+    params.n_parallel = 1
+    params.n_ctx = CONTEXT
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
     params.warmup = False

@@ -61,7 +61,8 @@ def test_a_question_that_somebody_answered_is_not_learned_as_declined() -> None:
     asked, said = "Do you ship on Saturdays in winter?", "Parcels leave on Mondays and Tuesdays only [1]."
     declined = example("declined", asked, NOT_FOUND, documents=[])
     other = example("other", "Do you repair old wooden greenhouses?", NOT_FOUND, documents=[])
-    found = filter_examples([declined, other, example("answered", asked, said)])
+    disliked = example("disliked", other.question, "", source="rejected", rejected="Try our returns page [1].")
+    found = filter_examples([declined, other, disliked, example("answered", asked, said)])
     assert {each.id: each.problem for each in found.dropped} == {"declined": "not_grounded"}
     assert describe_examples(found)["declines"] == 1
 
