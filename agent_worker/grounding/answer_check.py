@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from agent_worker.grounding.names import unknown_names
-from agent_worker.grounding.numbers import find_quantities, normalize_characters
+from agent_worker.grounding.numbers import changed_quantities, find_quantities, normalize_characters
 from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.query_splitting import is_question, sentences_of
 from agent_worker.knowledge.text.sentences import units_of
@@ -125,11 +125,11 @@ def is_about(question: str, sentence: str, cited: Passage) -> bool:
 def _check_opening(question: str, sentence: str, cited: Passage) -> str | None:
     """A Yes or No must not contradict the cited one, nor be that of a different question."""
     opening, cited_opening = read_opening(sentence), read_opening(_cited_block(sentence, cited.text))
-    if opening and cited_opening and opening != cited_opening:
+    if opening and cited_opening and opening != cited_opening and not _has_other_figures(question, cited):
         return "its passage answers the other way round: yes and no are exchanged"
     if has_foreign_opening(question, sentence, cited):
-        answered = heading_question(cited.heading)
-        return f"the Yes or No of its passage answers another question ({answered!r}): leave it out"
+        answered = heading_question(cited.heading) or "one about another amount or time"
+        return f"the Yes or No of its passage answers another question ({answered}): leave it out"
     return None
 
 
@@ -142,9 +142,18 @@ def has_foreign_opening(question: str, sentence: str, cited: Passage) -> bool:
 
 
 def opens_for(question: str, passage: Passage) -> bool:
-    """Return whether the passage's Yes or No answers this question, as far as its heading tells."""
+    """Return whether the passage's Yes or No answers this question, as far as its heading and its figures tell: "Yes,
+    within 14 days" does not answer whether it is possible after 3 weeks."""
     answered = heading_question(passage.heading)
-    return not answered or is_same_question(answered, question)
+    if answered and not is_same_question(answered, question):
+        return False
+    return not _has_other_figures(question, passage)
+
+
+def _has_other_figures(question: str, passage: Passage) -> bool:
+    """Return whether the question has an amount or a time of a kind of which the passage has only others."""
+    written = find_quantities(f"{passage.heading}\n{passage.text}")
+    return bool(changed_quantities(find_quantities(question), written))
 
 
 def remove_opening(text: str) -> str:

@@ -137,3 +137,39 @@ def missing_quantities(claimed: list[Quantity], written: list[Quantity]) -> list
 
 def _supports(source: Quantity, claim: Quantity) -> bool:
     return source.value == claim.value and (not claim.unit or source.unit in ("", claim.unit))
+
+
+_SECONDS = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": 86_400,
+    "week": 604_800,
+    "month": 2_592_000,
+    "year": 31_536_000,
+}
+_DURATION = "duration"
+
+
+def changed_quantities(asked: list[Quantity], written: list[Quantity]) -> list[Quantity]:
+    """The asked quantities of a kind of which the source has only others: 3 weeks where it says 14 days. Two weeks are
+    14 days."""
+    measures = [_measure(each) for each in written if each.unit]
+    return [
+        quantity
+        for quantity in asked
+        if quantity.unit
+        and _measure(quantity) not in measures
+        and any(kind == _measure(quantity)[1] for _, kind in measures)
+    ]
+
+
+def _measure(quantity: Quantity) -> tuple[str, str]:
+    """The value and what it measures. Durations are in seconds."""
+    seconds = _SECONDS.get(quantity.unit)
+    if seconds is None:
+        return quantity.value, quantity.unit
+    try:
+        return str(round(float(quantity.value) * seconds)), _DURATION
+    except ValueError:  # a time of day or a version
+        return quantity.value, quantity.unit

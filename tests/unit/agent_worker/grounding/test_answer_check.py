@@ -69,6 +69,7 @@ EUROPE = passage("No. We ship to the EU, the UK and Norway.", "Do you ship outsi
 POISON = passage("Nepenthes are not poisonous to cats.", "Are they poisonous?")
 PACKS = passage("Orchids need a heat pack. Cacti travel without one.", "Heat packs")
 PAYMENT = passage("We take bank transfers and credit cards.", "Payment")
+RETURNS = passage("Yes, within 14 days, without giving a reason.", "Can I return a plant?")
 
 WRONG = {
     "yes for no": ("Do you ship outside Europe?", "Yes, we ship to the EU, the UK and Norway.", EUROPE, "exchanged"),
@@ -84,6 +85,12 @@ WRONG = {
         "Do you not ship in winter?",
         "Yes, we ship all year round.",
         WINTER,
+        "answers another question",
+    ),
+    "the Yes within a shorter time": (
+        "Can I return a plant after 3 weeks?",
+        "Yes, within 14 days.",
+        RETURNS,
         "answers another question",
     ),
     "what is so for what is not": ("Which do not need a heat pack?", "Orchids need a heat pack.", PACKS, "is not so"),
@@ -105,6 +112,9 @@ RIGHT = [
     ("Do you ship outside Europe?", "No, we ship to the EU, the UK and Norway.", EUROPE),
     ("Do you ship to Norway?", "We ship to the EU, the UK and Norway.", EUROPE),
     ("Do you ship to Japan?", "We ship only to the EU, the UK and Norway.", EUROPE),
+    ("Can I return a plant after two weeks?", "Yes, within 14 days.", RETURNS),
+    ("Can I return a plant after 3 weeks?", "No, only within 14 days.", RETURNS),
+    ("Can I return a plant for €30?", "Yes, within 14 days.", RETURNS),
     ("Which do not need a heat pack?", "Cacti travel without a heat pack.", PACKS),
     ("Why does my orchid not arrive?", "Orchids need a heat pack.", PACKS),
     ("Are Nepenthes poisonous to cats?", "Nepenthes are not poisonous to cats.", POISON),
