@@ -75,7 +75,7 @@ class HandoffCoordinator:
         if handoff is not None:
             ratings |= find_ratings(conversation, events, begun.handled, voices)
         choices = previous.choices
-        if rules.desk is not None and is_open(handoff):
+        if is_open(handoff):
             choices = [assistant_choice(voice) for voice in voices]
         changes = dict(previous.changes)
         changed = await self._owners.apply(conversation, events, begun, self._clock(), changes, ratings, choices)

@@ -100,7 +100,7 @@ def _build_handoff(conversation: Conversation, recording: TurnRecording, rules: 
     handoff = conversation.facts.handoff
     if handoff is None:
         return None
-    waits = rules.desk is not None and (is_open(handoff) or bool(recording.ending))
+    waits = is_open(handoff) or bool(recording.ending)
     voices = list_wordings(rules.voice, conversation.facts.locale) if waits else []
     period = HandoffPeriod(conversation, handoff, ending=recording.ending)
     return HandoffContext(period, [assistant_choice(voice) for voice in voices], resumes=recording.resumes)

@@ -80,8 +80,6 @@ def _complete_draft(turn: TurnInput, response: Response) -> AnswerDraft | None:
     if draft is None or request is None:
         return draft
     draft = replace(draft, tokens=draft.tokens + request.tokens, cost=draft.cost + request.cost)
-    if request.wait_notice is None:
-        return draft
     text = f"{draft.text}\n\n{request.wait_notice}" if request.wait_notice else draft.text
     return replace(draft, text=text, choices=draft.choices or [assistant_choice(turn.voice)])
 

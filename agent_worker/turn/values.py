@@ -122,11 +122,11 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class HandoffRequest:
     """A request for people to take over. ``summary`` is for them; ``wait_notice`` tells the contact how long it may
-    take, None where no desk is set up. ``tokens`` and ``cost`` of writing the summary."""
+    take, empty where nothing is known. ``tokens`` and ``cost`` of writing the summary."""
 
     reason: str
     summary: Sequence[str]
-    wait_notice: str | None = None
+    wait_notice: str = ""
     tokens: int = 0
     cost: float = 0.0
 

@@ -128,7 +128,7 @@ async def test_contact_may_go_on_with_the_assistant(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("typed", ["1", DEFAULT_VOICE.assistant_choice, "go on with the assistant."])
 async def test_choice_may_be_typed(tmp_path: Path, typed: str) -> None:
-    """Where there are no buttons its number and its label do the same; without a desk a number is none."""
+    """Where there are no buttons its number and its label do the same."""
     async with world_at(tmp_path, desk=SOON) as world:
         await handed_over(world)
         await world.handle(world.said("m2", typed))
@@ -136,10 +136,17 @@ async def test_choice_may_be_typed(tmp_path: Path, typed: str) -> None:
         assert (await world.replies())[-1].text == DEFAULT_VOICE.assistant_back
 
 
-async def test_number_is_no_choice_where_none_was_offered(world: WorkerEnvironment) -> None:
-    """A tenant without a desk offers nothing to who waits, so a number is a message for people."""
-    await handed_over(world)
+async def test_choice_is_there_without_a_desk(world: WorkerEnvironment) -> None:
+    """People may answer in the console only. Nothing is known about the wait then, but nobody has to wait."""
+    notice = await handed_over(world)
+    assert [choice.id for choice in notice.choices] == [ASSISTANT]
     await world.handle(world.said("m2", "1"))
+    assert (await world.known()).owner == "agent"
+
+
+async def test_number_without_a_choice_is_a_message_for_people(world: WorkerEnvironment) -> None:
+    await handed_over(world)
+    await world.handle(world.said("m2", "2"))
     assert (await world.known()).owner == "queue"
 
 
