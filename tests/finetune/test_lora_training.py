@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from agent_worker.learning.evals.results import CaseResult, CheckResult, RunResu
 from agent_worker.learning.evals.suite import Gate
 from agent_worker.learning.finetune.adapter_evaluation import AdapterEvaluation, LocaleScore, compare_locales
 from agent_worker.learning.finetune.lora_training import (
+    REHEARSED,
     LoraOptions,
     TrainerCallback,
     collate,
@@ -29,6 +31,7 @@ from agent_worker.learning.finetune.lora_training import (
     train_adapter,
 )
 from agent_worker.learning.finetune.model_folder import read_base_model
+from agent_worker.learning.finetune.rehearsal import compute_divergence
 from agent_worker.learning.finetune.training_run import Attempt, TrainingRun, digest_files, list_versions, open_run
 from gateway.config.loader import load
 from gateway.finetune.adapter_registry import promote_adapter
@@ -215,6 +218,29 @@ def test_overfitting_is_tried_again_with_a_smaller_rate_and_rank(base: Path, tmp
     assert [(each.rate, each.rank) for each in done.attempts] == [(0.4, 8), (0.2, 8), (0.1, 2)]
     assert done.best_attempt is not None
     assert done.model == done.best_attempt.model
+
+
+def test_rehearsed_answers_stay_those_of_the_base(base: Path, data: Path, tmp_path: Path) -> None:
+    prompts = [f"Tell me about number {n}." for n in range(24)]
+    options = LoraOptions(batch=8, evaluate_every=50, rehearsed=prompts)
+    attempt = Attempt(rate=5e-3, epochs=10, rank=16)
+    losses = {}
+    for name, each in (("rehearsed", options), ("plain", replace(options, rehearsed=()))):
+        (folder := tmp_path / name).mkdir()
+        run = train_adapter(begin(base, data, folder), attempt, data, folder, each)
+        divergence = diverge(base, folder / run.model, tmp_path / "rehearsed" / REHEARSED)
+        losses[name] = (divergence, measure(base, folder / run.model, data))
+    (kept, learned), (changed, learned_alone) = losses["rehearsed"], losses["plain"]
+    assert kept < changed / 4, (kept, changed)
+    assert learned < 1.2 * learned_alone, "rehearsing costs little of what is to be learned"
+
+
+def diverge(base: Path, adapter: Path, rows: Path) -> float:
+    """The divergence of the saved adapter from its base on these answers."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(adapter)
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).eval()
+    with torch.no_grad():
+        return float(compute_divergence(model, collate(read_rows(rows, tokenizer, LoraOptions()), 0), -100))
 
 
 class Interruption(TrainerCallback):  # type: ignore[misc]  # untyped where it is not installed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ try:
         TrainingArguments,
         set_seed,
     )
+
+    from agent_worker.learning.finetune.rehearsal import compute_divergence, write_answers
 except ImportError as error:
     raise MissingDependency(
         f"training on this machine needs {error.name or 'torch'}, which is not installed",
@@ -36,21 +39,26 @@ _IGNORED = -100
 """The label of tokens that are not to be learned."""
 _MIN_SHARED = 16
 """Tokens at the beginning of all rows of a batch from which it is worth reading them apart."""
-_TARGETS = "all-linear"
+_REHEARSAL_WEIGHT = 4.0
+"""How much the divergence counts beside the loss."""
 ADAPTER = "adapter"
+REHEARSED = "rehearsed.jsonl"
+"""The base model's own answers, in the folder of the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoraOptions:
     """``evaluate_every``: steps between two looks at the held-out loss; ``patience``: looks without an improvement of
-    ``threshold`` until the training stops early. ``max_tokens``: longer rows are left out. ``callbacks``: further ones
-    of transformers."""
+    ``threshold`` until the training stops early. ``max_tokens``: longer rows are left out. ``rehearsed``: prompts whose
+    answers are to stay those of the base model, at least ``batch``, or none. ``callbacks``: further ones of
+    transformers."""
 
     batch: int = 4
     evaluate_every: int = 20
     patience: int = 3
     threshold: float = 0.005
     max_tokens: int = 2048
+    rehearsed: Sequence[str] = ()
     callbacks: Sequence[Any] = ()
     report: Callable[[str], None] = lambda _: None
 
@@ -79,10 +87,12 @@ def _train_once(run: TrainingRun, attempt: Attempt, data: Path, folder: Path, op
     set_seed(run.seed)
     tokenizer: Any = AutoTokenizer.from_pretrained(run.base_model)
     base: Any = AutoModelForCausalLM.from_pretrained(run.base_model)
-    lora = LoraConfig(r=attempt.rank, lora_alpha=2 * attempt.rank, target_modules=_TARGETS, task_type="CAUSAL_LM")
+    targets = _find_attention(base)
+    lora = LoraConfig(r=attempt.rank, lora_alpha=2 * attempt.rank, target_modules=targets, task_type="CAUSAL_LM")
     rows = {split: read_rows(data / f"sft.{split}.jsonl", tokenizer, options) for split in ("train", "held-out")}
     padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     trainer = _AnswerTrainer(
+        rehearsed=_read_rehearsed(base, tokenizer, folder.parent / REHEARSED, options),
         model=get_peft_model(base, lora),
         args=_build_arguments(run, attempt, folder, options),
         train_dataset=rows["train"],
@@ -99,13 +109,44 @@ def _train_once(run: TrainingRun, attempt: Attempt, data: Path, folder: Path, op
     tokenizer.save_pretrained(folder / ADAPTER)
 
 
+def _find_attention(model: Any) -> list[str]:
+    """The names of the linear layers in the model's attention. To cite passages and to keep a form, they are enough;
+    what a model knows is mostly in the others."""
+    attention = [each for each in model.modules() if type(each).__name__.endswith("Attention")]
+    return sorted(
+        {name for each in attention for name, layer in each.named_modules() if isinstance(layer, torch.nn.Linear)}
+    )
+
+
+def _read_rehearsed(base: Any, tokenizer: Any, path: Path, options: LoraOptions) -> list[dict[str, list[int]]]:
+    """The prompts to rehearse, with the base model's answers, which it writes once a run."""
+    if not options.rehearsed:
+        return []
+    if not path.exists():
+        options.report(f"the base model answers {len(options.rehearsed)} prompts, to be rehearsed")
+        write_answers(base, tokenizer, options.rehearsed, path)
+    return read_rows(path, tokenizer, options)
+
+
 class _AnswerTrainer(Trainer):  # type: ignore[misc]  # untyped where it is not installed
-    """Computes the loss with ``compute_answer_loss``."""
+    """Computes the loss with ``compute_answer_loss``. To each batch of the training it adds the divergence from the
+    base model of as many ``rehearsed`` rows."""
+
+    def __init__(self, *, rehearsed: Sequence[Mapping[str, list[int]]], **options: Any) -> None:
+        super().__init__(**options)
+        self._rehearsed = random.Random(self.args.data_seed).sample(rehearsed, len(rehearsed))
 
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         loss = compute_answer_loss(model, inputs, num_items_in_batch)
+        if self._rehearsed and model.training:
+            size = self.args.per_device_train_batch_size
+            # The step decides which, so that a training that goes on after a kill rehearses the same ones.
+            begin = self.state.global_step * size
+            rows = [self._rehearsed[(begin + n) % len(self._rehearsed)] for n in range(size)]
+            batch = {name: each.to(model.device) for name, each in self.data_collator(rows).items()}
+            loss = loss + _REHEARSAL_WEIGHT * compute_divergence(model, batch, _IGNORED)
         return (loss, {"loss": loss}) if return_outputs else loss
 
 
@@ -201,4 +242,13 @@ def _read_losses(history: Sequence[Mapping[str, Any]], before: float | None) -> 
     return [LossPoint(step=step, train=train.get(step), held_out=held_out.get(step)) for step in steps]
 
 
-__all__ = ["ADAPTER", "LoraOptions", "TrainerCallback", "collate", "compute_answer_loss", "read_rows", "train_adapter"]
+__all__ = [
+    "ADAPTER",
+    "REHEARSED",
+    "LoraOptions",
+    "TrainerCallback",
+    "collate",
+    "compute_answer_loss",
+    "read_rows",
+    "train_adapter",
+]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PLOT = "losses.svg"
 LOCAL_RATE = 5e-4
+MIN_PROMPTS = 16
+"""To rehearse. With fewer, an adapter learns them by heart and forgets the rest."""
 Method = Literal["sft", "dpo"]
 
 
@@ -42,6 +44,15 @@ def train(
         ),
     ] = None,
     rank: Annotated[int, typer.Option(min=1, max=256, help="The rank of an adapter that is trained here.")] = 8,
+    rehearse: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Prompts, one a line, that an adapter trained here is to answer as its base does.",
+        ),
+    ] = None,
     accept_licence: Annotated[
         str, typer.Option(metavar="LICENCE", help="A licence of the folder's model that you have read and accept.")
     ] = "",
@@ -59,9 +70,12 @@ def train(
     entry = None if Path(base).is_dir() else _find_base(load(config), base)
     if entry is None and method != "sft":
         raise InvalidRequest("training here learns answers only", fix="leave --method out, or train at a provider")
-    known = open_run(out, _describe_run(data, base, entry, method, seed, accept_licence))
+    if entry is not None and rehearse is not None:
+        raise InvalidRequest("a provider's training cannot rehearse", fix="leave --rehearse out, or train here")
+    prompts = [] if rehearse is None else _read_prompts(rehearse)
+    known = open_run(out, _describe_run(data, base, entry, method, seed, accept_licence, rehearse))
     if entry is None:
-        done = _train_here(data, out, known, Attempt(rate=rate or LOCAL_RATE, epochs=epochs, rank=rank))
+        done = _train_here(data, out, known, Attempt(rate=rate or LOCAL_RATE, epochs=epochs, rank=rank), prompts)
         then = "serve the adapter beside its base (vLLM, llama.cpp), then compare it: parley finetune evaluate"
     else:
         done = run(_train(entry, data, out, known, Attempt(rate=rate or 1.0, epochs=epochs)))
@@ -75,7 +89,13 @@ def train(
 
 
 def _describe_run(
-    data: Path, base: str, entry: ModelEntry | None, method: Method, seed: int, accept_licence: str
+    data: Path,
+    base: str,
+    entry: ModelEntry | None,
+    method: Method,
+    seed: int,
+    accept_licence: str,
+    rehearse: Path | None,
 ) -> TrainingRun:
     """The run that these options ask for. Raises InvalidRequest if the data has no such rows."""
     from agent_worker.learning.finetune.model_folder import read_base_model
@@ -87,7 +107,7 @@ def _describe_run(
     files = [data / f"{method}.{split}.jsonl" for split in ("train", "held-out")]
     if missing := [path.name for path in files if not path.exists()] or ([] if card.files[files[0].name] else ["rows"]):
         raise InvalidRequest(f"{data} has no {', '.join(missing)}", fix="write them with `parley finetune data`")
-    digests = digest_files(files)
+    digests = digest_files(files if rehearse is None else [*files, rehearse])
     return TrainingRun(
         id=f"{card.tenant[:8]}-{digests[files[0].name][:6]}{seed}",
         tenant=card.tenant,
@@ -116,11 +136,22 @@ def _find_base(config: Config, base: str) -> ModelEntry:
     return entry
 
 
-def _train_here(data: Path, out: Path, begun: TrainingRun, first: Attempt) -> TrainingRun:
+def _read_prompts(path: Path) -> list[str]:
+    """The lines of the file that are not empty. Raises InvalidRequest."""
+    try:
+        prompts = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{path} is not UTF-8 text", fix="write one prompt a line") from error
+    if len(prompts) < MIN_PROMPTS:
+        raise InvalidRequest(f"{path} has {len(prompts)} prompts", fix=f"write {MIN_PROMPTS} at least, one a line")
+    return prompts
+
+
+def _train_here(data: Path, out: Path, begun: TrainingRun, first: Attempt, rehearsed: list[str]) -> TrainingRun:
     """Raises MissingDependency without the extra."""
     from agent_worker.learning.finetune.lora_training import LoraOptions, train_adapter
 
-    return train_adapter(begun, first, data, out, LoraOptions(report=note))
+    return train_adapter(begun, first, data, out, LoraOptions(rehearsed=rehearsed, report=note))
 
 
 async def _train(entry: ModelEntry, data: Path, out: Path, begun: TrainingRun, first: Attempt) -> TrainingRun:

@@ -32,6 +32,8 @@ BASE, TUNED = "smollm2", "smollm2-plantstore"
 TOKEN = "demo-admin-token-of-32-characters"
 CASES = 12
 EPOCHS, RATE, RANK = 1, 1e-3, 16
+REHEARSED = Path(__file__).with_name("rehearsed_prompts.txt")
+"""Prompts that the adapter is to answer as its base does. None of the general questions is among them."""
 START_S = 600
 UNLIMITED = {
     "inbound_per_s": 100_000,
@@ -101,7 +103,7 @@ class TuningTrial:
         """The configuration of the shop. ``model`` answers."""
         remote = {"provider": "openai", "base_url": f"{model_url}/v1", "model": BASE, "timeout": 600}
         # A small context: the model reads few tokens a second here. There is room for two or three passages.
-        remote |= {"first_token": 600, "context": 2200, "max_output": 1000}
+        remote |= {"first_token": 600, "context": 2000, "max_output": 1000}
         tenant = {
             "name": "Nepenthes & Co",
             "model": model,
@@ -140,7 +142,8 @@ class TuningTrial:
         """The adapter of the best checkpoint."""
         if not (self.folder / "base" / "config.json").exists():
             self.python_step("tests.finetune.demo.model_files", "base", self.folder / "base")
-        options = ("--epochs", str(EPOCHS), "--rate", str(RATE), "--rank", str(RANK), "--out", "../run")
+        options = ["--epochs", str(EPOCHS), "--rate", str(RATE), "--rank", str(RANK), "--out", "../run"]
+        options += ["--rehearse", str(REHEARSED)]
         words = ("finetune", "train", "../data", "--base", "../base", *options)
         self.parley(*words, environment=str(self.python.parent))
         model: str = json.loads((self.folder / "run" / "run.json").read_bytes())["model"]

@@ -49,7 +49,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/router/*",
     ),
     "peft": ("agent_worker/learning/finetune/lora_training.py",),
-    "torch": ("agent_worker/learning/finetune/lora_training.py",),
+    "torch": ("agent_worker/learning/finetune/lora_training.py", "agent_worker/learning/finetune/rehearsal.py"),
     "transformers": ("agent_worker/learning/finetune/lora_training.py",),
     "sklearn": ("agent_worker/learning/insights/{group_finder,text_vectors}.py",),
     "scipy": ("agent_worker/learning/insights/text_vectors.py",),

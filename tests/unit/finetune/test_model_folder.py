@@ -91,3 +91,10 @@ def test_training_here_without_its_libraries_says_how_to_install_them(tmp_path: 
     assert "torch" in result.exception.fix
     refused = CliRunner().invoke(app, [*words, "--method", "dpo", "--out", str(tmp_path / "other")])
     assert "learns answers only" in str(refused.exception)
+    (prompts := tmp_path / "prompts.txt").write_text("What is the capital of Norway?\n\nWhy is the sea salty?\n")
+    refused = CliRunner().invoke(app, [*words, "--rehearse", str(prompts), "--out", str(tmp_path / "third")])
+    assert "prompts.txt has 2 prompts" in str(refused.exception)
+    prompts.write_bytes(b"\xff\xfe" * 40)
+    refused = CliRunner().invoke(app, [*words, "--rehearse", str(prompts), "--out", str(tmp_path / "third")])
+    assert "not UTF-8" in str(refused.exception)
+    assert not (tmp_path / "third").exists(), "nothing was begun"

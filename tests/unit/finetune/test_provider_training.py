@@ -154,3 +154,12 @@ def test_a_base_that_cannot_be_served_is_refused(tmp_path: Path, data: Path, mod
     result = CliRunner().invoke(app, ["finetune", "train", str(data), "--base", "base", "--config", str(file)])
     assert result.exit_code != 0
     assert problem in str(result.exception or result.output)
+
+
+def test_a_provider_cannot_rehearse(tmp_path: Path, data: Path) -> None:
+    file = install(tmp_path)
+    file.write_text(f"{CONFIG}models: {{base: {{provider: openai, model: m, base_url: 'http://127.0.0.1:9/v1'}}}}\n")
+    (prompts := tmp_path / "prompts.txt").write_text("Why is the sea salty?\n" * 40)
+    words = ["finetune", "train", str(data), "--base", "base", "--rehearse", str(prompts), "--config", str(file)]
+    result = CliRunner().invoke(app, words)
+    assert "cannot rehearse" in str(result.exception)

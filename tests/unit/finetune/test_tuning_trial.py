@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from tests.finetune.demo.measurement import measure_answers
+from tests.finetune.demo.__main__ import REHEARSED
+from tests.finetune.demo.measurement import QUESTIONS, measure_answers
 from tests.finetune.demo.recording import (
     CLOSING,
     FAR_AWAY,
@@ -56,7 +57,15 @@ def test_nothing_is_learned_about_the_documents_that_are_asked_about() -> None:
     assert len(training) > 350
     far_away = [question.text.lower() for question in read_far_away()]
     assert len(far_away) > 20
-    assert not any(word in text for text in far_away for word in ("square root", "sink", "eiffel", "wifi")), FAR_AWAY
+    measured = ("square root", "sink", "eiffel", "wifi", "bicycle", "world cup")
+    assert not any(word in text for text in far_away for word in measured), FAR_AWAY
+
+
+def test_no_general_question_is_rehearsed() -> None:
+    asked = {each["ask"].casefold() for each in yaml.safe_load(QUESTIONS.read_text())}
+    rehearsed = {line.casefold() for line in REHEARSED.read_text().splitlines()}
+    assert len(rehearsed) > 100
+    assert not asked & rehearsed
 
 
 def test_a_colleague_quotes_a_sentence_of_the_right_document() -> None:
