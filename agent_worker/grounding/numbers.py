@@ -56,6 +56,16 @@ _SEPARATOR = re.compile(r"[.,]")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 _MAX_UNIT_DISTANCE = 3
 """Words between a number and its unit: "30 full calendar days"."""
+_SECONDS = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": 86_400,
+    "week": 604_800,
+    "month": 2_592_000,
+    "year": 31_536_000,
+}
+_DURATION = "duration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +147,6 @@ def missing_quantities(claimed: list[Quantity], written: list[Quantity]) -> list
 
 def _supports(source: Quantity, claim: Quantity) -> bool:
     return source.value == claim.value and (not claim.unit or source.unit in ("", claim.unit))
-
-
-_SECONDS = {
-    "second": 1,
-    "minute": 60,
-    "hour": 3600,
-    "day": 86_400,
-    "week": 604_800,
-    "month": 2_592_000,
-    "year": 31_536_000,
-}
-_DURATION = "duration"
 
 
 def changed_quantities(asked: list[Quantity], written: list[Quantity]) -> list[Quantity]:

@@ -21,6 +21,21 @@ LOCAL_RATE = 5e-4
 MIN_PROMPTS = 16
 """To rehearse. With fewer, an adapter learns them by heart and forgets the rest."""
 Method = Literal["sft", "dpo"]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        help="The learning rate; at a provider a factor of its own.", show_default="1 at a provider, 0.0005 here"
+    ),
+]
+RehearsedPrompts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Prompts, one a line, that an adapter trained here is to answer as its base does.",
+    ),
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -37,22 +52,9 @@ def train(
     ),
     method: Annotated[Method, typer.Option(help="Learn answers, or preferences.")] = "sft",
     epochs: Annotated[int, typer.Option(min=1, max=50, help="Passes over the data.")] = 3,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            help="The learning rate; at a provider a factor of its own.", show_default="1 at a provider, 0.0005 here"
-        ),
-    ] = None,
+    rate: Rate = None,
     rank: Annotated[int, typer.Option(min=1, max=256, help="The rank of an adapter that is trained here.")] = 8,
-    rehearse: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="Prompts, one a line, that an adapter trained here is to answer as its base does.",
-        ),
-    ] = None,
+    rehearse: RehearsedPrompts = None,
     accept_licence: Annotated[
         str, typer.Option(metavar="LICENCE", help="A licence of the folder's model that you have read and accept.")
     ] = "",
