@@ -22,6 +22,8 @@ _MIN_RELATIVE_SCORE = 0.6
 _MIN_SCORE_BELOW_HEADING = 0.2
 """A passage below a heading is preferred to the introduction from this share of its score."""
 _DIGIT = re.compile(r"\d")
+_LETTER_AND_WORD = re.compile(r"\b([^\W\d_])-(?=[^\W\d_]{2})")
+"""The beginning of "e-bike" or "T-shirt", of which terms have only the second part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
     say most about the question. Empty without passages."""
     if not passages:
         return []
-    scored = _named_rows(_score(question, _best_passage(passages)))
+    scored = _named_rows(question, _score(question, _best_passage(passages)))
     if _count_words(scored) <= MAX_WORDS:
         return scored
     chosen: list[Quote] = []
@@ -70,16 +72,28 @@ def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
     return _shorten(sorted(chosen, key=lambda quote: quote.order))
 
 
-def _named_rows(quotes: Sequence[Quote]) -> list[Quote]:
-    """The quotes without rows of a table in which others fit clearly better: "Norway" names one row."""
-    best: dict[int, float] = {}
+def _named_rows(question: str, quotes: Sequence[Quote]) -> list[Quote]:
+    """The quotes without rows of a table in which others fit clearly better: "Norway" names one row. Only words count
+    that tell the rows apart, so that the header, or a word of all rows, keeps none."""
+    asked = dict.fromkeys(_row_words(question))
+    tables: dict[int, dict[int, set[str]]] = {}
     for quote in quotes:
-        best[quote.unit.group] = max(best.get(quote.unit.group, 0.0), quote.score)
-    return [
-        quote
-        for quote in quotes
-        if quote.unit.kind != "row" or quote.score >= _MIN_RELATIVE_SCORE * best[quote.unit.group]
-    ]
+        if quote.unit.kind == "row":
+            tables.setdefault(quote.unit.group, {})[quote.order] = set(_row_words(quote.unit.text))
+    dropped: set[int] = set()
+    for bags in tables.values():
+        scores = dict.fromkeys(bags, 0.0)
+        for word in asked:
+            found = {order: score for order, bag in bags.items() if (score := _word_score(word, bag, set()))}
+            for order, score in found.items():
+                scores[order] += score * math.log(len(bags) / len(found))
+        least = _MIN_RELATIVE_SCORE * max(scores.values())
+        dropped |= {order for order, score in scores.items() if score < least}
+    return [quote for quote in quotes if quote.order not in dropped]
+
+
+def _row_words(text: str) -> list[str]:
+    return [*terms(text), *terms(_LETTER_AND_WORD.sub(r"\1", text))]
 
 
 def _blocks(quotes: Sequence[Quote]) -> list[list[Quote]]:

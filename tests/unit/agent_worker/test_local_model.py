@@ -121,6 +121,27 @@ async def test_a_row_is_read_with_its_columns() -> None:
     assert "| Zone 2: France | 11.95 euro | 22.95 euro |" in [citation.quote for citation in draft.citations]
 
 
+BIKES = (
+    "| Bike | Half day | Day |\n|---|---|---|\n"
+    "| City bike | 12 euro | 18 euro |\n| E-bike | 28 euro | 42 euro |\n| Cargo bike | 30 euro | 45 euro |"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows"),
+    [
+        ("How much is an e-bike for one day?", ["E-bike"]),
+        ("What does a cargo bike cost for half a day?", ["Cargo bike"]),
+        ("Is an e-bike cheaper than a cargo bike?", ["E-bike", "Cargo bike"]),
+        ("What does a bike cost for a day?", ["City bike", "E-bike", "Cargo bike"]),
+    ],
+)
+async def test_words_that_all_rows_have_choose_none(asked: str, rows: list[str]) -> None:
+    """The rows that a question names are shown, and all of them if it names none."""
+    draft, _ = await ask_local_model(asked, passage(BIKES, heading="Prices"))
+    assert re.findall(r"^(?:- )?(.*?) –", draft.text, re.MULTILINE) == rows
+
+
 async def test_nothing_found_is_declined() -> None:
     """Without a source there is no claim: the tenant's phrase, and the offer of a person."""
     draft, streamed = await ask_local_model("Who painted the Mona Lisa?")
