@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tests.finetune.demo.model_weights import find_weights
 
 BASE, TUNED = "smollm2", "smollm2-plantstore"
 CONTEXT = 4096
+MAX_OUTPUT = 200
+"""Tokens of an answer. Colleagues wrote less than half as many; the base goes on until it is stopped."""
 
 
 def open_llama(weights: Path, adapter: Path | None, threads: int) -> Any:
@@ -51,20 +54,21 @@ class ModelProxy:
         if len(self._names) > 1:
             body["lora"] = [{"id": 0, "scale": float(body["model"] == TUNED)}]
         # llama.cpp would go on from what it read of the same prompt with the other adapter.
-        body |= {"temperature": 0, "cache_prompt": False}
+        asked = body.pop("max_completion_tokens", None) or body.get("max_tokens") or MAX_OUTPUT
+        body |= {"temperature": 0, "cache_prompt": False, "max_tokens": min(asked, MAX_OUTPUT)}
         url = f"{self._address}/v1/chat/completions"
         async with aiohttp.ClientSession() as http, http.post(url, json=body) as answer:
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
             await response.prepare(request)
             written = bytearray()
-            try:
-                async for chunk in answer.content.iter_any():
-                    written += chunk
+            async for chunk in answer.content.iter_any():
+                written += chunk
+                # The gate stops reading at a sentence that it refuses. What is noted is the whole answer.
+                with suppress(ConnectionResetError):
                     await response.write(chunk)
+            self._note(body, read_text(written.decode()))
+            with suppress(ConnectionResetError):
                 await response.write_eof()
-            finally:
-                # The gate stops reading at a sentence that it refuses.
-                self._note(body, read_text(written.decode()))
         return response
 
     def _note(self, body: dict[str, Any], answer: str) -> None:
