@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import TypeVar
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
@@ -96,7 +96,9 @@ def _may_be_name(word: str, known: str) -> bool:
     return any(language in languages and letters.search(word) for letters, languages in _ALPHABETS.items())
 
 
+@lru_cache(maxsize=256)
 def _classify(text: str) -> str:
+    """A turn needs the language of the same text several times."""
     language, _ = _model().classify(text)
     return str(language) if language in _LANGUAGES else ""
 

@@ -7,10 +7,12 @@ example.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from agent_worker.actions.parsing import ParseContext, fields_of
@@ -19,7 +21,7 @@ from agent_worker.knowledge.vectors.encoder import light_encoder
 from schemas.ports import ActionOffer
 
 if TYPE_CHECKING:
-    from agent_worker.knowledge.vectors.encoder import Encoder, Vectors
+    from agent_worker.knowledge.vectors.encoder import Vectors
 
 MIN_SCORE = 0.6
 """Score from which an action counts as requested. Its effect is measured in ``tests/unit/agent_worker/actions``."""
@@ -69,6 +71,7 @@ _DATELESS = ParseContext(date.min)
 """Identifiers are read the same on every day."""
 _WORD = re.compile(r"\w+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
+_DIGIT = re.compile(r"\d")
 _IDENTIFIER = re.compile(r"\b[A-Z]{1,4}-?\d+\b")
 _STOP = frozenset(
     word
@@ -99,8 +102,34 @@ class ActionMatch:
 def match_action(text: str, offers: Sequence[ActionOffer]) -> ActionMatch | None:
     """The action that ``text`` requests; None when none is near enough."""
     text = text[:_MAX_TEXT]
-    best = max((_score(text, offer, offers) for offer in offers), key=lambda match: match.score, default=None)
+    examples = _read_examples(tuple(tuple(offer.examples) for offer in offers))
+    scored = (_score(text, offer, place, examples) for place, offer in enumerate(offers))
+    best = max(scored, key=lambda match: match.score, default=None)
     return best if best is not None and best.is_sufficient else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OfferedExamples:
+    """The examples of all actions on offer, each in one row of ``vectors``; ``begins``: the first row of each action.
+    ``vocabularies``: the words of each action's examples; ``frequency``: how many actions have a word."""
+
+    vectors: Vectors | None
+    begins: Sequence[int]
+    vocabularies: Sequence[frozenset[str]]
+    frequency: Mapping[str, int]
+
+
+@lru_cache(maxsize=256)
+def _read_examples(examples: tuple[tuple[str, ...], ...]) -> _OfferedExamples:
+    encoder = light_encoder()
+    rows = [_IDENTIFIER.sub(" ", example) for each in examples for example in each]
+    vocabularies = [_vocabulary(each) for each in examples]
+    return _OfferedExamples(
+        vectors=encoder.encode(rows) if encoder is not None and rows else None,
+        begins=[0, *accumulate(len(each) for each in examples)][:-1],
+        vocabularies=vocabularies,
+        frequency=Counter(word for vocabulary in vocabularies for word in vocabulary),
+    )
 
 
 def names_anything(text: str, offers: Sequence[ActionOffer]) -> bool:
@@ -108,12 +137,12 @@ def names_anything(text: str, offers: Sequence[ActionOffer]) -> bool:
     return any(_without_names(text[:_MAX_TEXT], offer)[1] for offer in offers)
 
 
-def _score(text: str, offer: ActionOffer, offers: Sequence[ActionOffer]) -> ActionMatch:
+def _score(text: str, offer: ActionOffer, place: int, examples: _OfferedExamples) -> ActionMatch:
     if not offer.examples:
         return ActionMatch(offer, 0.0, False)
     remaining, named = _without_names(text, offer)
-    score = max((_similarity(part, tuple(offer.examples)) for part in _parts(remaining)), default=0.0)
-    score += _WORDS_BONUS * _shared_words(remaining, offer, offers) + (_NAME_BONUS if named else 0.0)
+    score = max((_similarity(part, examples, place, len(offer.examples)) for part in _parts(remaining)), default=0.0)
+    score += _WORDS_BONUS * _shared_words(remaining, place, examples) + (_NAME_BONUS if named else 0.0)
     story = _STORY_PENALTY if len(text) > _LONG_TEXT and not named else 0.0
     return ActionMatch(
         offer,
@@ -124,11 +153,11 @@ def _score(text: str, offer: ActionOffer, offers: Sequence[ActionOffer]) -> Acti
 
 
 def _penalty(text: str, named: bool, offer: ActionOffer) -> float:
-    if named and not _QUESTION.search(text):
+    if named and not _is_question(text):
         return 0.0
     if asks_for_rules(text) or (not named and _is_general(text, offer)):
         return _GENERAL_PENALTY
-    if _QUESTION.search(text):
+    if _is_question(text):
         own = named or _OWN.search(text) or refers_back(offer, text)
         return _GENERAL_PENALTY if not own else _CHANGE_PENALTY if offer.risk == "write" else 0.0
     return _ABILITY_PENALTY if _asks_what_is_possible(text, offer) else 0.0
@@ -141,6 +170,12 @@ def _asks_what_is_possible(text: str, offer: ActionOffer) -> bool:
     return bool(_content_words(_ABILITY.sub(" ", text)) - _vocabulary(tuple(offer.examples)))
 
 
+@lru_cache(maxsize=64)
+def _is_question(text: str) -> bool:
+    return _QUESTION.search(text) is not None
+
+
+@lru_cache(maxsize=64)
 def asks_for_rules(text: str) -> bool:
     """Return whether it asks how something works, or what happens if."""
     return bool(_RULES.search(text)) or any("?" in line and _IF.search(line) for line in text.split("\n"))
@@ -169,6 +204,8 @@ def _parts(text: str) -> list[str]:
 def _without_names(text: str, offer: ActionOffer) -> tuple[str, bool]:
     """The text without identifiers, and whether there were any. Identifiers say nothing about the request, only that it
     concerns something of the contact's."""
+    if not _DIGIT.search(text):
+        return text, False
     readings = [
         reading
         for field in fields_of(offer.parameters, "en")
@@ -182,32 +219,31 @@ def _without_names(text: str, offer: ActionOffer) -> tuple[str, bool]:
     return remaining, bool(readings)
 
 
-def _similarity(text: str, examples: tuple[str, ...]) -> float:
-    encoder = light_encoder()
-    if encoder is None:
+def _similarity(text: str, examples: _OfferedExamples, place: int, count: int) -> float:
+    similarities = _similarities(text, examples)
+    if similarities is None:
         return 0.0
-    return float((_vectors(encoder, examples) @ _text_vectors(encoder, text)[0]).max())
+    begin = examples.begins[place]
+    return float(similarities[begin : begin + count].max())
 
 
 @lru_cache(maxsize=64)
-def _text_vectors(encoder: Encoder, text: str) -> Vectors:
-    """Of one text, which is compared with the examples of every action."""
-    return encoder.encode_query([text])
+def _similarities(text: str, examples: _OfferedExamples) -> Vectors | None:
+    """Of one text to each example. A turn needs those of the same texts several times."""
+    encoder = light_encoder()
+    if encoder is None or examples.vectors is None:
+        return None
+    similarities: Vectors = examples.vectors @ encoder.encode_query([text])[0]
+    return similarities
 
 
-@lru_cache(maxsize=512)
-def _vectors(encoder: Encoder, examples: tuple[str, ...]) -> Vectors:
-    return encoder.encode([_IDENTIFIER.sub(" ", example) for example in examples])
-
-
-def _shared_words(text: str, offer: ActionOffer, offers: Sequence[ActionOffer]) -> float:
+def _shared_words(text: str, place: int, examples: _OfferedExamples) -> float:
     """The share of the message's words that occur in the examples, weighted by how few other actions have them."""
     words = _content_words(text)
     if not words:
         return 0.0
-    vocabularies = [_vocabulary(tuple(other.examples)) for other in offers]
-    own = _vocabulary(tuple(offer.examples))
-    weights = {word: 1 / max(1, sum(word in vocabulary for vocabulary in vocabularies)) for word in words}
+    own = examples.vocabularies[place]
+    weights = {word: 1 / max(1, examples.frequency.get(word, 0)) for word in words}
     return sum(weight for word, weight in weights.items() if word in own) / max(3.0, sum(weights.values()))
 
 
@@ -216,6 +252,7 @@ def _vocabulary(examples: tuple[str, ...]) -> frozenset[str]:
     return frozenset().union(*(_content_words(example) for example in examples))
 
 
+@lru_cache(maxsize=64)
 def _content_words(text: str) -> frozenset[str]:
     """Words with meaning, cut to their first letters: crude stems for any language."""
     words = (word.lower() for word in _WORD.findall(text))
