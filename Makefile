@@ -144,6 +144,10 @@ bench: install-dev ## Measure the budgets (BENCH="--only edge --quick")
 	@$(BIN)/python -m infra.deploy.servers fetch
 	@exec $(BIN)/python -m tests.bench --out docs $(BENCH)
 
+.PHONY: bench-nightly
+bench-nightly: install-dev ## Measure the ratios, and fail if one is over 15 % worse than in docs/bench.json (25 min)
+	@exec $(BIN)/python -m tests.bench $(addprefix --only ,shop echo edge worker encryption) --against docs/bench.json
+
 .PHONY: house
 house: install-dev ## Size, folders, imports, a turn's path and the cost of changes, then and now (HOUSE="ad158ba --lists")
 	@exec $(BIN)/python -m tests.measure.house $(HOUSE)

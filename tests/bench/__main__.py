@@ -1,6 +1,6 @@
 """The budget table, measured.
 
-python -m tests.bench [--only ROW …] [--quick] [--out FOLDER]
+python -m tests.bench [--only ROW …] [--quick] [--out FOLDER] [--against FILE]
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import structlog
 
 from tests.bench import machine
 from tests.bench.chart import chart
-from tests.bench.figures import Row
+from tests.bench.figures import Row, find_regressions
 from tests.bench.setup import stage
 
 ROWS = (
+    "shop",
     "echo",
     "edge",
     "slack",
@@ -72,7 +73,10 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=ROWS, help="a row; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a few operations a row, to see that it works")
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="folder for bench.json and bench.svg")
+    parser.add_argument("--against", type=Path, help="a bench.json: fail if a ratio is 15 %% worse than there")
     options = parser.parse_args()
+    # Read first: it may be the file that this run writes.
+    earlier = json.loads(options.against.read_text())["rows"] if options.against else []
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     machine.raise_file_limit()
     about = machine.describe_machine()
@@ -87,7 +91,10 @@ def main() -> int:
     print(f"written: {options.out}/bench.json, {options.out}/bench.svg", flush=True)
     missed = [row.name for row in rows if row.met is False]
     print(f"{len(rows) - len(missed)} of {len(rows)} rows within budget" + (f"; missed: {missed}" if missed else ""))
-    return 0
+    regressions = find_regressions(rows, earlier)
+    for sentence in regressions:
+        print(f"REGRESSION {sentence}")
+    return 1 if regressions else 0
 
 
 if __name__ == "__main__":

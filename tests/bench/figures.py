@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -58,3 +58,22 @@ class Row:
         verdict = {None: "", True: "met", False: "MISSED"}[self.met]
         budget = "" if self.budget is None else f"{self.side} {self.budget:.3g}"
         return f"{self.name:28} {self.measured!s:>28} {self.unit:10} {budget:>16}  {verdict}"
+
+
+ALLOWED_LOSS = 0.15
+"""Share by which a figure may be worse than the one it is compared with. The rounds of one run differ by as much."""
+RATIOS = frozenset({"requests", "x bare", "x bolt", "x plain", "KB"})
+"""Units that say the same on a slower or busier machine. Times and rates do not."""
+
+
+def find_regressions(rows: Sequence[Row], earlier: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence for each row whose ratio is worse than in an ``earlier`` report, beyond ``ALLOWED_LOSS``."""
+    known = {row["name"]: row["measured"]["median"] for row in earlier if row["unit"] in RATIOS}
+    found = []
+    for row in rows:
+        before, now = known.get(row.name), row.measured.median
+        if before is not None and row.unit in RATIOS:
+            loss = now / before if row.side == "at most" else before / now
+            if loss > 1 + ALLOWED_LOSS:
+                found.append(f"{row.name}: {now:.3g} {row.unit}, was {before:.3g}, {100 * (loss - 1):.0f} % worse")
+    return found

@@ -1,9 +1,9 @@
 """The simulated Meta as a process of its own, whose customers write at a steady rate.
 
-python -m tests.bench.meta_customers PORT WEBHOOK PER_SECOND SECONDS WARM CONTACTS
+python -m tests.bench.meta_customers PORT WEBHOOK PER_SECOND SECONDS WARM CONTACTS [TEXT …]
 
-Every answer comes back as ``sent``, ``delivered`` and ``read``, each a signed webhook. When all are answered and all
-webhooks are heard, one JSON line tells how it went after the first WARM seconds.
+The texts are written in turns. Every answer comes back as ``sent``, ``delivered`` and ``read``, each a signed webhook.
+When all are answered and all webhooks are heard, one JSON line tells how it went after the first WARM seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,25 +62,29 @@ class WebhookTimes:
         return Timing(pace, lambda parcel: None if parcel.outcomes[-1] == 200 else AGAIN)
 
 
-async def write(vendor: WhatsApp, count: int, per_second: float, contacts: int) -> list[float]:
+async def write(
+    vendor: WhatsApp, count: int, per_second: float, contacts: int, texts: Sequence[str] = (QUESTION,)
+) -> list[float]:
     """One message after the other, each when it is due; by how many seconds each was late."""
     late, begun = [], time.perf_counter()
     for number in range(count):
         due = begun + number / per_second
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         late.append(time.perf_counter() - due)
-        await vendor.say(f"contact {number % contacts}", QUESTION)
+        await vendor.say(f"contact {number % contacts}", texts[number % len(texts)])
     return late
 
 
-async def run(port: int, webhook: str, per_second: float, seconds: float, warm: float, contacts: int) -> dict[str, Any]:
+async def run(
+    port: int, webhook: str, per_second: float, seconds: float, warm: float, contacts: int, *texts: str
+) -> dict[str, Any]:
     vendor, book = vendor_at(port), WebhookTimes()
     vendor.graph.webhooks.webhook_sender = book.webhook_sender(vendor.graph.pace)
     vendor.call(webhook)
     count = int((warm + seconds) * per_second)
     async with vendor.serving(port):
         begun = time.perf_counter()
-        late = await write(vendor, count, per_second, contacts)
+        late = await write(vendor, count, per_second, contacts, texts or (QUESTION,))
         wrote = time.perf_counter()
         await vendor.ledger.until(lambda: len(vendor.ledger.shown) >= count, deadline=PATIENCE)
         answered = time.perf_counter()
@@ -121,6 +126,7 @@ def waits(vendor: WhatsApp, since: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    port, webhook, *figures = sys.argv[1:]
-    per_second, seconds, warm = map(float, figures[:3])
-    print("RESULT " + json.dumps(asyncio.run(run(int(port), webhook, per_second, seconds, warm, int(figures[3])))))
+    per_second, seconds, warm = map(float, sys.argv[3:6])
+    contacts, texts = int(sys.argv[6]), sys.argv[7:]
+    said = asyncio.run(run(int(sys.argv[1]), sys.argv[2], per_second, seconds, warm, contacts, *texts))
+    print("RESULT " + json.dumps(said))

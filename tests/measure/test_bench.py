@@ -6,12 +6,13 @@ import json
 import math
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from tests.bench.__main__ import ROWS, UNASKED, merge_report
 from tests.bench.chart import chart
-from tests.bench.figures import Row, ValueRange
+from tests.bench.figures import Row, ValueRange, find_regressions
 from tests.bench.setup import stage, tenants
 from tests.bench.sockets import course
 from tests.harness.installation import Installation
@@ -84,3 +85,16 @@ def test_report_keeps_rows_of_earlier_runs(tmp_path: Path) -> None:
     assert {row["name"]: row["measured"]["median"] for row in report["rows"]} == {"a": 1.0, "b": 5.0}
     assert "MISSED" not in chart(report["rows"])
     assert chart(report["rows"]).count("<rect") == 3
+
+
+def test_a_ratio_that_got_worse_is_a_regression() -> None:
+    """More than 15 % worse on its own side; times are not compared, nor are rows without an earlier figure."""
+
+    def row(name: str, value: float, *, unit: str = "x bare", side: Literal["at most", "at least"] = "at most") -> Row:
+        return Row(name, "", unit, ValueRange.of([value]), 1.0, side)
+
+    before = [row("edge", 2.0), row("worker", 0.5, side="at least"), row("agent", 5.0, unit="ms")]
+    earlier = [each.as_json() for each in before]
+    slower = [row("edge", 2.4), row("worker", 0.4, side="at least"), row("agent", 50.0, unit="ms"), row("new", 9.0)]
+    assert [each.split(":")[0] for each in find_regressions(slower, earlier)] == ["edge", "worker"]
+    assert find_regressions([row("edge", 2.2), row("worker", 0.45, side="at least")], earlier) == []
