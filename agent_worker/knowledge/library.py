@@ -27,7 +27,7 @@ from agent_worker.knowledge.ingest.index_queue import IndexQueue, IndexThrottle,
 from agent_worker.knowledge.ingest.publishing import HeadCache, document_key, read_record
 from agent_worker.knowledge.ranking.long_context import LongContext
 from agent_worker.knowledge.ranking.ranker import NOTHING, empty_result
-from agent_worker.knowledge.ranking.search import search_index
+from agent_worker.knowledge.ranking.search import StartedSearch, start_search
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder, warm_up
 from schemas.conversation import Document
@@ -43,6 +43,7 @@ _WRITERS = 2  # so that one large document does not delay all other tenants
 _BATCH_S = 0.25  # of work for one tenant before the next one's turn
 _MAX_BATCH = 200  # changes of one tenant in one batch
 _MAX_PENDING_BYTES = 64 * 1024 * 1024  # of documents read but not yet indexed
+_MAX_PASSAGES_ON_LOOP, _MAX_QUERY_ON_LOOP = 10_000, 500  # passages and characters: larger searches need a thread
 _FEW_CHANGES, _EXTRA_WAIT_S = 5, 2.0  # so few missing changes are worth this much more waiting
 
 
@@ -83,7 +84,6 @@ class Library:
         self._ready = asyncio.Event()
         self._closing = False
         self._tasks: list[asyncio.Task[None]] = []
-        # Searches run in threads: on a large index they take milliseconds that other conversations need.
         self._writing = ThreadPoolExecutor(_WRITERS, thread_name_prefix="knowledge-write")
         self._reading = FairThreadPool(2, "knowledge-read")
 
@@ -248,32 +248,34 @@ class Library:
         current = (head is not None and self._queue.is_searchable(tenant, head)) or await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
-            encoder = self._encoder() if vector else None
-            found = (
-                await self._reading.run((tenant, channel), lambda: empty_result(query, encoder)) if encoder else NOTHING
-            )
-            has_documents = index is not None
-            return SearchResult([], False, 0.0, found.encoder, found.vector, not current, has_documents=has_documents)
+            encoder, found = self._encoder() if vector else None, NOTHING
+            if encoder is not None:
+                found = await self._reading.run((tenant, channel), partial(empty_result, query, encoder))
+            return SearchResult([], False, 0, found.encoder, found.vector, not current, has_documents=index is not None)
         level = await resolve_assurance(assurance) if index.totals.for_verified else "anonymous"
-        work = self._search(index, tenant, query, k=k, assurance=level, language=language)
-        return replace(await self._read((tenant, channel), index, work), stale=not current)
+        start = self._search(index, tenant, query, k=k, assurance=level, language=language)
+        return replace(await self._run_search((tenant, channel), index, query, start), stale=not current)
 
     def _search(
         self, index: TenantIndex, tenant: str, query: str, *, k: int, assurance: Assurance, language: str
-    ) -> Callable[[], SearchResult]:
-        return partial(
-            search_index,
-            index,
-            tenant,
-            query,
-            self._clock(),
-            self._encoder(),
-            k=k,
-            assurance=assurance,
-            language=language,
-            above=self._answerable_above(tenant),
-            own_synonyms=self._own_synonyms(tenant),
-        )
+    ) -> Callable[[], StartedSearch]:
+        start = partial(start_search, index, tenant, query, self._clock(), self._encoder(), k=k, assurance=assurance)
+        above, own_synonyms = self._answerable_above(tenant), self._own_synonyms(tenant)
+        return partial(start, language=language, above=above, own_synonyms=own_synonyms)
+
+    async def _run_search(
+        self, turn: Hashable, index: TenantIndex, query: str, start: Callable[[], StartedSearch]
+    ) -> SearchResult:
+        """A thread searches only where that takes long: threads that compute take the interpreter from each other and
+        from the event loop, and a message costs almost twice as much."""
+        if not index.is_open or index.totals.passages > _MAX_PASSAGES_ON_LOOP or len(query) > _MAX_QUERY_ON_LOOP:
+            return await self._read(turn, index, lambda: start().finish())
+        await asyncio.sleep(0)  # so that many searches in a row leave room for others
+        self._open_indexes.use(index)
+        started = start()
+        if started.takes_long:
+            await self._reading.run(turn, started.wait)
+        return started.finish()
 
     @asynccontextmanager
     async def open_trial(self, tenant: str, document: Document, assurance: Assurance) -> AsyncIterator[TrialSearch]:
@@ -284,8 +286,8 @@ class Library:
                 try:
 
                     async def search(query: str, language: str) -> SearchResult:
-                        work = self._search(index, tenant, query, k=8, assurance=assurance, language=language)
-                        return await self._reading.run(tenant, work)
+                        start = self._search(index, tenant, query, k=8, assurance=assurance, language=language)
+                        return await self._reading.run(tenant, lambda: start().finish())
 
                     yield search
                 finally:
@@ -363,8 +365,7 @@ class Library:
 
     def count_documents(self, tenant: str) -> int:
         """The number of the tenant's searchable documents."""
-        index = self._indexes.get(tenant)
-        return len(index.versions) if index is not None else 0
+        return len(index.versions) if (index := self._indexes.get(tenant)) is not None else 0
 
     async def wait_until_ready(self) -> None:
         await self._ready.wait()

@@ -69,8 +69,8 @@ async def test_once_people_have_closed_the_conversation_the_assistant_is_named_a
 
 
 async def test_choices_are_buttons_and_one_of_them_brings_a_person(parley: Installation, tab: ChatPage) -> None:
-    """The offer to ask a person is picked; the system says what follows and offers the way back, and nothing else may be
-    picked; a person writes and is named; both see it."""
+    """The offer to ask a person is picked; the system says what follows, and offers only the way back; a person writes
+    and is named; both see it."""
     reply = await tab.ask("What is the telephone number of the king of Norway?")
     await reply.locator(".choices button").first.click()
     await expect(tab.own.last).to_contain_text("person")

@@ -164,6 +164,11 @@ class TenantIndex:
         (directory / _FORMAT_FILE).write_text(self._format)
         return TenantIndex(directory, self._encoder)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a search need not open anything first."""
+        return self._words is not None
+
     def close(self) -> None:
         """Close what holds threads and descriptors, unless a change needs it just now. The next use opens it again."""
         if self._changing.acquire(blocking=False):

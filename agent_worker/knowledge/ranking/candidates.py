@@ -75,14 +75,20 @@ class SearchQueries:
         return None if self.encoded is None else self.encoded()
 
     @property
+    def takes_long(self) -> bool:
+        """Whether the vectors take milliseconds, which a thread should wait for."""
+        return self.encoded is not None and self.kind in ("strong", "vectors")
+
+    @property
     def vector(self) -> list[float]:
         """The vector of the whole message; empty without an encoder."""
         return [] if self.vectors is None else self.vectors[0].tolist()
 
 
 def build_queries(
-    index: TenantIndex, text: str, encoder: Encoder | None, own_synonyms: Synonyms = NO_SYNONYMS
+    index: TenantIndex, text: str, encoder: Encoder | None = None, own_synonyms: Synonyms = NO_SYNONYMS
 ) -> SearchQueries:
+    """``own_synonyms``: the tenant's."""
     text = strip_courtesies(remove_addresses(text, lambda term: index.document_frequency(term) > 0))
     texts = focused_queries(text)
     encoded = encoder.start_query(texts) if encoder is not None and index.vectors is not None else None

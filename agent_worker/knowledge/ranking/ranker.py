@@ -153,13 +153,23 @@ def rank(
     encoder: Encoder | None = None,
     most: int | None = None,
     *,
-    assurance: Assurance = "anonymous",
-    language: str = "",
     own_synonyms: Synonyms = NO_SYNONYMS,
 ) -> RankingResult:
+    """Do as ``rank_queries`` for a message. ``own_synonyms``: the tenant's."""
+    return rank_queries(index, build_queries(index, text, encoder, own_synonyms), now, most)
+
+
+def rank_queries(
+    index: TenantIndex,
+    queries: SearchQueries,
+    now: datetime,
+    most: int | None = None,
+    *,
+    assurance: Assurance = "anonymous",
+    language: str = "",
+) -> RankingResult:
     """Passages, best first and spread over documents, with scores scaled to 0–1, ``most`` of them. ``language``: the
-    preferred one, empty for none; ``own_synonyms``: the tenant's."""
-    queries = build_queries(index, text, encoder, own_synonyms)
+    preferred one, empty for none."""
     candidates = find_candidates(index, queries, visibility_filter(now, assurance))
     if candidates is None:
         return RankingResult([], None, [], None, queries.kind, queries.vector)

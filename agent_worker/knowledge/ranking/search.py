@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.ranking.candidates import SearchQueries, build_queries
 from agent_worker.knowledge.ranking.confidence import RELATED_ABOVE, SUGGESTABLE_ABOVE, confidence
-from agent_worker.knowledge.ranking.ranker import passage_of, rank
+from agent_worker.knowledge.ranking.ranker import passage_of, rank_queries
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.nlu.language_detection import detect_language
@@ -19,6 +22,23 @@ _MAX_QUERY = 8_000
 """Characters of a question; no channel delivers a longer message."""
 _ENCODED = "en"
 """The language that sentence encoders with a multilingual one beside them read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartedSearch:
+    """A search whose vectors are being computed. ``finish`` takes a few milliseconds more; before that, ``wait`` for
+    the vectors in a thread if it ``takes_long``."""
+
+    queries: Sequence[SearchQueries]
+    finish: Callable[[], SearchResult]
+
+    @property
+    def takes_long(self) -> bool:
+        return any(each.takes_long for each in self.queries)
+
+    def wait(self) -> None:
+        for each in self.queries:
+            _ = each.vectors
 
 
 def search_index(
@@ -34,27 +54,48 @@ def search_index(
     above: float = ANSWERABLE_ABOVE,
     own_synonyms: Synonyms = NO_SYNONYMS,
 ) -> SearchResult:
-    """Blocking, so callers run it in a thread. ``language``: the contact's, which documents in it are preferred to
-    others; ``above``: confidence from which the documents count as containing an answer; ``own_synonyms``: the
-    tenant's."""
+    """``language``: the contact's, which documents in it are preferred to others; ``above``: confidence from which the
+    documents count as containing an answer; ``own_synonyms``: the tenant's. Blocking."""
+    start = partial(start_search, index, tenant, query, now, encoder, k=k, assurance=assurance, language=language)
+    return start(above=above, own_synonyms=own_synonyms).finish()
+
+
+def start_search(
+    index: TenantIndex,
+    tenant: str,
+    query: str,
+    now: datetime,
+    encoder: Encoder | None,
+    *,
+    k: int,
+    assurance: Assurance,
+    language: str,
+    above: float,
+    own_synonyms: Synonyms,
+) -> StartedSearch:
+    """Do the first part of ``search_index``."""
     text = query[:_MAX_QUERY]
-    rankings = [
-        rank(index, text, now, each, k, assurance=assurance, language=language, own_synonyms=own_synonyms)
-        for each in choose_encoders(index, text, encoder, language)
+    queries = [
+        build_queries(index, text, each, own_synonyms) for each in choose_encoders(index, text, encoder, language)
     ]
-    score, result = max(
-        ((confidence(each.evidence, each.kind), each) for each in rankings), key=lambda scored: scored[0]
-    )
-    limit = RELATED_ABOVE[result.kind]
-    passages = [passage_of(tenant, hit, related=hit.relation >= limit) for hit in result.hits]
-    return SearchResult(
-        passages,
-        bool(passages) and score >= above,
-        score,
-        index.encoder_name,
-        result.vector,
-        suggestable=bool(passages) and score >= min(above, SUGGESTABLE_ABOVE[result.kind]),
-    )
+
+    def finish() -> SearchResult:
+        rankings = [rank_queries(index, each, now, k, assurance=assurance, language=language) for each in queries]
+        score, result = max(
+            ((confidence(each.evidence, each.kind), each) for each in rankings), key=lambda scored: scored[0]
+        )
+        limit = RELATED_ABOVE[result.kind]
+        passages = [passage_of(tenant, hit, related=hit.relation >= limit) for hit in result.hits]
+        return SearchResult(
+            passages,
+            bool(passages) and score >= above,
+            score,
+            index.encoder_name,
+            result.vector,
+            suggestable=bool(passages) and score >= min(above, SUGGESTABLE_ABOVE[result.kind]),
+        )
+
+    return StartedSearch(queries, finish)
 
 
 def choose_encoders(index: TenantIndex, text: str, encoder: Encoder | None, language: str) -> Sequence[Encoder | None]:
