@@ -22,6 +22,7 @@ Vectors = NDArray[np.float32]
 log = structlog.get_logger("parley.knowledge")
 _BATCH = 256
 _SMALL_BATCH = 16
+_RECENT_QUERIES = 64
 Kind = Literal["strong", "vectors", "light", "words"]
 """Kind of search: by a sentence encoder and words, by a sentence encoder alone (for questions in another language than
 the documents), by word vectors and words, or by words alone. The weights of ranking and confidence are fitted for
@@ -77,6 +78,8 @@ class WordVectors:
         self._tokens.model = _model_without_cache(json.loads(file.read_bytes())["model"])
         self._tokens.no_padding()
         self._tokens.no_truncation()
+        # A turn compares the same few texts with documents, actions and intents.
+        self._encode_query = lru_cache(maxsize=_RECENT_QUERIES)(self._encode_one)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         out = np.zeros((len(texts), self.size), np.float32)
@@ -100,13 +103,17 @@ class WordVectors:
         return made
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
-        return self.encode(texts)
+        return np.stack([self._encode_query(text) for text in texts]) if texts else np.zeros((0, self.size), np.float32)
 
     def start_query(self, texts: Sequence[str]) -> Callable[[], Vectors]:
-        return partial(self.encode, texts)
+        return partial(self.encode_query, texts)
 
     def encode_words(self, words: Sequence[str]) -> Vectors:
         return self.encode(words)
+
+    def _encode_one(self, text: str) -> Vectors:
+        vector: Vectors = self.encode([text])[0]
+        return vector
 
 
 def warm_up(encoder: Encoder | None) -> None:

@@ -19,6 +19,8 @@ MIN_COSINE = 0.3
 """Below this cosine two words are unrelated."""
 MAX_WORDS = 30_000
 """Words kept in the cache, a quarter of a kilobyte each; a full cache is cleared."""
+MAX_ASKED = 1_000
+"""Words of questions whose vectors are kept, a kilobyte each."""
 BATCH_SIZE = 1024
 """Words compared at a time; fewer than MAX_WORDS."""
 _STEPS = 127
@@ -33,6 +35,7 @@ class WordSimilarity:
         self._scales = np.empty((MAX_WORDS, 1), np.float32)
         self._rows: dict[str, int] = {}
         self._lock = Lock()
+        self._encode_asked = lru_cache(maxsize=MAX_ASKED)(self._encode_word)
 
     def of(self, asked: Sequence[str], passages: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """A row for each passage and a column for each query word: the cosine of the nearest word in the passage, 0
@@ -42,11 +45,15 @@ class WordSimilarity:
         if not filled:
             return out
         words = [word for place in filled for word in passages[place]]
-        near = self._cosines(words, self._encoder.encode_words(asked))
+        near = self._cosines(words, np.stack([self._encode_asked(word) for word in asked]))
         begins = np.cumsum([0, *(len(passages[place]) for place in filled[:-1])])
         best = np.maximum.reduceat(near, begins, axis=0)
         out[filled] = np.where(best >= MIN_COSINE, best, 0.0)
         return out
+
+    def _encode_word(self, word: str) -> Vectors:
+        vector: Vectors = self._encoder.encode_words([word])[0]
+        return vector
 
     def _cosines(self, words: Sequence[str], asked: Vectors) -> Vectors:
         """A row for each word, computed in batches: a text of unknown words would take ten megabytes at
