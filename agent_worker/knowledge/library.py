@@ -27,7 +27,7 @@ from agent_worker.knowledge.ingest.index_queue import IndexQueue, IndexThrottle,
 from agent_worker.knowledge.ingest.publishing import HeadCache, document_key, read_record
 from agent_worker.knowledge.ranking.long_context import LongContext
 from agent_worker.knowledge.ranking.ranker import NOTHING, empty_result
-from agent_worker.knowledge.ranking.search import StartedSearch, start_search
+from agent_worker.knowledge.ranking.search import PendingSearch, start_search
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder, warm_up
 from schemas.conversation import Document
@@ -258,13 +258,13 @@ class Library:
 
     def _search(
         self, index: TenantIndex, tenant: str, query: str, *, k: int, assurance: Assurance, language: str
-    ) -> Callable[[], StartedSearch]:
+    ) -> Callable[[], PendingSearch]:
         start = partial(start_search, index, tenant, query, self._clock(), self._encoder(), k=k, assurance=assurance)
         above, own_synonyms = self._answerable_above(tenant), self._own_synonyms(tenant)
         return partial(start, language=language, above=above, own_synonyms=own_synonyms)
 
     async def _run_search(
-        self, turn: Hashable, index: TenantIndex, query: str, start: Callable[[], StartedSearch]
+        self, turn: Hashable, index: TenantIndex, query: str, start: Callable[[], PendingSearch]
     ) -> SearchResult:
         """A thread searches only where that takes long: threads that compute take the interpreter from each other and
         from the event loop, and a message costs almost twice as much."""

@@ -109,7 +109,7 @@ def match_action(text: str, offers: Sequence[ActionOffer]) -> ActionMatch | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _OfferedExamples:
+class _ExampleIndex:
     """The examples of all actions on offer, each in one row of ``vectors``; ``begins``: the first row of each action.
     ``vocabularies``: the words of each action's examples; ``frequency``: how many actions have a word."""
 
@@ -120,11 +120,11 @@ class _OfferedExamples:
 
 
 @lru_cache(maxsize=256)
-def _read_examples(examples: tuple[tuple[str, ...], ...]) -> _OfferedExamples:
+def _read_examples(examples: tuple[tuple[str, ...], ...]) -> _ExampleIndex:
     encoder = light_encoder()
     rows = [_IDENTIFIER.sub(" ", example) for each in examples for example in each]
     vocabularies = [_vocabulary(each) for each in examples]
-    return _OfferedExamples(
+    return _ExampleIndex(
         vectors=encoder.encode(rows) if encoder is not None and rows else None,
         begins=[0, *accumulate(len(each) for each in examples)][:-1],
         vocabularies=vocabularies,
@@ -137,7 +137,7 @@ def names_anything(text: str, offers: Sequence[ActionOffer]) -> bool:
     return any(_without_names(text[:_MAX_TEXT], offer)[1] for offer in offers)
 
 
-def _score(text: str, offer: ActionOffer, place: int, examples: _OfferedExamples) -> ActionMatch:
+def _score(text: str, offer: ActionOffer, place: int, examples: _ExampleIndex) -> ActionMatch:
     if not offer.examples:
         return ActionMatch(offer, 0.0, False)
     remaining, named = _without_names(text, offer)
@@ -219,7 +219,7 @@ def _without_names(text: str, offer: ActionOffer) -> tuple[str, bool]:
     return remaining, bool(readings)
 
 
-def _similarity(text: str, examples: _OfferedExamples, place: int, count: int) -> float:
+def _similarity(text: str, examples: _ExampleIndex, place: int, count: int) -> float:
     similarities = _similarities(text, examples)
     if similarities is None:
         return 0.0
@@ -228,7 +228,7 @@ def _similarity(text: str, examples: _OfferedExamples, place: int, count: int) -
 
 
 @lru_cache(maxsize=64)
-def _similarities(text: str, examples: _OfferedExamples) -> Vectors | None:
+def _similarities(text: str, examples: _ExampleIndex) -> Vectors | None:
     """Of one text to each example. A turn needs those of the same texts several times."""
     encoder = light_encoder()
     if encoder is None or examples.vectors is None:
@@ -237,7 +237,7 @@ def _similarities(text: str, examples: _OfferedExamples) -> Vectors | None:
     return similarities
 
 
-def _shared_words(text: str, place: int, examples: _OfferedExamples) -> float:
+def _shared_words(text: str, place: int, examples: _ExampleIndex) -> float:
     """The share of the message's words that occur in the examples, weighted by how few other actions have them."""
     words = _content_words(text)
     if not words:

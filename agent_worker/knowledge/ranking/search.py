@@ -25,7 +25,7 @@ _ENCODED = "en"
 
 
 @dataclass(frozen=True, slots=True)
-class StartedSearch:
+class PendingSearch:
     """A search whose vectors are being computed. ``finish`` takes a few milliseconds more; before that, ``wait`` for
     the vectors in a thread if it ``takes_long``."""
 
@@ -72,7 +72,7 @@ def start_search(
     language: str,
     above: float,
     own_synonyms: Synonyms,
-) -> StartedSearch:
+) -> PendingSearch:
     """Do the first part of ``search_index``."""
     text = query[:_MAX_QUERY]
     queries = [
@@ -95,7 +95,7 @@ def start_search(
             suggestable=bool(passages) and score >= min(above, SUGGESTABLE_ABOVE[result.kind]),
         )
 
-    return StartedSearch(queries, finish)
+    return PendingSearch(queries, finish)
 
 
 def choose_encoders(index: TenantIndex, text: str, encoder: Encoder | None, language: str) -> Sequence[Encoder | None]:
