@@ -42,7 +42,8 @@ async def test_row_yields_figures(
     for row in rows:
         assert math.isfinite(row.measured.median)
         assert row.measured.low <= row.measured.median <= row.measured.high
-        assert row.measured.median > 0
+        # Nothing is written to a disk if the folder of the tests is in memory.
+        assert row.measured.median > 0 or row.unit == "KB"
         json.dumps(row.as_json())
 
 
