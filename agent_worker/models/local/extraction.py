@@ -73,23 +73,27 @@ def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
 
 
 def _named_rows(question: str, quotes: Sequence[Quote]) -> list[Quote]:
-    """The quotes without rows of a table in which others fit clearly better: "Norway" names one row. Only words count
-    that tell the rows apart, so that the header, or a word of all rows, keeps none."""
-    asked = dict.fromkeys(_row_words(question))
-    tables: dict[int, dict[int, set[str]]] = {}
+    """The quotes without rows of a table if the question names others, or others fit clearly better. The last line of
+    a question that was completed is what the contact wrote: "and for my son?" after a question about adults."""
+    asked = set(_row_words(question.rpartition("\n")[2]))
+    tables: dict[int, list[Quote]] = {}
     for quote in quotes:
         if quote.unit.kind == "row":
-            tables.setdefault(quote.unit.group, {})[quote.order] = set(_row_words(quote.unit.text))
-    dropped: set[int] = set()
-    for bags in tables.values():
-        scores = dict.fromkeys(bags, 0.0)
-        for word in asked:
-            found = {order: score for order, bag in bags.items() if (score := _word_score(word, bag, set()))}
-            for order, score in found.items():
-                scores[order] += score * math.log(len(bags) / len(found))
-        least = _MIN_RELATIVE_SCORE * max(scores.values())
-        dropped |= {order for order, score in scores.items() if score < least}
-    return [quote for quote in quotes if quote.order not in dropped]
+            tables.setdefault(quote.unit.group, []).append(quote)
+    kept: set[int] = set()
+    for rows in tables.values():
+        best = max(row.score for row in rows)
+        likely = [row for row in rows if row.score >= _MIN_RELATIVE_SCORE * best]
+        kept.update(row.order for row in _rows_by_name(asked, rows) or likely)
+    return [quote for quote in quotes if quote.unit.kind != "row" or quote.order in kept]
+
+
+def _rows_by_name(asked: set[str], rows: Sequence[Quote]) -> list[Quote]:
+    """The rows of which the question has all words of the first cell that tell it from the other rows: "e-bike" in a
+    table of bikes."""
+    labels = [set(_row_words(row.unit.text.partition(" – ")[0])) for row in rows]
+    common = set.intersection(*labels)
+    return [row for row, label in zip(rows, labels, strict=True) if label - common and label - common <= asked]
 
 
 def _row_words(text: str) -> list[str]:

@@ -134,6 +134,8 @@ BIKES = (
         ("What does a cargo bike cost for half a day?", ["Cargo bike"]),
         ("Is an e-bike cheaper than a cargo bike?", ["E-bike", "Cargo bike"]),
         ("What does a bike cost for a day?", ["City bike", "E-bike", "Cargo bike"]),
+        ("What does a cycling trip cost half a day?", ["City bike", "E-bike", "Cargo bike"]),
+        ("What does an e-bike cost for a day?\nand the cargo bike?", ["Cargo bike"]),
     ],
 )
 async def test_words_that_all_rows_have_choose_none(asked: str, rows: list[str]) -> None:
