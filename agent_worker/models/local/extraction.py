@@ -75,7 +75,7 @@ def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
 def _named_rows(question: str, quotes: Sequence[Quote]) -> list[Quote]:
     """The quotes without rows of a table if the question names others, or others fit clearly better. The last line of
     a question that was completed is what the contact wrote: "and for my son?" after a question about adults."""
-    asked = set(_row_words(question.rpartition("\n")[2]))
+    asked = _row_words(question.rpartition("\n")[2])
     tables: dict[int, list[Quote]] = {}
     for quote in quotes:
         if quote.unit.kind == "row":
@@ -91,13 +91,13 @@ def _named_rows(question: str, quotes: Sequence[Quote]) -> list[Quote]:
 def _rows_by_name(asked: set[str], rows: Sequence[Quote]) -> list[Quote]:
     """The rows of which the question has all words of the first cell that tell it from the other rows: "e-bike" in a
     table of bikes."""
-    labels = [set(_row_words(row.unit.text.partition(" – ")[0])) for row in rows]
+    labels = [_row_words(row.unit.text.partition(" – ")[0]) for row in rows]
     common = set.intersection(*labels)
     return [row for row, label in zip(rows, labels, strict=True) if label - common and label - common <= asked]
 
 
-def _row_words(text: str) -> list[str]:
-    return [*terms(text), *terms(_LETTER_AND_WORD.sub(r"\1", text))]
+def _row_words(text: str) -> set[str]:
+    return {*terms(text), *terms(_LETTER_AND_WORD.sub(r"\1", text))}
 
 
 def _blocks(quotes: Sequence[Quote]) -> list[list[Quote]]:
