@@ -26,7 +26,7 @@ from pydantic import BaseModel, ValidationError
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import rules
 from infra.state.replay_events import PROPOSED, WANTED, is_newer
-from infra.state.replay_filter import ExpiredMessages, HandledRecords
+from infra.state.replay_filter import ExpiredMessages, HandledRecords, LogSummary
 from infra.state.transcript_replay import TranscriptReplay, transcript_line
 from schemas import topics
 from schemas.access import AccessToken
@@ -76,7 +76,7 @@ class _RebuildJob:
     limit: int
     progress: Progress
     periods: Mapping[str, RetentionPeriods]
-    tombstones: Mapping[tuple[str, str], int]
+    summary: LogSummary
     report: RebuildReport
 
     def count(self, counter: Counted) -> None:
@@ -84,10 +84,6 @@ class _RebuildJob:
         setattr(self.report, counter, total)
         if total % PROGRESS_EVERY == 0:
             self.progress(counter, total)
-
-    def was_removed(self, record: Record) -> bool:
-        """Tell whether a tombstone comes after the record of a compacted topic."""
-        return record.offset < self.tombstones.get((record.topic, record.key), 0)
 
 
 async def rebuild(
@@ -111,8 +107,8 @@ async def rebuild(
     report = RebuildReport(shards=len(shards))
     await rebuild_port.prepare(shards)
     await asyncio.sleep(settle)
-    tombstones = await _read_tombstones(bus)
-    job = _RebuildJob(bus, rebuild_port, tuple(channels), now, limit, progress, periods, tombstones, report)
+    summary = await LogSummary.read(bus)
+    job = _RebuildJob(bus, rebuild_port, tuple(channels), now, limit, progress, periods, summary, report)
     left = shards
     with _rare_collections():
         while left:
@@ -122,17 +118,6 @@ async def rebuild(
             left -= round_.active
     await rebuild_port.finish(shards)
     return report
-
-
-async def _read_tombstones(bus: Bus) -> dict[tuple[str, str], int]:
-    """Offsets of the tombstones by topic and key. What comes before one on the log was removed, but may not be
-    compacted yet."""
-    return {
-        (topic, record.key): record.offset
-        for topic in (topics.STATE, topics.KEYS)
-        async for record in await bus.read(topic)
-        if record.value is None
-    }
 
 
 @contextmanager
@@ -182,16 +167,15 @@ class _LogReading:
     async def _restore_contact_keys(self) -> None:
         async with ParallelWrites() as writes:
             async for record, payload in self._read(topics.KEYS):
-                if isinstance(payload, ContactKey) and not self._job.was_removed(record):
+                if isinstance(payload, ContactKey) and not self._job.summary.was_removed(record):
                     await writes.add(record.key, self._job.port.restore_contact_key(payload))
 
     async def _restore_snapshots(self) -> set[str]:
         """Restore snapshots, and in the first round contacts and API tokens. Returns the conversations."""
         conversations, port = set[str](), self._job.port
         async with ParallelWrites() as writes:
-            async for record, payload in self._read(topics.STATE, by_tenant=self._first):
-                if self._job.was_removed(record):
-                    continue
+            async for record in self._last_snapshots():
+                payload = self._decode(record)
                 if isinstance(payload, Contact):
                     self._job.count("contacts")
                     await writes.add(record.key, port.restore_contact(payload))
@@ -203,6 +187,13 @@ class _LogReading:
                     self._observe(record, payload)
                     await writes.add(record.key, port.restore(payload))
         return conversations
+
+    async def _last_snapshots(self) -> AsyncIterator[Record]:
+        """The last ones of each conversation and, in the first round, of each contact and token."""
+        is_among_last = self._job.summary.count_down()
+        async for record in self._records(topics.STATE, by_tenant=self._first):
+            if is_among_last(record) and not self._job.summary.was_removed(record):
+                yield record
 
     async def _read_ids(self, topic: str) -> None:
         async for record, payload in self._read(topic):

@@ -1,4 +1,4 @@
-"""Find the records of the log that still need handling, so that they can be parked again.
+"""Decide which records of the log a rebuild reads, and which still need handling, so that they can be parked again.
 
 Lanes commit the offset of a record that they park: then only the state store knows that it waits. A record below the
 committed offset without a trace of an answer on the log was parked.
@@ -7,7 +7,9 @@ Memory: a packed id of each event of the last days, by shard."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel
@@ -19,7 +21,7 @@ from schemas import ids, topics
 from schemas.conversation import DeadLetter, DeliveryOutcome, Snapshot, Turn
 from schemas.desk import DeskCommand, DraftGenerated
 from schemas.messages import OutboundMessage
-from schemas.ports import Record, RetentionPeriods
+from schemas.ports import Bus, Record, RetentionPeriods
 
 _FOR_WORKERS = frozenset(
     {
@@ -34,6 +36,10 @@ _FOR_WORKERS = frozenset(
         topics.HANDOFF_RESOLVED,
     }
 )
+
+
+_READ_LAST = 3
+"""Snapshots of one key that a rebuild reads."""
 
 
 class HandledRecords:
@@ -131,6 +137,42 @@ class ExpiredMessages:
     def has_expired(self, record: Record) -> bool:
         before_ms = self._before_ms.get(record.headers.get("ce_tenant", ""))
         return before_ms is not None and record.timestamp_ms < before_ms and record.key not in self._awaited
+
+
+@dataclass(frozen=True, slots=True)
+class LogSummary:
+    """What the compacted topics hold more than the last value of, because they are compacted only now and then.
+    ``tombstones``: offsets by topic and key; ``snapshots``: how many there are of each key."""
+
+    tombstones: Mapping[tuple[str, str], int]
+    snapshots: Mapping[str, int]
+
+    @classmethod
+    async def read(cls, bus: Bus) -> LogSummary:
+        tombstones: dict[tuple[str, str], int] = {}
+        snapshots: defaultdict[str, int] = defaultdict(int)
+        for topic in (topics.STATE, topics.KEYS):
+            async for record in await bus.read(topic):
+                if record.value is None:
+                    tombstones[topic, record.key] = record.offset
+                elif topic == topics.STATE:
+                    snapshots[record.key] += 1
+        return cls(tombstones, snapshots)
+
+    def was_removed(self, record: Record) -> bool:
+        """Tell whether a tombstone comes after the record of a compacted topic."""
+        return record.offset < self.tombstones.get((record.topic, record.key), 0)
+
+    def count_down(self) -> Callable[[Record], bool]:
+        """Tell of each snapshot, given in the log's order, whether it is among the last of its key. Two processes may
+        write them at once, in the wrong order, so there are a few."""
+        left = dict(self.snapshots)
+
+        def is_among_last(record: Record) -> bool:
+            later = left[record.key] = left.get(record.key, 0) - 1
+            return later < _READ_LAST
+
+        return is_among_last
 
 
 def _position(topic: str, partition: int, offset: int) -> bytes:

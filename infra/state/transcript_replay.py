@@ -50,12 +50,14 @@ class TranscriptReplay:
         "_texts",
         "_unpublished",
         "_up_to",
+        "_version",
     )
 
     def __init__(self) -> None:
         self._named: dict[str, int] = {}
         self._sent_as: dict[str, int] = {}
         self._head = 0
+        self._version = (0, 0)  # of the snapshot that counts, and its epoch
         self._unpublished: list[OutboundMessage] = []
         self._named_since = _LAST
         self._seen_count = 0
@@ -130,7 +132,11 @@ class TranscriptReplay:
             self._order.setdefault(id_, place)
 
     def _observe_snapshot(self, snapshot: Snapshot) -> None:
-        """Later snapshots replace earlier ones; the head only rises."""
+        """Newer snapshots replace older ones; the head only rises."""
+        version = (snapshot.conversation.version, snapshot.conversation.epoch)
+        if any(new < known for new, known in zip(version, self._version, strict=True)):
+            return
+        self._version = version
         self._named = {one.id: one.seq for one in snapshot.recent}
         self._head = max(self._head, snapshot.conversation.head_seq, *self._named.values(), 0)
         self._unpublished = []

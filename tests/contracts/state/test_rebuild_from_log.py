@@ -12,7 +12,7 @@ from infra.bus.partitioner import shard_of
 from infra.state.rebuild import RebuildReport, rebuild
 from infra.state.transcript_replay import GAP
 from schemas import topics
-from schemas.conversation import DeliveryOutcome
+from schemas.conversation import DeliveryOutcome, Snapshot
 from schemas.conversation_activity import FilesStored, MessageDeleted, MessageEdited, SessionEnded
 from schemas.envelope import envelope
 from schemas.errors import SchemaMismatch
@@ -60,6 +60,35 @@ async def test_everything_that_is_on_the_log_comes_back_as_it_was(state: State, 
     assert [await life.picture() for life in lives] == before
     assert (report.conversations, report.contacts, report.messages, report.rounds) == (9, 9, 36, 1)
     assert await state.rebuild.check() == frozenset()
+
+
+async def test_of_many_snapshots_the_newest_counts_though_an_older_one_came_last(state: State, bus: Bus) -> None:
+    life = await record_conversation(state, bus, "visitor", turns=3)
+    older = await state.conversations.snapshot(life.conversation)
+    await life.answer([await life.hear("another")], "answer")
+    before = await life.picture()
+    await bus.append([build_envelope(topics.CONVERSATION_SNAPSHOT, older, life.conversation, new_id())])
+    await rebuild_again(state, bus)
+    assert await life.picture() == before
+
+
+async def test_only_the_last_snapshots_of_a_conversation_are_restored(
+    state: State, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compaction keeps the last one, but it runs only now and then: a busy hour would take minutes to restore."""
+    lives = [await record_conversation(state, bus, f"visitor-{n}", turns=12) for n in range(2)]
+    before = [await life.picture() for life in lives]
+    versions: dict[str, list[int]] = {}
+    restore = state.rebuild.restore
+
+    async def count(snapshot: Snapshot) -> None:
+        versions.setdefault(snapshot.conversation.id, []).append(snapshot.conversation.version)
+        await restore(snapshot)
+
+    monkeypatch.setattr(state.rebuild, "restore", count)
+    await rebuild_again(state, bus)
+    assert versions == {life.conversation: [10, 11, 12] for life in lives}
+    assert [await life.picture() for life in lives] == before
 
 
 async def test_a_visitor_who_signed_out_stays_signed_out(state: State, bus: Bus) -> None:
