@@ -173,6 +173,9 @@ class SealedBus:
     async def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         return await self._bus.committed_offsets(group, topic)
 
+    async def end_offsets(self, topics: Sequence[str]) -> dict[str, dict[int, int]]:
+        return await self._bus.end_offsets(topics)
+
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
         return await self._bus.create_topics(specs)
 

@@ -14,17 +14,18 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Self
+from typing import Literal
 
 import structlog
 from pydantic import BaseModel, ValidationError
 
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import rules
+from infra.state.parallel_writes import ParallelWrites
 from infra.state.replay_events import PROPOSED, WANTED, is_newer
 from infra.state.replay_filter import ExpiredMessages, HandledRecords, LogSummary
 from infra.state.transcript_replay import TranscriptReplay, transcript_line
@@ -34,8 +35,8 @@ from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import MessageDeleted, MessageEdited, SessionEnded
 from schemas.errors import SchemaMismatch
-from schemas.messages import InboundMessage, OutboundMessage
-from schemas.ports import Bus, Record, RetentionPeriods
+from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
+from schemas.ports import Bus, Checkpoints, LogPositions, Record, RetentionPeriods
 from schemas.ports import Rebuild as RebuildPort
 from schemas.privacy.contact_keys import ContactKey
 
@@ -54,10 +55,11 @@ Counted = Literal["conversations", "contacts", "messages", "deliveries", "parked
 
 @dataclass(slots=True)
 class RebuildReport:
-    """Counts of the restored rows. ``parked`` records wait for their handlers again; ``undecodable`` ones were left
-    out; ``rounds`` counts the readings of the log."""
+    """Counts of the restored rows. ``is_partial``: only the end of the log was read. ``parked`` records wait for their
+    handlers again; ``undecodable`` ones were left out; ``rounds`` counts the readings of the log."""
 
     shards: int
+    is_partial: bool = False
     conversations: int = 0
     contacts: int = 0
     messages: int = 0
@@ -78,6 +80,9 @@ class _RebuildJob:
     periods: Mapping[str, RetentionPeriods]
     summary: LogSummary
     report: RebuildReport
+    starts: LogPositions
+    kept: Checkpoints | None
+    """Finds the lines that were kept; None when the shards were emptied."""
 
     def count(self, counter: Counted) -> None:
         total = getattr(self.report, counter) + 1
@@ -97,18 +102,33 @@ async def rebuild(
     progress: Progress = lambda _what, _count: None,
     limit: int = LIMIT,
     periods: Mapping[str, RetentionPeriods] = NO_PERIODS,
+    checkpoints: Checkpoints | None = None,
 ) -> RebuildReport:
     """Empty ``shards``, wait ``settle`` seconds, fill them from the log, and release them. ``periods``: the retention
     by tenant; messages that are older stay away, unless somebody waits for something in their conversation.
+    ``checkpoints``: if they tell what the shards lack, the rows stay, and only the end of the log is read.
 
     May be repeated, and may be broken off at any point: then the shards stay lost. Raises BusUnavailable,
     StateUnavailable, SchemaMismatch when a newer release has written snapshots, and StateLost when another rebuild has
     begun meanwhile."""
     report = RebuildReport(shards=len(shards))
-    await rebuild_port.prepare(shards)
+    starts = None if checkpoints is None else await checkpoints.load(shards)
+    if checkpoints is None or starts is None:
+        await rebuild_port.prepare(shards)
+    else:
+        await checkpoints.keep(shards)
     await asyncio.sleep(settle)
-    summary = await LogSummary.read(bus)
-    job = _RebuildJob(bus, rebuild_port, tuple(channels), now, limit, progress, periods, summary, report)
+    summary = await LogSummary.read(bus, starts or {})
+    if starts is not None and summary.has_erasures:
+        # Rows of somebody who was erased may be back.
+        starts = None
+        await rebuild_port.prepare(shards)
+        summary = await LogSummary.read(bus, {})
+    report.is_partial = starts is not None
+    kept = checkpoints if report.is_partial else None
+    job = _RebuildJob(
+        bus, rebuild_port, tuple(channels), now, limit, progress, periods, summary, report, starts or {}, kept
+    )
     left = shards
     with _rare_collections():
         while left:
@@ -145,6 +165,7 @@ class _LogReading:
         self._settled = HandledRecords(shards, job.now)
         self._expired = ExpiredMessages(job.periods, job.now)
         self._kept = 0
+        self._restored = set[str]()
 
     async def run(self) -> None:
         await self._restore_contact_keys()
@@ -157,12 +178,14 @@ class _LogReading:
         self._job.report.conversations += sum(shard_of(id_) in self.active for id_ in conversations)
         for tails in self._tails.values():
             for tail in tails.values():
-                tail.assign_numbers()
+                tail.assign_numbers(among_kept=self._job.kept is not None)
         for channel in self._job.channels:
             await self._restore_messages(topics.inbound(channel), topics.worker_group(channel))
             await self._restore_messages(topics.outbound(channel), topics.sender_group(channel))
             await self._restore_desk(topics.outbound(channel), topics.desk_group(channel))
         await self._restore_unpublished()
+        if self._job.kept is not None:
+            await self._update_lines(self._job.kept)
 
     async def _restore_contact_keys(self) -> None:
         async with ParallelWrites() as writes:
@@ -265,16 +288,46 @@ class _LogReading:
     ) -> None:
         tail = self._tails[shard_of(conversation)][conversation]
         if tail.has_number(payload.id):
-            message = tail.restore(transcript_line(payload))
             self._job.count("messages")
-            await writes.add(message.id, self._job.port.restore_message(conversation, message))
+            await self._write_line(writes, conversation, tail, transcript_line(payload))
 
     async def _restore_unpublished(self) -> None:
         async with ParallelWrites() as writes:
             for tails in self._tails.values():
                 for conversation, tail in tails.items():
-                    for message in tail.list_unpublished():
-                        await writes.add(message.id, self._job.port.restore_message(conversation, message))
+                    for line in tail.list_unpublished():
+                        await self._write_line(writes, conversation, tail, line)
+
+    async def _write_line(
+        self, writes: ParallelWrites, conversation: str, tail: TranscriptReplay, line: TranscriptMessage
+    ) -> None:
+        """A line that was kept gets what was seen of it later."""
+        port, kept = self._job.port, self._job.kept
+        if kept is None:
+            await writes.add(line.id, port.restore_message(conversation, tail.restore(line)))
+            return
+
+        async def update(kept: Checkpoints) -> None:
+            known = await kept.find_line(conversation, line.id)
+            await port.restore_message(conversation, tail.restore(known or line))
+
+        self._restored.add(line.id)
+        # Lines without a number get the next ones, in the order of the log.
+        await writes.add(conversation, update(kept))
+
+    async def _update_lines(self, kept: Checkpoints) -> None:
+        """Update the lines of which something was seen, but not the message itself."""
+
+        async def update(conversation: str, tail: TranscriptReplay, message_id: str) -> None:
+            known = await kept.find_line(conversation, message_id)
+            if known is not None:
+                await self._job.port.restore_message(conversation, tail.restore(known))
+
+        async with ParallelWrites() as writes:
+            for tails in self._tails.values():
+                for conversation, tail in tails.items():
+                    for id_ in tail.list_changed() - self._restored:
+                        await writes.add(id_, update(conversation, tail, id_))
 
     async def _read(
         self, topic: str, *, by_tenant: bool = False, living: bool = False
@@ -293,7 +346,7 @@ class _LogReading:
                 return by_tenant
             return living or len(self.active) == SHARDS or shard_of(key) in self.active
 
-        async for record in await self._job.bus.read(topic, keys=is_wanted):
+        async for record in await self._job.bus.read(topic, since=self._job.starts.get(topic), keys=is_wanted):
             # The active shards may have become fewer since the record was requested.
             if record.value is not None and is_wanted(record.key):
                 yield record
@@ -338,48 +391,3 @@ class _LogReading:
         self._tails = {shard: self._tails[shard] for shard in staying}
         self._settled.keep(staying)
         self._kept = sum(tail.size for tails in self._tails.values() for tail in tails.values())
-
-
-# Concurrent writes of a rebuild, in order where order matters.
-AT_ONCE = 4_000
-"""Concurrent writes."""
-
-
-class ParallelWrites:
-    """Concurrent writes, at most one for a key, so that a later write of the same item comes after an earlier one."""
-
-    def __init__(self) -> None:
-        self._free = asyncio.Semaphore(AT_ONCE)
-        self._under_way: dict[object, asyncio.Task[None]] = {}
-        self._failure: Exception | None = None
-
-    async def add(self, key: object, write: Awaitable[None]) -> None:
-        """Returns when there is room for the next; raises what an earlier write raised."""
-        if key in self._under_way:
-            await asyncio.wait([self._under_way[key]])
-        await self._free.acquire()
-        self._under_way[key] = asyncio.get_running_loop().create_task(self._run(key, write))
-        if self._failure is not None:
-            raise self._failure
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        tasks = list(self._under_way.values())
-        if kind is not None:
-            await asyncio.sleep(0)  # let each task begin: a coroutine that never ran would cause a warning
-            for task in tasks:
-                task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if kind is None and self._failure is not None:
-            raise self._failure
-
-    async def _run(self, key: object, write: Awaitable[None]) -> None:
-        try:
-            await write
-        except Exception as error:
-            self._failure = error
-        finally:
-            self._under_way.pop(key, None)
-            self._free.release()

@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import uuid4
 
 import structlog
 
 from infra.state.rebuild import NO_PERIODS, RebuildReport, rebuild
+from schemas import topics
 from schemas.errors import ParleyError, StateLost
-from schemas.ports import Bus, Clock, RetentionPeriods, State
+from schemas.ports import Bus, Checkpoints, Clock, LogPositions, RetentionPeriods, State
 
 LEASE = "rebuild"
 LEASE_TTL = 15.0  # seconds
+CHECKPOINT_LEASE = "checkpoint"
+CHECKPOINT_EVERY = 5.0  # seconds
 CHECK_EVERY = 1.0  # seconds
 CHECKS_WHILE_LOST = 4
 """Checks in the time of one, so that work resumes soon after another process has rebuilt the state."""
@@ -44,6 +47,7 @@ class StateRecovery:
         check_every: float = CHECK_EVERY,
         settle: float = SETTLE,
         lease_ttl: float = LEASE_TTL,
+        checkpoint_every: float = CHECKPOINT_EVERY,
         periods: Mapping[str, RetentionPeriods] = NO_PERIODS,
     ) -> None:
         self.lost = asyncio.Event()
@@ -57,6 +61,9 @@ class StateRecovery:
         self._check_every = check_every
         self._settle = settle
         self._ttl = lease_ttl
+        self._checkpoint_every = checkpoint_every
+        self._checkpoint_due = 0.0
+        self._positions: LogPositions = {}
         self._periods = periods
         self._watch: asyncio.Task[None] | None = None
         self._is_reported = False
@@ -90,6 +97,19 @@ class StateRecovery:
         self._is_reported = self._is_reported and bool(shards)
         if not self._state.stops_without(shards):
             self._resume()
+        if not shards and self._state.checkpoints is not None:
+            await self._save_checkpoint(self._state.checkpoints)
+
+    async def _save_checkpoint(self, checkpoints: Checkpoints) -> None:
+        """One process of all saves one. The positions were read after the last one was saved."""
+        now = asyncio.get_running_loop().time()
+        if now < self._checkpoint_due:
+            return
+        self._checkpoint_due = now + self._checkpoint_every
+        leases, ttl = self._state.leases, self._ttl + self._checkpoint_every
+        if await leases.acquire(CHECKPOINT_LEASE, self._holder, ttl=ttl, now=self._clock()) is not None:
+            await checkpoints.save(self._positions)
+            self._positions = await read_positions(self._bus, self._channels)
 
     async def _recover_as_holder(self) -> None:
         leases = self._state.leases
@@ -115,6 +135,7 @@ class StateRecovery:
                 settle=self._settle,
                 now=self._clock(),
                 periods=self._periods,
+                checkpoints=self._state.checkpoints,
                 progress=lambda counter, count: _log.info("rebuild_progress", what=counter, count=count),
             )
         )
@@ -129,7 +150,8 @@ class StateRecovery:
                 task.cancel()
             await asyncio.gather(work, renewal, return_exceptions=True)
         self.reports.append(report)
-        _log.warning("rebuild_finished", shards=report.shards, conversations=report.conversations)
+        counts = {"conversations": report.conversations, "messages": report.messages, "partial": report.is_partial}
+        _log.warning("rebuild_finished", shards=report.shards, **counts)
 
     async def _renew(self) -> None:
         """Return when the lease belongs to somebody else; a failed renewal is tried again while the lease may still be
@@ -155,3 +177,15 @@ class StateRecovery:
             _log.warning("state_recovered")
         self.lost.clear()
         self.available.set()
+
+
+async def read_positions(bus: Bus, channels: Sequence[str]) -> LogPositions:
+    """From where the log has to be read for whatever happens to the state from now on: the end of each topic, and the
+    records that some group has still to handle."""
+    own = [name for channel in channels for name in (topics.inbound(channel), topics.outbound(channel))]
+    read = await bus.end_offsets([topics.STATE, topics.KEYS, topics.EVENTS, topics.DEADLETTER, *own])
+    for group, topic, channel in topics.list_readers(channels, channels):
+        committed = await bus.committed_offsets(group, topic)
+        if committed or group != topics.desk_group(channel):  # people do not work in every channel
+            read[topic] = {number: min(end, committed.get(number, 0)) for number, end in read[topic].items()}
+    return read

@@ -21,7 +21,7 @@ from schemas import ids, topics
 from schemas.conversation import DeadLetter, DeliveryOutcome, Snapshot, Turn
 from schemas.desk import DeskCommand, DraftGenerated
 from schemas.messages import OutboundMessage
-from schemas.ports import Bus, Record, RetentionPeriods
+from schemas.ports import Bus, LogPositions, Record, RetentionPeriods
 
 _FOR_WORKERS = frozenset(
     {
@@ -148,16 +148,22 @@ class LogSummary:
     snapshots: Mapping[str, int]
 
     @classmethod
-    async def read(cls, bus: Bus) -> LogSummary:
+    async def read(cls, bus: Bus, starts: LogPositions) -> LogSummary:
+        """``starts``: where to begin, by topic; {} for the beginning."""
         tombstones: dict[tuple[str, str], int] = {}
         snapshots: defaultdict[str, int] = defaultdict(int)
         for topic in (topics.STATE, topics.KEYS):
-            async for record in await bus.read(topic):
+            async for record in await bus.read(topic, since=starts.get(topic)):
                 if record.value is None:
                     tombstones[topic, record.key] = record.offset
                 elif topic == topics.STATE:
                     snapshots[record.key] += 1
         return cls(tombstones, snapshots)
+
+    @property
+    def has_erasures(self) -> bool:
+        """Whether a contact's key was removed."""
+        return any(topic == topics.KEYS for topic, _ in self.tombstones)
 
     def was_removed(self, record: Record) -> bool:
         """Tell whether a tombstone comes after the record of a compacted topic."""

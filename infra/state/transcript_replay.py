@@ -14,7 +14,7 @@ from schemas import topics
 from schemas.conversation import DeliveryOutcome, Snapshot, Turn
 from schemas.conversation_activity import FilesStored, MessageDeleted, MessageEdited
 from schemas.messages import Attachment, InboundMessage, MessageState, OutboundMessage, Receipt, TranscriptMessage
-from schemas.transcript import join_speech
+from schemas.transcript import find_written_text, join_speech
 
 GAP = 1_000
 """Messages that no snapshot names are numbered this far above it: a client may have seen higher numbers since."""
@@ -166,8 +166,9 @@ class TranscriptReplay:
         elif receipt.up_to_seq:
             self._up_to[receipt.state] = max(receipt.up_to_seq, self._up_to.get(receipt.state, 0))
 
-    def assign_numbers(self) -> None:
-        """Assign every message its number, once all was seen.
+    def assign_numbers(self, *, among_kept: bool = False) -> None:
+        """Assign every message its number, once all was seen. ``among_kept``: most lines are still there, so that only
+        the named ones get one, and the others the next ones (0).
 
         Messages named in the snapshot keep theirs. Those before the first of them count up to its number, because the
         snapshot names only the last ones. Messages sent after the snapshot have the number that their delivery tells.
@@ -181,6 +182,9 @@ class TranscriptReplay:
             if is_in_transcript(message) and message.id not in self._named:
                 self._order.setdefault(message.id, _LAST)
         self._number_delivered()
+        if among_kept:
+            self._numbers, self._order = self._named | dict.fromkeys(self._order, 0), {}
+            return
         ordered = sorted(self._order, key=self._order.__getitem__)
         older = 0
         if self._named_since < _LAST:
@@ -203,22 +207,27 @@ class TranscriptReplay:
         self._head = max(self._head, *taken, 0)
 
     def list_unpublished(self) -> list[TranscriptMessage]:
-        """Replies that were committed and are on no topic yet: only the snapshot's outbox has them."""
-        return [self.restore(transcript_line(message)) for message in self._unpublished if is_in_transcript(message)]
+        """The lines of replies that were committed and are on no topic yet: only the snapshot's outbox has them."""
+        return [transcript_line(message) for message in self._unpublished if is_in_transcript(message)]
 
     def has_number(self, id_: str) -> bool:
         """Return whether the message was there when numbers were assigned: later ones come the normal way."""
         return id_ in self._numbers
 
+    def list_changed(self) -> set[str]:
+        """The messages of which more than the message itself was seen."""
+        return self._states.keys() | self._texts.keys() | self._files.keys() | self._added.keys()
+
     def restore(self, message: TranscriptMessage) -> TranscriptMessage:
-        """``message`` with its number and its present state."""
+        """``message`` with its number and its present state. A line that was kept has a number."""
         id_ = message.id
-        seq = self._numbers[id_]
+        seq = message.seq or self._numbers[id_]
+        written = find_written_text(message) if message.seq else message.text
         state = _highest(message.state, [self._states.get(id_, message.state)])
         if message.author.kind != "contact":
             state = _highest(state, (receipt for receipt, up_to in self._up_to.items() if seq <= up_to))
         files = [] if state == "deleted" else self._files_of(message)
-        content = {"text": join_speech(self._texts.get(id_, message.text), files), "attachments": files}
+        content = {"text": join_speech(self._texts.get(id_, written), files), "attachments": files}
         revision = max(message.revision, self._revisions.get(id_, 0))
         return message.model_copy(update={"seq": seq, "state": state, "revision": revision, **content})
 

@@ -154,6 +154,8 @@ from schemas.ports.sources import (
     WebhookSource,
 )
 from schemas.ports.state import (
+    Checkpoints,
+    LogPositions,
     Rebuild,
     State,
 )
@@ -181,6 +183,7 @@ __all__ = [
     "Capabilities",
     "Channel",
     "ChannelEvent",
+    "Checkpoints",
     "ClaimVerdict",
     "Clock",
     "CommitResult",
@@ -218,6 +221,7 @@ __all__ = [
     "Limiter",
     "LiveReplyLimits",
     "LiveReplyRenderer",
+    "LogPositions",
     "Metrics",
     "Model",
     "NonTextContent",

@@ -118,6 +118,9 @@ class Bus(Protocol):
     async def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """The offset that the group reads next, by partition. Partitions without a commit are missing."""
 
+    async def end_offsets(self, topics: Sequence[str]) -> dict[str, dict[int, int]]:
+        """The offset that the next record will get, by topic and partition."""
+
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
         """Create the missing topics; returns their names. Raises TopicMismatch on another partition count."""
 

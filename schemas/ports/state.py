@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -66,6 +66,28 @@ class Rebuild(Protocol):
         """Give the shards a new epoch: work on them may resume, in every process."""
 
 
+LogPositions = Mapping[str, Mapping[int, int]]
+"""The offset to read next, by topic and partition."""
+
+
+class Checkpoints(Protocol):
+    """Positions on the log, kept in the store itself: everything that was done before they were saved is in the store,
+    and what came later is on the log behind them. A store that went back in time, because a replica took over, then
+    needs only the end of the log."""
+
+    async def save(self, positions: LogPositions) -> None:
+        """``positions`` were read after the last call. They are kept only if the store was complete since then."""
+
+    async def load(self, shards: frozenset[int]) -> LogPositions | None:
+        """From where the log has to be read to complete these lost shards; None: from its beginning."""
+
+    async def keep(self, shards: frozenset[int]) -> None:
+        """Do as ``Rebuild.prepare``, but keep the rows."""
+
+    async def find_line(self, conversation: str, message_id: str) -> TranscriptMessage | None:
+        """A line of the transcript that was kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """All state ports of one store."""
@@ -94,6 +116,8 @@ class State:
     close: Callable[[], Awaitable[None]]
     stops_without: Callable[[frozenset[int]], bool] = bool
     """Whether all work must stop while these shards are lost, or only that on them."""
+    checkpoints: Checkpoints | None = None
+    """None: the store never goes back in time, or is rebuilt from the whole log then."""
     retention: Retention | None = None
     """None: the store keeps everything."""
     seal_with: Callable[[BodySealer], None] | None = None

@@ -1,4 +1,5 @@
-"""Sentinel replaces the primary of Redis under traffic: nothing lost or doubled, nobody restarts."""
+"""Sentinel replaces the primary of Redis under traffic: nothing lost or doubled, nobody restarts, and only the end of
+the log is read again."""
 
 from __future__ import annotations
 
@@ -9,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.outage import first_answer
+from tests.faults.outage import first_answer, wait_until
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
-from tests.harness.sentinel import SentinelGroup
+from tests.harness.sentinel import SentinelGroup, ask
 from tests.harness.sizes import size
 
 FAILOVERS = size(2, full=50)
@@ -39,6 +40,7 @@ async def parley(
 async def test_a_replaced_primary_loses_and_doubles_nothing(parley: Installation, servers: SentinelGroup) -> None:
     pids = {role: process.pid for role, process in parley.roles.items()}
     async with open_traffic(parley) as contacts:
+        await wait_until(lambda: has_checkpoint(servers), 60, "there is a checkpoint")
         for number in range(FAILOVERS):
             await asyncio.to_thread(servers.wait_until_synchronized)
             await wait_for_messages(contacts)
@@ -52,6 +54,12 @@ async def test_a_replaced_primary_loses_and_doubles_nothing(parley: Installation
     assert {role: process.pid for role, process in parley.roles.items() if process.alive} == pids
     logs = "".join(process.log.read_text() for process in parley.roles.values())
     assert logs.count('"event":"redis_primary_replaced"') >= FAILOVERS
+    assert logs.count('"partial":true') >= FAILOVERS
+    assert logs.count('"partial":false') == 1, "only the empty store was filled from the whole log"
+
+
+def has_checkpoint(servers: SentinelGroup) -> bool:
+    return "checkpoint" in ask(servers.find_primary().port, "KEYS *:checkpoint")
 
 
 async def fail_over(parley: Installation, servers: SentinelGroup, fault: str) -> tuple[float, float]:

@@ -113,6 +113,9 @@ class KafkaBus:
     async def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         return await self._catalog.committed_offsets(group, topic)
 
+    async def end_offsets(self, topics: Sequence[str]) -> dict[str, dict[int, int]]:
+        return await self._catalog.end_offsets(topics)
+
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
         return await self._catalog.create(specs)
 

@@ -143,6 +143,13 @@ class Catalog:
         offsets = await self._ask(lambda admin: admin.list_consumer_group_offsets(self.on_broker(group)))
         return {s.partition: offsets[s].offset for s in sources if s in offsets and offsets[s].offset >= 0}
 
+    async def end_offsets(self, topics: Sequence[str]) -> dict[str, dict[int, int]]:
+        """The offset that the next record will get, by topic and partition."""
+        ends: dict[str, dict[int, int]] = {topic: {} for topic in topics}
+        for source, end in (await self.bounds(await self.sources(topics)))[1].items():
+            ends[self.ours(source.topic)][source.partition] = end
+        return ends
+
     async def bounds(self, sources: Sequence[Source]) -> tuple[dict[Source, int], dict[Source, int]]:
         """Current first offset and end offset of each partition. Raises BusUnavailable."""
         try:

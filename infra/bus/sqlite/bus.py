@@ -188,6 +188,12 @@ class SqliteBus:
         name = self._catalog.topic(topic).name
         return {at.partition: offset for at, offset in (await self._read_committed(group)).items() if at.topic == name}
 
+    async def end_offsets(self, topics: Sequence[str]) -> dict[str, dict[int, int]]:
+        return {
+            topic: {partition.index: partition.head for partition in self._catalog.topic(topic).partitions}
+            for topic in topics
+        }
+
     async def _read_committed(self, group: str) -> dict[TopicPartition, int]:
         try:
             return await self._database.read(self._group(group).read_committed)

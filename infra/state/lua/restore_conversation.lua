@@ -1,6 +1,6 @@
 -- A conversation as its snapshot says, unless a later snapshot is here already (the same rule as rules.supersedes).
 -- KEYS: head, conversation, handled, outbox, unpublished, listing, counts, channels of tenants, promised numbers,
---       open approvals, conversations of contacts
+--       open approvals, conversations of contacts, lines
 -- ARGV: 3 conversation, 4 tenant, 5 channel, 6 seconds to keep handled ids, 7 number of fields, the fields (and due:
 --       when the first open approval expires, '' when none is open), then
 --       number of handled ids, pairs of id and time, number of outbox entries, triples of id, time and entry,
@@ -46,7 +46,7 @@ for i = at + 1, last, 3 do
 end
 if oldest then redis.call('ZADD', KEYS[5], oldest, A[3]) end
 for i = last + 1, #A, 2 do
-  redis.call('HSETNX', KEYS[9], A[i], A[i + 1])
+  if redis.call('HEXISTS', KEYS[12], A[i]) == 0 then redis.call('HSETNX', KEYS[9], A[i], A[i + 1]) end
   if tonumber(A[i + 1]) > fields.head then
     fields.head = tonumber(A[i + 1])
     redis.call('HSET', KEYS[2], 'head', fields.head)

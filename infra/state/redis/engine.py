@@ -17,6 +17,7 @@ from infra.database.migration import SchemaState
 from infra.deploy.doctor_finding import Finding
 from infra.state.redis import probe
 from infra.state.redis.client.pipelined_client import StateClient
+from infra.state.redis.client.sentinel import parse_sentinel_address
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.cluster import health
 from infra.state.redis.cluster.client import open_client, open_listener
@@ -32,6 +33,7 @@ from infra.state.redis.coordination import (
 )
 from infra.state.redis.parking import RedisDeadLetters, RedisParking, RedisStrikes
 from infra.state.redis.rebuild import migration
+from infra.state.redis.rebuild.checkpoints import RedisCheckpoints
 from infra.state.redis.rebuild.rebuilder import RedisRebuild
 from infra.state.redis.retention import RedisRetention
 from infra.state.redis.settings import OPEN, RedisSettings
@@ -50,10 +52,11 @@ async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisSet
     The server is not contacted yet: it may be down, or empty (then ``rebuild.check`` says so), and work begins when it
     is back. Raises ConfigInvalid."""
     client = open_client(url, prefix, access)
-    return _assemble(client, RedisSignals(client, open_listener(url, client, access), prefix), prefix)
+    signals = RedisSignals(client, open_listener(url, client, access), prefix)
+    return _assemble(client, signals, prefix, has_checkpoints=parse_sentinel_address(url) is not None)
 
 
-def _assemble(client: StateClient, signals: RedisSignals, prefix: str) -> State:
+def _assemble(client: StateClient, signals: RedisSignals, prefix: str, *, has_checkpoints: bool) -> State:
     shards = Shards(client, prefix)
     rebuild = RedisRebuild(shards)
     search = RedisContactSearch(shards)
@@ -88,6 +91,7 @@ def _assemble(client: StateClient, signals: RedisSignals, prefix: str) -> State:
         check_ready=rebuild.check_ready,
         stops_without=rebuild.stops_without,
         close=close,
+        checkpoints=RedisCheckpoints(shards, rebuild) if has_checkpoints else None,
         retention=RedisRetention(shards, search),
         seal_with=seal_with,
         seal_contacts=search.seal_contacts,

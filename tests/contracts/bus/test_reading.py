@@ -112,3 +112,17 @@ async def test_reading_an_empty_topic_ends_at_once(bus: Bus) -> None:
     """No records, no waiting."""
     async with asyncio.timeout(PATIENCE_S):
         assert [record async for record in await bus.read(WEB)] == []
+
+
+async def test_what_is_appended_from_now_on_is_read_from_the_end_offsets(bus: Bus) -> None:
+    await bus.append([message(f"conversation-{n % 5}", n) for n in range(20)])
+    await bus.append([snapshot("before")])
+    ends = await bus.end_offsets([WEB, STATE])
+    assert sum(ends[WEB].values()) == 20
+    assert sum(ends[STATE].values()) == 1
+    assert [record async for record in await bus.read(WEB, since=ends[WEB])] == []
+    await bus.append([message("conversation-1", 20)])
+    (record,) = [record async for record in await bus.read(WEB, since=ends[WEB])]
+    assert (record.key, record.offset) == ("conversation-1", ends[WEB][record.partition])
+    with pytest.raises(TopicMismatch):
+        await bus.end_offsets(["parley.unheard"])

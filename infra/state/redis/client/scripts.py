@@ -19,6 +19,8 @@ _UNCHECKED = frozenset(
         "lease_read_note",
         "prepare_rebuild",
         "finish_rebuild",
+        "save_checkpoint",
+        "load_checkpoint",
         "read_schema_version",
         "check_primary",
         "read_hash_fields",
@@ -42,7 +44,8 @@ _BUNDLED = frozenset(
     f"restore_{what}" for what in ("message", "delivery", "parked", "value", "intended", "settled", "count")
 )
 _ALSO_RESTORE = (
-    "access_token_put", "contact_find", "contact_get", "contact_key_put", "contact_put", "get_conversation"
+    "access_token_put", "contact_find", "contact_get", "contact_key_put", "contact_put", "get_conversation",
+    "transcript_find",
 )  # fmt: skip
 """Scripts of normal operation that a rebuild uses too, under the name ``restore_…``."""
 

@@ -33,7 +33,7 @@ from schemas.ports import Record
 from schemas.privacy.contact_keys import ContactKey
 
 _SPECIAL = re.compile(r"([\[\]*?\\^-])")
-_KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:", "ap", "cc")
+_KINDS = ("c:", "h:", "x:", "u", "l", "k", "lc", "p:", "ap", "cc", "t:")
 _REBUILT = frozenset(b"c h x u l k lc cc o t n p d dt i e ct ci a at j jo jt ji jc ap ck".split())
 _SCAN = 2_000
 
@@ -77,6 +77,10 @@ class RedisRebuild:
         return len(shards) == SHARDS or (bool(shards) and not self._shards.client.is_cluster)
 
     async def prepare(self, shards: frozenset[int]) -> None:
+        await self.begin(shards, keep=False)
+
+    async def begin(self, shards: frozenset[int], *, keep: bool) -> None:
+        """Stop all work on these shards. Their rows stay, or go."""
         # Keys evicted from here on are missing from the rebuilt shards as well.
         self._evicted = await self._evictions.count()
         # The id fences: a rebuild that was overtaken by this one writes nothing any more.
@@ -85,11 +89,14 @@ class RedisRebuild:
         now = int(seconds) * 1_000_000 + int(micros)
         await asyncio.gather(
             *(
-                self._shards.run_unchecked(shard, "prepare_rebuild", [self._shards.head(shard)], rebuild, now)
+                self._shards.run_unchecked(
+                    shard, "prepare_rebuild", [self._shards.head(shard)], rebuild, now, int(keep)
+                )
                 for shard in shards
             )
         )
-        await self._empty(shards)
+        if not keep:
+            await self._empty(shards)
         self._rebuilds |= dict.fromkeys(shards, rebuild)
 
     async def restore(self, snapshot: Snapshot) -> None:
@@ -135,6 +142,14 @@ class RedisRebuild:
         _, line = codec.pack_line(message)
         line = await self.values.seal_line(conversation, line)
         await self._add(conversation, "restore_message", ("c:", "t:", "n:", "p:"), message.id, line, message.seq)
+
+    async def find_line(self, conversation: str, message_id: str) -> TranscriptMessage | None:
+        """A line that was kept."""
+        shard = shard_of(conversation)
+        keys = self._keys(shard, conversation, ("t:", "n:"))
+        stored, seq = await self._run_restore(shard, "restore_transcript_find", keys, message_id)
+        line = await self.values.open_line(stored)
+        return None if line is None else codec.unpack_line(line, int(seq))
 
     async def restore_delivery(
         self, conversation: str, outcome: DeliveryOutcome, *, channel: str = "", account: str = ""
