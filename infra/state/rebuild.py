@@ -119,8 +119,14 @@ async def rebuild(
         await checkpoints.keep(shards)
     await asyncio.sleep(settle)
     summary = await LogSummary.read(bus, starts or {})
-    if starts is not None and summary.has_erasures:
-        # Rows of somebody who was erased may be back.
+    if (
+        checkpoints is not None
+        and starts is not None
+        and (
+            # Rows of somebody who was erased may be back, or another replica, which lacks more, took over meanwhile.
+            summary.has_erasures or await checkpoints.load(shards) != starts
+        )
+    ):
         starts = None
         await rebuild_port.prepare(shards)
         summary = await LogSummary.read(bus, {})

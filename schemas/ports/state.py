@@ -82,7 +82,7 @@ class Checkpoints(Protocol):
         """From where the log has to be read to complete these lost shards; None: from its beginning."""
 
     async def keep(self, shards: frozenset[int]) -> None:
-        """Do as ``Rebuild.prepare``, but keep the rows."""
+        """Do as ``Rebuild.prepare``, but keep the rows of the shards that ``load`` found positions for."""
 
     async def find_line(self, conversation: str, message_id: str) -> TranscriptMessage | None:
         """A line of the transcript that was kept."""

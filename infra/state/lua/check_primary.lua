@@ -7,12 +7,16 @@ if info:match('role:(%a+)') ~= 'master' then
   return redis.error_reply('READONLY the server is a replica')
 end
 local id = info:match('master_replid:(%x+)')
-if redis.call('GET', KEYS[1]) == id then
+local known = redis.call('GET', KEYS[1])
+if known == id then
   return redis.status_reply('same')
 end
 local changed = 'new'
 for i = 2, #KEYS do
-  if redis.call('HEXISTS', KEYS[i], 'status') == 1 then
+  local status = redis.call('HGET', KEYS[i], 'status')
+  if status then
+    -- A checkpoint of that history tells what the shard may lack.
+    if status == 'ready' then redis.call('HSET', KEYS[i], 'former', known or '') end
     redis.call('HSET', KEYS[i], 'status', 'lost')
     changed = 'replaced'
   end

@@ -53,10 +53,11 @@ async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisSet
     is back. Raises ConfigInvalid."""
     client = open_client(url, prefix, access)
     signals = RedisSignals(client, open_listener(url, client, access), prefix)
-    return _assemble(client, signals, prefix, has_checkpoints=parse_sentinel_address(url) is not None)
+    has_replicas = client.is_cluster or parse_sentinel_address(url) is not None
+    return _assemble(client, signals, prefix, has_replicas=has_replicas)
 
 
-def _assemble(client: StateClient, signals: RedisSignals, prefix: str, *, has_checkpoints: bool) -> State:
+def _assemble(client: StateClient, signals: RedisSignals, prefix: str, *, has_replicas: bool) -> State:
     shards = Shards(client, prefix)
     rebuild = RedisRebuild(shards)
     search = RedisContactSearch(shards)
@@ -91,7 +92,7 @@ def _assemble(client: StateClient, signals: RedisSignals, prefix: str, *, has_ch
         check_ready=rebuild.check_ready,
         stops_without=rebuild.stops_without,
         close=close,
-        checkpoints=RedisCheckpoints(shards, rebuild) if has_checkpoints else None,
+        checkpoints=RedisCheckpoints(shards, rebuild) if has_replicas else None,
         retention=RedisRetention(shards, search),
         seal_with=seal_with,
         seal_contacts=search.seal_contacts,

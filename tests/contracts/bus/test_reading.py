@@ -116,7 +116,7 @@ async def test_reading_an_empty_topic_ends_at_once(bus: Bus) -> None:
 
 async def test_what_is_appended_from_now_on_is_read_from_the_end_offsets(bus: Bus) -> None:
     await bus.append([message(f"conversation-{n % 5}", n) for n in range(20)])
-    await bus.append([snapshot("before")])
+    await bus.append([snapshot("before", b"{}")])
     ends = await bus.end_offsets([WEB, STATE])
     assert sum(ends[WEB].values()) == 20
     assert sum(ends[STATE].values()) == 1

@@ -35,6 +35,7 @@ from tests.contracts.state.test_rebuild_from_log import Clock
 from tests.harness.sentinel import SentinelGroup
 
 pytestmark = pytest.mark.scaled
+CHECKPOINT = "parley:{s00}:checkpoint"
 
 
 @pytest.fixture
@@ -74,11 +75,17 @@ async def copy_keys(redis: Redis) -> Copy:
 
 
 async def go_back(redis: Redis, copy: Copy) -> None:
-    """All keys become what they were, on a server with another history."""
+    """All keys become what they were, on a server with another history. This server keeps its history's id, so that
+    before gets another name."""
     await redis.flushall()
     for key, (value, left_ms) in copy.items():
         await redis.restore(key, max(0, left_ms), value)
-    await redis.set("parley:primary", "another history")
+    before = new_id()
+    await redis.set("parley:primary", before)
+    saved = await redis.get(CHECKPOINT)
+    if isinstance(saved, bytes):
+        own = (await redis.info("replication"))["master_replid"]
+        await redis.set(CHECKPOINT, saved.decode().replace(own, before))
 
 
 def checkpoints_of(state: State) -> Checkpoints:
@@ -102,6 +109,12 @@ async def rebuild_again(state: State, bus: Bus) -> RebuildReport:
     return await rebuild(
         bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW, checkpoints=state.checkpoints
     )
+
+
+async def begin_to_complete(state: State) -> None:
+    shards = await state.rebuild.check()
+    assert await checkpoints_of(state).load(shards) is not None
+    await checkpoints_of(state).keep(shards)
 
 
 @dataclass
@@ -267,10 +280,41 @@ async def test_a_rebuild_that_kept_the_rows_may_be_broken_off(
     await life.answer([await life.hear("another")], "answer")
     before = await life.picture()
     await go_back(redis, copy)
-    second = await open_process()
-    await checkpoints_of(second).keep(await second.rebuild.check())
+    await begin_to_complete(await open_process())
     report = await rebuild_again(await open_process(), bus)
     assert report.is_partial
+    assert await life.picture() == before
+
+
+async def test_a_checkpoint_counts_until_there_is_another(
+    state: State, open_process: OpenProcess, redis: Redis, bus: Bus
+) -> None:
+    """Also if one replica after the other takes over before there is."""
+    life = await record_conversation(state, bus, "visitor")
+    await save_checkpoint(state, await read_ends(bus))
+    for n in range(3):
+        copy = await copy_keys(redis)
+        await life.answer([await life.hear(f"another {n}")], "answer")
+        before = await life.picture()
+        await go_back(redis, copy)
+        newcomer = await open_process()
+        report = await rebuild_again(newcomer, bus)
+        assert (report.is_partial, report.messages) == (True, 2 * (n + 1))
+        life.state = newcomer
+        assert await life.picture() == before
+
+
+async def test_a_checkpoint_of_another_server_does_not_count(
+    state: State, open_process: OpenProcess, redis: Redis, bus: Bus
+) -> None:
+    """A shard that came from elsewhere may lack more than what that checkpoint tells."""
+    life = await record_conversation(state, bus, "visitor")
+    await save_checkpoint(state, await read_ends(bus))
+    before = await life.picture()
+    await go_back(redis, await copy_keys(redis))
+    await redis.set("parley:primary", "elsewhere")
+    report = await rebuild_again(await open_process(), bus)
+    assert not report.is_partial
     assert await life.picture() == before
 
 
@@ -323,6 +367,6 @@ async def test_nobody_works_on_a_state_that_is_being_completed(
     await save_checkpoint(state, await read_ends(bus))
     await go_back(redis, await copy_keys(redis))
     newcomer = await open_process()
-    await checkpoints_of(newcomer).keep(await newcomer.rebuild.check())
+    await begin_to_complete(newcomer)
     with pytest.raises(StateLost):
         await newcomer.conversations.begin(life.conversation, life.origin(), [new_id()], now=later())

@@ -11,7 +11,7 @@ if head[3] ~= 'ready' then
   return redis.error_reply('STATE_LOST the shard is not set up')
 end
 if head[1] == A[1] and tonumber(head[2]) < tonumber(A[2]) then
-  redis.call('HSET', KEYS[1], 'status', 'lost')
+  redis.call('HSET', KEYS[1], 'status', 'lost', 'complete', '0')
   return redis.error_reply('STATE_LOST the shard went back in time')
 end
 local epoch, seq = head[1], head[2]

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import structlog
 from redis import exceptions as redis_errors
 
+from infra.bus.partitioner import SHARDS
 from infra.state.redis.client.call import Argument, Call
 from infra.state.redis.client.connection import Connections
 from schemas.errors import StateUnavailable
@@ -48,6 +49,9 @@ class StateClient(Protocol):
     async def list_servers(self) -> list[int]:
         """A shard on each server. Raises StateUnavailable."""
 
+    async def list_shards(self) -> dict[int, list[int]]:
+        """All shards of each server, by the first of them. Raises StateUnavailable."""
+
     async def close(self) -> None:
         """Finish the running calls, then close the connections."""
 
@@ -74,6 +78,10 @@ class PipelinedClient:
     async def list_servers(self) -> list[int]:
         """See StateClient."""
         return [0]
+
+    async def list_shards(self) -> dict[int, list[int]]:
+        """See StateClient."""
+        return {0: list(range(SHARDS))}
 
     def send(self, call: Call) -> Call:
         """Send a call. Raises StateUnavailable."""

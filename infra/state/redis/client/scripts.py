@@ -20,7 +20,6 @@ _UNCHECKED = frozenset(
         "prepare_rebuild",
         "finish_rebuild",
         "save_checkpoint",
-        "load_checkpoint",
         "read_schema_version",
         "check_primary",
         "read_hash_fields",

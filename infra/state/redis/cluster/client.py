@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -191,13 +192,20 @@ class ClusterClient:
 
     async def list_servers(self) -> list[int]:
         """See StateClient."""
+        return list(await self.list_shards())
+
+    async def list_shards(self) -> dict[int, list[int]]:
+        """See StateClient."""
         try:
             owners = (await self.topology.view()).owners
         except (redis_errors.RedisError, OSError) as error:
             raise translate_error(error) from error
         if None in owners:
             raise translate_error(TopologyUnknown("a shard has no node"))
-        return sorted({owner: shard for shard, owner in enumerate(owners)}.values())
+        found: defaultdict[Address | None, list[int]] = defaultdict(list)
+        for shard, owner in enumerate(owners):
+            found[owner].append(shard)
+        return {own[0]: own for own in found.values()}
 
     async def close(self) -> None:
         """See StateClient."""

@@ -43,6 +43,7 @@ class RedisRebuild:
         self._shards = shards
         self.values = SealedValues(self._load_origin, creates_keys=False)
         self._rebuilds: dict[int, str] = {}
+        self._inherited: dict[int, str] = {}
         self._bundles = WriteBatches(self._run_restore)
         self._probed = 0
         self._evictions = Evictions(shards)
@@ -77,10 +78,11 @@ class RedisRebuild:
         return len(shards) == SHARDS or (bool(shards) and not self._shards.client.is_cluster)
 
     async def prepare(self, shards: frozenset[int]) -> None:
-        await self.begin(shards, keep=False)
+        await self.begin(shards, kept={})
 
-    async def begin(self, shards: frozenset[int], *, keep: bool) -> None:
-        """Stop all work on these shards. Their rows stay, or go."""
+    async def begin(self, shards: frozenset[int], *, kept: Mapping[int, str]) -> None:
+        """Stop all work on these shards, and empty them unless they are ``kept``: by shard, the history whose
+        checkpoint tells what it lacks."""
         # Keys evicted from here on are missing from the rebuilt shards as well.
         self._evicted = await self._evictions.count()
         # The id fences: a rebuild that was overtaken by this one writes nothing any more.
@@ -90,14 +92,15 @@ class RedisRebuild:
         await asyncio.gather(
             *(
                 self._shards.run_unchecked(
-                    shard, "prepare_rebuild", [self._shards.head(shard)], rebuild, now, int(keep)
+                    shard, "prepare_rebuild", [self._shards.head(shard)], rebuild, now, int(shard in kept)
                 )
                 for shard in shards
             )
         )
-        if not keep:
-            await self._empty(shards)
+        if doomed := shards.difference(kept):
+            await self._empty(doomed)
         self._rebuilds |= dict.fromkeys(shards, rebuild)
+        self._inherited |= {shard: kept.get(shard, "") for shard in shards}
 
     async def restore(self, snapshot: Snapshot) -> None:
         state = snapshot.conversation
@@ -205,18 +208,16 @@ class RedisRebuild:
 
     async def finish(self, shards: frozenset[int]) -> None:
         ordered = sorted(shards)
-        done = await asyncio.gather(
-            *(
-                self._shards.run_unchecked(
-                    shard, "finish_rebuild", [self._shards.head(shard)], self._rebuilds.pop(shard, ""), uuid4().hex
-                )
-                for shard in ordered
-            )
-        )
+        done = await asyncio.gather(*map(self._finish, ordered))
         await self._evictions.note(self._evicted)
         overtaken = frozenset(shard for shard, finished in zip(ordered, done, strict=True) if not finished)
         if overtaken:
             raise StateLost("another rebuild has started in the meantime", shards=overtaken)
+
+    async def _finish(self, shard: int) -> bool:
+        """False when another rebuild of the shard has begun."""
+        arguments = (self._rebuilds.pop(shard, ""), uuid4().hex, self._inherited.pop(shard, ""))
+        return bool(await self._shards.run_unchecked(shard, "finish_rebuild", [self._shards.head(shard)], *arguments))
 
     async def _merge_contact(self, contact: Contact) -> bool:
         tenant = contact.tenant
