@@ -72,7 +72,7 @@ async def test_replaced_primaries_and_a_moved_slot_lose_and_double_nothing(
 
 
 def have_checkpoints(servers: RedisCluster) -> bool:
-    return all("checkpoint" in ask(node.port, "KEYS *:checkpoint") for node in servers.list_primaries())
+    return all("checkpoint" in ask(node.port, "KEYS *}:checkpoint") for node in servers.list_primaries())
 
 
 async def fail_over(parley: Installation, servers: RedisCluster, fault: str, slot: int) -> tuple[float, float]:

@@ -59,7 +59,7 @@ async def test_a_replaced_primary_loses_and_doubles_nothing(parley: Installation
 
 
 def has_checkpoint(servers: SentinelGroup) -> bool:
-    return "checkpoint" in ask(servers.find_primary().port, "KEYS *:checkpoint")
+    return "checkpoint" in ask(servers.find_primary().port, "KEYS *}:checkpoint")
 
 
 async def fail_over(parley: Installation, servers: SentinelGroup, fault: str) -> tuple[float, float]:
