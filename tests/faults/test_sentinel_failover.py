@@ -55,7 +55,7 @@ async def test_a_replaced_primary_loses_and_doubles_nothing(parley: Installation
     logs = "".join(process.log.read_text() for process in parley.roles.values())
     assert logs.count('"event":"redis_primary_replaced"') >= FAILOVERS
     assert logs.count('"partial":true') >= FAILOVERS
-    assert logs.count('"partial":false') == 1, "only the empty store was filled from the whole log"
+    assert logs.count('"partial":false') <= 1, "only an empty store is filled from the whole log"
 
 
 def has_checkpoint(servers: SentinelGroup) -> bool:
