@@ -10,17 +10,17 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from agent_worker.knowledge.index.prepared_document import NEVER, PreparedDocument, PreparedPassage
 from agent_worker.knowledge.index.query_filter import VisibilityFilter
+from agent_worker.knowledge.index.stored_passage import MAX_PASSAGES, PassageCache, StoredPassage
 from agent_worker.knowledge.text.analysis import primary_language
 from agent_worker.knowledge.vectors.passage_vectors import VectorSummary
 from schemas.conversation import Document
 
-MAX_PASSAGES = 1 << 20
-"""No document has this many. A passage's number is its document's times this, plus its position."""
 _WAIT_S = 10.0
 _PAGE_BYTES = 8192  # most passages with their vectors fit into one
 _SCHEMA = """
@@ -50,40 +50,17 @@ RETURNING number
 """
 _READ_PASSAGES = """
 SELECT p.number, d.id, d.version, d.title, p.heading, p.url, p.text, d.language, d.title_terms, p.heading_terms,
-    p.body_terms, p.words, p.vectors, d.sentences, d.sentence_sum
+    p.body_terms, p.words, p.vectors, d.sentences, d.sentence_sum, d.visibility, d.expires
 FROM passages p JOIN documents d ON d.number = p.number >> 20
-WHERE p.number IN (SELECT value FROM json_each(?)) AND d.expires >= ? AND d.visibility IN ('public', ?)
+WHERE p.number IN (SELECT value FROM json_each(?))
 """
+_CACHE = PassageCache()
+_VERSIONS = count(1)
 _READ_TOTALS = """
 SELECT language, visibility, expires != ?, count(*), sum(passages), sum(title_length), sum(heading_length),
     sum(body_length)
 FROM documents GROUP BY 1, 2, 3
 """
-
-
-class StoredPassage(NamedTuple):
-    """A passage with its document's properties. Terms and words are joined by blanks, see PreparedPassage."""
-
-    number: int
-    document: str
-    version: int
-    title: str
-    heading: str
-    url: str
-    text: str
-    language: str
-    title_terms: str
-    heading_terms: str
-    body_terms: str
-    words: str
-    vectors: bytes
-    sentences: int
-    sentence_sum: bytes
-
-    @property
-    def order(self) -> int:
-        """The position in its document."""
-        return self.number % MAX_PASSAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +139,8 @@ class PassageStore:
         self._path = path
         self._writer: sqlite3.Connection | None = None
         self._readers: list[sqlite3.Connection] = []
+        self._version = next(_VERSIONS)
+        """A number of its own for each change."""
         opened = self._connect()
         try:
             _check_file(opened)
@@ -216,6 +195,7 @@ class PassageStore:
             connection.execute(f"PRAGMA user_version = {generation}")
             yield PassageWriter(connection, generation)
             connection.execute("COMMIT")
+            self._version = next(_VERSIONS)
         except BaseException:
             if connection.in_transaction:  # SQLite has ended it where the disk is full
                 connection.execute("ROLLBACK")
@@ -228,18 +208,17 @@ class PassageStore:
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def passages(self, numbers: Sequence[int], visibility: VisibilityFilter) -> list[StoredPassage]:
+    def passages(self, numbers: Sequence[int], visibility: VisibilityFilter | None = None) -> list[StoredPassage]:
         """Those of the passages that exist and may be shown, in the given order."""
-        values = (json.dumps(numbers), visibility.valid_at, visibility.visibilities[-1])
-        with self._reading() as reader:
-            found = {row[0]: StoredPassage(*row) for row in reader.execute(_READ_PASSAGES, values)}
-        return [found[number] for number in numbers if number in found]
-
-    def vector_rows(self, numbers: Sequence[int]) -> list[tuple[int, bytes]]:
-        """Number and stored rows of those of the passages that exist."""
-        query = "SELECT number, vectors FROM passages WHERE number IN (SELECT value FROM json_each(?))"
-        with self._reading() as reader:
-            return reader.execute(query, (json.dumps(numbers),)).fetchall()
+        version = self._version
+        found = _CACHE.find(version, numbers)
+        if missing := [number for number in numbers if number not in found]:
+            with self._reading() as reader:
+                read = [StoredPassage(*row) for row in reader.execute(_READ_PASSAGES, (json.dumps(missing),))]
+            _CACHE.add(version, read)
+            found |= {passage.number: passage for passage in read}
+        passages = [found[number] for number in numbers if number in found]
+        return [each for each in passages if visibility is None or visibility.allows(each.visibility, each.expires)]
 
     def document(self, document: str) -> Document | None:
         query = "SELECT document FROM contents JOIN documents USING (number) WHERE id = ?"

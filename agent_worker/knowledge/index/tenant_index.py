@@ -14,9 +14,10 @@ from threading import Lock
 
 import structlog
 
-from agent_worker.knowledge.index.passage_store import PassageStore, StoredPassage, Totals, WordEntry, passage_numbers
+from agent_worker.knowledge.index.passage_store import PassageStore, Totals, WordEntry, passage_numbers
 from agent_worker.knowledge.index.prepared_document import PreparedDocument, prepare
 from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter
+from agent_worker.knowledge.index.stored_passage import StoredPassage
 from agent_worker.knowledge.index.word_index import WordIndex
 from agent_worker.knowledge.text.splitting import split
 from agent_worker.knowledge.vectors.embedding import known_vectors
@@ -240,8 +241,8 @@ class TenantIndex:
         compared; of those nearest by signs, the vectors."""
         if self.vectors is None:
             return []
-        found = self._store.vector_rows(self.vectors.index.nearest(queries, limit * _COMPARED))
-        return nearest_of(found, queries, limit)
+        found = self._store.passages(self.vectors.index.nearest(queries, limit * _COMPARED))
+        return [found[place].number for place in nearest_of([each.rows for each in found], queries, limit)]
 
     def read(self, passages: Sequence[int], visibility: VisibilityFilter) -> list[StoredPassage]:
         """Those of the passages that exist and may be shown, in the given order."""

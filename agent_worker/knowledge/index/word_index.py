@@ -8,8 +8,9 @@ from typing import Any
 
 import tantivy
 
-from agent_worker.knowledge.index.passage_store import MAX_PASSAGES, WordEntry
+from agent_worker.knowledge.index.passage_store import WordEntry
 from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter, restrict_query, terms_query
+from agent_worker.knowledge.index.stored_passage import MAX_PASSAGES
 
 PASSAGE_FIELDS = ("p_title", "p_heading", "p_body")
 _DOCUMENT_FIELD = "d_all"

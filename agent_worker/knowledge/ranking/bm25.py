@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_worker.knowledge.index.passage_store import StoredPassage
 from agent_worker.knowledge.index.query_filter import QueryTerm
+from agent_worker.knowledge.index.stored_passage import StoredPassage
 
 Table = NDArray[np.float64]
 
@@ -22,7 +23,8 @@ def bm25_scores(terms: Sequence[QueryTerm], passages: Sequence[StoredPassage], m
     """A row for each passage and a column for each query term, 0–1: 0 when nothing in the passage matches the term,
     approaching 1 with its frequency. ``mean_lengths``: by field."""
     columns = {text: column for column, text in enumerate(dict.fromkeys(_options(terms)))}
-    counts = np.array([_weighted_counts(passage, columns, mean_lengths) for passage in passages])
+    weights = [weigh_terms(passage, tuple(mean_lengths)) for passage in passages]
+    counts = np.array([[of_passage.get(text, 0.0) for text in columns] for of_passage in weights])
     scores = counts / (counts + K1)
     out = np.zeros((len(passages), len(terms)))
     for place, term in enumerate(terms):
@@ -35,16 +37,17 @@ def _options(terms: Sequence[QueryTerm]) -> list[str]:
     return [text for term in terms for text, _ in term.options]
 
 
-def _weighted_counts(passage: StoredPassage, columns: Mapping[str, int], mean_lengths: Sequence[float]) -> list[float]:
-    """Count of each term of ``columns``, weighted by field and by the field's length."""
-    out = [0.0] * len(columns)
-    fields = (passage.title_terms, passage.heading_terms, passage.body_terms)
-    for field, boost, mean in zip(fields, BOOSTS, mean_lengths, strict=True):
-        words = field.split()
-        weight = boost / (1 - B + B * len(words) / mean)
-        for column in [columns[word] for word in words if word in columns]:
-            out[column] += weight
-    return out
+def weigh_terms(passage: StoredPassage, mean_lengths: tuple[float, ...]) -> Mapping[str, float]:
+    """Count of each term of a passage, weighted by field and by the field's length."""
+    known = passage.term_weights.get(mean_lengths)
+    if known is None:
+        counts: defaultdict[str, float] = defaultdict(float)
+        for words, boost, mean in zip(passage.terms, BOOSTS, mean_lengths, strict=True):
+            weight = boost / (1 - B + B * len(words) / mean)
+            for word in words:
+                counts[word] += weight
+        known = passage.term_weights[mean_lengths] = dict(counts)
+    return known
 
 
 def normalized_weights(terms: Sequence[QueryTerm]) -> Table:

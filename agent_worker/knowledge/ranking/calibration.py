@@ -72,7 +72,8 @@ class Ranking:
     is_foreign: bool = False
 
     def evidence(self, fusion: Weights) -> Evidence:
-        return weigh_evidence(self.figures, fusion, self.unknown_share, self.query_length)
+        documents = score_documents(self.figures, fusion)
+        return weigh_evidence(self.figures, fusion, documents, self.unknown_share, self.query_length)
 
     def is_right_in_order(self, fusion: Weights) -> list[bool]:
         """Whether each passage answers, in the order in which a turn sees them."""
@@ -113,7 +114,7 @@ def rank_all(
 
 def _without_content(figures: PassageFeatures) -> PassageFeatures:
     """The texts and vectors of all questions' candidates together would take gigabytes."""
-    passages = [passage._replace(text="", body_terms="", words="", vectors=b"") for passage in figures.passages]
+    passages = [replace(passage, text="", body_terms="", words="", vectors=b"") for passage in figures.passages]
     return replace(figures, passages=passages)
 
 

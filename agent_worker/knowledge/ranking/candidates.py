@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_worker.knowledge.index.passage_store import StoredPassage
 from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter
+from agent_worker.knowledge.index.stored_passage import StoredPassage
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import bm25_scores, normalized_weights
 from agent_worker.knowledge.text.addresses import remove_addresses
@@ -140,7 +140,7 @@ def _word_similarities(queries: SearchQueries, passages: Sequence[StoredPassage]
     surfaces = [term.surface for term in queries.message]
     if queries.encoder is None or not surfaces:
         return np.zeros((len(passages), len(surfaces)))
-    return word_similarity(queries.encoder).of(surfaces, [passage.words.split() for passage in passages])
+    return word_similarity(queries.encoder).of(surfaces, [passage.words for passage in passages])
 
 
 def _cosines(index: TenantIndex, passages: Sequence[StoredPassage], queries: SearchQueries) -> Vectors:

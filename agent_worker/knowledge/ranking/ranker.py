@@ -11,8 +11,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_worker.knowledge.index.passage_store import StoredPassage
 from agent_worker.knowledge.index.query_filter import visibility_filter
+from agent_worker.knowledge.index.stored_passage import StoredPassage
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import Table, normalized_weights
 from agent_worker.knowledge.ranking.candidates import Candidates, SearchQueries, build_queries, find_candidates
@@ -178,15 +178,20 @@ def rank_queries(
         figures, weights = _add_language(figures, language), {**weights, _FOREIGN: _FOREIGN_WEIGHT}
     documents = score_documents(figures, weights)
     unknown_share = float(normalized_weights(queries.message) @ [not term.options for term in queries.message])
-    evidence = weigh_evidence(figures, weights, unknown_share, len(queries.message))
-    hits = _spread_passages(figures, weights, documents)[:most]
+    evidence = weigh_evidence(figures, weights, documents, unknown_share, len(queries.message))
+    hits = _spread_passages(figures, weights, documents, most)
     return RankingResult(hits, evidence, documents, figures, queries.kind, queries.vector)
 
 
 def weigh_evidence(
-    figures: PassageFeatures, weights: Mapping[str, float], unknown_share: float, query_length: int
+    figures: PassageFeatures,
+    weights: Mapping[str, float],
+    documents: Sequence[DocumentScore],
+    unknown_share: float,
+    query_length: int,
 ) -> Evidence:
-    sums, documents = figures.sums(weights), score_documents(figures, weights)
+    """``documents``: their scores, best first."""
+    sums = figures.sums(weights)
     best = order_passages(figures, weights)[0]
     share = float(1 / np.exp(sums - sums[best]).sum())
     features = dict(zip(figures.names, figures.table[best].tolist(), strict=True))
@@ -269,16 +274,16 @@ def order_passages(figures: PassageFeatures, weights: Mapping[str, float]) -> li
 
 
 def _spread_passages(
-    figures: PassageFeatures, weights: Mapping[str, float], documents: Sequence[DocumentScore]
+    figures: PassageFeatures, weights: Mapping[str, float], documents: Sequence[DocumentScore], most: int | None
 ) -> list[Hit]:
-    """All passages in display order, each with its score."""
+    """The first ``most`` passages in display order, each with its score."""
     sums, relations = figures.sums(weights).tolist(), figures.relations().tolist()
     order = order_passages(figures, weights)
-    hits = [
+    shown = spread([figures.passages[place].document for place in order], clear_document(documents))[:most]
+    return [
         _hit(figures.passages[place], math.exp((sums[place] - sums[order[0]]) / _SCORE_SCALE), relations[place])
-        for place in order
+        for place in (order[position] for position in shown)
     ]
-    return [hits[place] for place in spread([hit.document for hit in hits], clear_document(documents))]
 
 
 def _hit(found: StoredPassage, score: float, relation: float) -> Hit:

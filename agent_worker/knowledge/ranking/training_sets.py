@@ -19,7 +19,7 @@ from zlib import crc32
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from agent_worker.knowledge.index.passage_store import StoredPassage
+from agent_worker.knowledge.index.stored_passage import StoredPassage
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.quality.grades import normalize, strip_number
 from agent_worker.knowledge.quality.suite import Case, read_suite

@@ -15,7 +15,6 @@ from agent_worker.knowledge.vectors.vector_index import centered_cosines, produc
 _NEAREST_SENTENCES = 3
 """A single sentence may be near only because of its form."""
 _OFFSET = 1000.0
-_NUMBER_BYTES = 2
 COSINES = (
     "text",
     "heading",
@@ -37,12 +36,12 @@ _FEW_NAMES = frozenset({"few", "few_apart"})
 
 
 class VectorRows(Protocol):
-    """A passage's vectors as they are stored, see DocumentVectors."""
+    """A passage's vectors, see DocumentVectors."""
 
     @property
     def document(self) -> str: ...
     @property
-    def vectors(self) -> bytes: ...
+    def rows(self) -> Vectors: ...
     @property
     def sentences(self) -> int: ...
     @property
@@ -63,7 +62,7 @@ class _PassageRows:
 def cosines_of(found: Sequence[VectorRows], queries: Vectors, mean: Vectors, names: Sequence[str] = COSINES) -> Vectors:
     """Build, for each of ``names``, some of COSINES, a table with a row for each passage and a column for each query.
     ``mean``: the mean of all sentences."""
-    passages = _decode(found, queries.shape[1], themes="theme" in names)
+    passages = _join(found, themes="theme" in names)
     queries_and_mean = np.concatenate([queries, mean[None]])
     products_ = products(passages.rows, queries_and_mean)
     cosines, to_mean = products_[:, :-1], products_[:, -1]
@@ -79,14 +78,14 @@ def cosines_of(found: Sequence[VectorRows], queries: Vectors, mean: Vectors, nam
     return np.stack([features[name] for name in names])
 
 
-def _decode(found: Sequence[VectorRows], size: int, *, themes: bool) -> _PassageRows:
-    rows = np.frombuffer(b"".join(passage.vectors for passage in found), np.float16).astype(np.float32)
-    counts = np.array([len(passage.vectors) // (_NUMBER_BYTES * size) for passage in found])
+def _join(found: Sequence[VectorRows], *, themes: bool) -> _PassageRows:
+    rows = np.concatenate([passage.rows for passage in found])
+    counts = np.array([len(passage.rows) for passage in found])
     documents = {passage.document: passage for passage in found}
     places = {document: place for place, document in enumerate(documents)}
     of = np.array([places[passage.document] for passage in found])
     means = [np.frombuffer(each.sentence_sum, np.float32) / each.sentences for each in documents.values()]
-    return _PassageRows(rows.reshape(-1, size), counts, of, np.stack(means) if themes else None)
+    return _PassageRows(rows, counts, of, np.stack(means) if themes else None)
 
 
 def _sentence_cosines(

@@ -51,14 +51,14 @@ def decode_rows(rows: bytes, size: int) -> Vectors:
     return np.frombuffer(rows, np.float16).reshape(-1, size).astype(np.float32)
 
 
-def nearest_of(passages: Sequence[tuple[int, bytes]], queries: Vectors, limit: int) -> list[int]:
-    """Numbers of those passages, each given with its rows, whose searched rows are nearest to any of the queries."""
+def nearest_of(passages: Sequence[Vectors], queries: Vectors, limit: int) -> list[int]:
+    """Positions of those passages, each given by its rows, whose searched rows are nearest to any of the queries."""
     if not passages:
         return []
-    values, size = SEARCHED_ROWS * queries.shape[1], queries.shape[1]
-    searched = np.stack([np.frombuffer(rows, np.float16, values) for _, rows in passages]).astype(np.float32)
-    cosines = products(searched.reshape(-1, size), queries).max(axis=1).reshape(-1, SEARCHED_ROWS).max(axis=1)
-    return [passages[place][0] for place in np.argsort(-cosines, kind="stable")[:limit].tolist()]
+    searched = np.concatenate([rows[:SEARCHED_ROWS] for rows in passages])
+    cosines = products(searched, queries).max(axis=1).reshape(-1, SEARCHED_ROWS).max(axis=1)
+    places: list[int] = np.argsort(-cosines, kind="stable")[:limit].tolist()
+    return places
 
 
 def embedded_rows(rows: bytes, size: int) -> Vectors:

@@ -5,7 +5,7 @@ It finds synonyms that no list contains and, unlike a passage's vector, does not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from threading import Lock
 
@@ -21,8 +21,11 @@ MAX_WORDS = 30_000
 """Words kept in the cache, a quarter of a kilobyte each; a full cache is cleared."""
 MAX_ASKED = 1_000
 """Words of questions whose vectors are kept, a kilobyte each."""
-BATCH_SIZE = 1024
-"""Words compared at a time; fewer than MAX_WORDS."""
+MAX_TEXTS = 5_000
+"""Passages of which it is noted where the vectors of their words are; a full note is cleared."""
+BATCH_SIZE = 8192
+"""Words compared at a time, of which a single passage has fewer: a text of unknown words takes eight megabytes. Fewer
+than MAX_WORDS."""
 _STEPS = 127
 
 
@@ -34,57 +37,68 @@ class WordSimilarity:
         self._steps = np.empty((MAX_WORDS, encoder.words_size), np.int8)
         self._scales = np.empty((MAX_WORDS, 1), np.float32)
         self._rows: dict[str, int] = {}
+        self._rows_of: dict[str, NDArray[np.intp]] = {}
+        """By all words of a passage."""
         self._lock = Lock()
         self._encode_asked = lru_cache(maxsize=MAX_ASKED)(self._encode_word)
 
-    def of(self, asked: Sequence[str], passages: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    def of(self, asked: Sequence[str], passages: Sequence[str]) -> NDArray[np.float64]:
         """A row for each passage and a column for each query word: the cosine of the nearest word in the passage, 0
-        when none is near. ``passages`` holds their words; ``asked`` has at least one word."""
+        when none is near. ``passages`` holds their words, joined by blanks; ``asked`` has at least one word."""
         out = np.zeros((len(passages), len(asked)))
-        filled = [place for place, words in enumerate(passages) if words]
-        if not filled:
-            return out
-        words = [word for place in filled for word in passages[place]]
-        near = self._cosines(words, np.stack([self._encode_asked(word) for word in asked]))
-        begins = np.cumsum([0, *(len(passages[place]) for place in filled[:-1])])
-        best = np.maximum.reduceat(near, begins, axis=0)
-        out[filled] = np.where(best >= MIN_COSINE, best, 0.0)
+        vectors = np.stack([self._encode_asked(word) for word in asked])
+        for places in _batches(passages):
+            best = self._find_nearest(vectors, [passages[place] for place in places])
+            out[places] = np.where(best >= MIN_COSINE, best, 0.0)
         return out
 
     def _encode_word(self, word: str) -> Vectors:
         vector: Vectors = self._encoder.encode_words([word])[0]
         return vector
 
-    def _cosines(self, words: Sequence[str], asked: Vectors) -> Vectors:
-        """A row for each word, computed in batches: a text of unknown words would take ten megabytes at
-        once."""
-        cosines = np.empty((len(words), len(asked)), np.float32)
-        for begin in range(0, len(words), BATCH_SIZE):
-            cosines[begin : begin + BATCH_SIZE] = products(self._vectors(words[begin : begin + BATCH_SIZE]), asked)
-        return cosines
-
-    def _vectors(self, words: Sequence[str]) -> Vectors:
-        """Vectors of at most ``BATCH_SIZE`` words."""
+    def _find_nearest(self, asked: Vectors, passages: Sequence[str]) -> Vectors:
+        """The cosines of the nearest words of each passage, none of which is empty."""
         with self._lock:
-            rows = list(map(self._rows.get, words))
-            if None in rows:
+            found = self._find_all_rows(passages)
+            # Passages share most of their words.
+            rows, inverse = np.unique(np.concatenate(found), return_inverse=True)
+            vectors = self._steps[rows] * self._scales[rows]
+        counts = np.array([len(each) for each in found])
+        nearest: Vectors = np.maximum.reduceat(products(vectors, asked)[inverse], np.cumsum(counts) - counts, axis=0)
+        return nearest
+
+    def _find_all_rows(self, passages: Sequence[str]) -> list[NDArray[np.intp]]:
+        found = [self._find_rows(words) for words in passages]
+        if all(words in self._rows_of for words in passages):
+            return found
+        # The cache was full, and was cleared meanwhile. Now there is room for all.
+        return [self._find_rows(words) for words in passages]
+
+    def _find_rows(self, joined: str) -> NDArray[np.intp]:
+        rows = self._rows_of.get(joined)
+        if rows is None:
+            words = joined.split(maxsplit=BATCH_SIZE)[:BATCH_SIZE]
+            if None in map(self._rows.get, words):
                 self._add(words)
-                rows = list(map(self._rows.get, words))
-            at = np.array(rows, np.intp)
-            steps, scales = self._steps[at], self._scales[at]
-        vectors: Vectors = steps * scales
-        return vectors
+            if len(self._rows_of) >= MAX_TEXTS:
+                self._rows_of.clear()
+            rows = self._rows_of[joined] = np.array([self._rows[word] for word in words], np.intp)
+        return rows
 
     def _add(self, words: Sequence[str]) -> None:
         """Add those that are missing. A full cache is cleared first, and then all are."""
         distinct = dict.fromkeys(words)
         new = [word for word in distinct if word not in self._rows]
         if len(self._rows) + len(new) > MAX_WORDS:
-            self._rows.clear()
+            self._clear()
             new = list(distinct)
         begin, end = len(self._rows), len(self._rows) + len(new)
         self._steps[begin:end], self._scales[begin:end] = self._quantize(new)
         self._rows.update(zip(new, range(begin, end), strict=True))
+
+    def _clear(self) -> None:
+        self._rows.clear()
+        self._rows_of.clear()
 
     def _quantize(self, words: Sequence[str]) -> tuple[NDArray[np.int8], Vectors]:
         """Rounded to steps of a 127th of the maximum, so that a cached word has the same vector as a new one. Returns
@@ -92,6 +106,21 @@ class WordSimilarity:
         exact = self._encoder.encode_words(words)
         scales = np.abs(exact).max(axis=1, keepdims=True) / _STEPS
         return np.rint(exact / np.maximum(scales, 1e-9)).astype(np.int8), scales
+
+
+def _batches(passages: Sequence[str]) -> Iterator[list[int]]:
+    """Positions of the passages that have words, as many at a time as are compared at once."""
+    batch: list[int] = []
+    count = 0
+    for place, words in enumerate(passages):
+        if words:
+            count += words.count(" ") + 1
+            if batch and count > BATCH_SIZE:
+                yield batch
+                batch, count = [], words.count(" ") + 1
+            batch.append(place)
+    if batch:
+        yield batch
 
 
 @lru_cache(maxsize=2)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from agent_worker.knowledge.index.passage_store import PassageStore, passage_numbers
 from agent_worker.knowledge.index.prepared_document import NEVER, PreparedDocument, prepare
 from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter
+from agent_worker.knowledge.index.stored_passage import PassageCache, StoredPassage
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import bm25_scores
 from agent_worker.knowledge.ranking.ranker import rank
@@ -24,8 +25,8 @@ from agent_worker.knowledge.text.query_expansion import expand_query
 from agent_worker.knowledge.text.query_splitting import focused_queries, is_question
 from agent_worker.knowledge.vectors import word_similarity
 from agent_worker.knowledge.vectors.cosine_similarity import cosines_of
-from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
-from agent_worker.knowledge.vectors.passage_vectors import encode_vectors
+from agent_worker.knowledge.vectors.encoder import Encoder, Vectors, light_encoder
+from agent_worker.knowledge.vectors.passage_vectors import decode_rows, encode_vectors
 from agent_worker.knowledge.vectors.vector_index import VectorIndex, pack_signs, products
 from agent_worker.knowledge.vectors.word_similarity import WordSimilarity
 from schemas.conversation import Document
@@ -122,7 +123,8 @@ def test_of_the_nearest_few_the_order_is_that_of_exact_cosines() -> None:
     encoded = encode_vectors([np.stack([each, each, each]) for each in vectors])
     rows = VectorIndex.of(256, range(300), encoded.signs)
     passages = [
-        _Vectors(f"{n}", rows, encoded.sentences, encoded.sentence_sum) for n, rows in enumerate(encoded.passages)
+        _Vectors(f"{n}", decode_rows(stored, 256), encoded.sentences, encoded.sentence_sum)
+        for n, stored in enumerate(encoded.passages)
     ]
     found = rows.nearest(vectors[:1], 20)
     cosines = cosines_of([passages[place] for place in found], vectors[:1], np.zeros(256, np.float32), ["text"])[
@@ -135,14 +137,14 @@ def test_of_the_nearest_few_the_order_is_that_of_exact_cosines() -> None:
 
 class _Vectors(NamedTuple):
     document: str
-    vectors: bytes
+    rows: Vectors
     sentences: int
     sentence_sum: bytes
 
 
 def test_words_alike_are_near(encoder: Encoder) -> None:
     """A word is nearest to itself, near to what means the same, and to nothing in an empty passage."""
-    passages = [["frozen"], ["invoice", "frost"], ["invoice"], []]
+    passages = ["frozen", "invoice frost", "invoice", ""]
     same, like, far, empty = WordSimilarity(encoder).of(["frozen"], passages)
     assert same[0] == pytest.approx(1.0, abs=5e-3)
     assert same[0] > like[0] > far[0]
@@ -151,11 +153,12 @@ def test_words_alike_are_near(encoder: Encoder) -> None:
 
 def test_words_met_again_are_as_near_as_at_first(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is room for a few words only, the vectors of the others are made again, and are the same."""
-    words = [f"{kind} {number}" for kind in ("frost", "parcel") for number in range(40)]
-    passages = [words[begin : begin + 8] for begin in range(0, len(words), 8)]
+    words = [f"{kind}{number}" for kind in ("frost", "parcel") for number in range(40)]
+    passages = [" ".join(words[begin : begin + 8]) for begin in range(0, len(words), 8)]
     plenty = WordSimilarity(encoder).of(["frozen", "box"], passages)
     monkeypatch.setattr(word_similarity, "MAX_WORDS", 10)
     monkeypatch.setattr(word_similarity, "BATCH_SIZE", 8)
+    monkeypatch.setattr(word_similarity, "MAX_TEXTS", 2)
     scarce = WordSimilarity(encoder)
     for _ in range(2):
         one_by_one = np.concatenate([scarce.of(["frozen", "box"], [passage]) for passage in passages])
@@ -274,3 +277,16 @@ def test_a_long_message_is_asked_by_its_sentences() -> None:
     assert (first, rest) == ("when can I start giving it fertiliser", ["my plant got chilled on the way."])
     assert is_question(first)
     assert not is_question(rest[0])
+
+
+def test_of_the_passages_only_those_used_last_stay_in_memory() -> None:
+    cache = PassageCache(limit=3)
+    passages = [
+        StoredPassage(n, "terms", 1, "", "", "", f"text {n}", "", "", "", "", "", b"", 0, b"", "public", 0)
+        for n in range(5)
+    ]
+    cache.add(1, passages[:3])
+    assert cache.find(1, [0, 7]) == {0: passages[0]}
+    cache.add(1, passages[3:4])
+    assert sorted(cache.find(1, range(5))) == [0, 2, 3], "1 was used least lately"
+    assert cache.find(2, range(5)) == {}, "the document has changed since"

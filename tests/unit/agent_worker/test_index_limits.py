@@ -11,7 +11,8 @@ from typing import Any, Literal
 import pytest
 
 from agent_worker.knowledge.index import tenant_indexes
-from agent_worker.knowledge.index.passage_store import PassageStore, StoredPassage, Totals
+from agent_worker.knowledge.index.passage_store import PassageStore, Totals
+from agent_worker.knowledge.index.stored_passage import StoredPassage
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.index.tenant_indexes import OpenIndexes
 from agent_worker.knowledge.index.word_index import WordIndex
