@@ -28,6 +28,8 @@ KNOWLEDGE = "parley.knowledge"
 DEADLETTER = "parley.deadletter"
 AUDIT = "parley.audit"
 KEYS = "parley.keys"
+ERASURE = "parley/erasure"
+"""The source of events about erased contacts."""
 
 MESSAGE_RECEIVED = "parley.message.received.v1"
 MESSAGE_EDITED = "parley.message.edited.v1"

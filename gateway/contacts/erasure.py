@@ -33,7 +33,6 @@ SWEEP_EVERY = 5.0
 """Seconds between two looks for erasures that are under way."""
 LONGEST_WAIT = timedelta(hours=1)
 """The time after which an erasure begins although its last message could not be sent to the contact."""
-SOURCE = "parley/erasure"
 _AT_ONCE = 25
 """Erasures of a tenant that are finished together."""
 _PAGE = 200
@@ -229,7 +228,7 @@ class ContactErasureService:
 
     def _build_tombstones(self, erasure: Erasure) -> Iterator[Envelope]:
         """Tombstones, so that compaction removes the snapshots, also those of before the keys."""
-        build = partial(envelope, payload=None, time=self._clock(), source=SOURCE, tenant=erasure.tenant)
+        build = partial(envelope, payload=None, time=self._clock(), source=topics.ERASURE, tenant=erasure.tenant)
         for conversation in erasure.conversations:
             yield build(topics.CONVERSATION_SNAPSHOT, id=str(uuid4()), conversation=conversation)
         for contact in erasure.contact_ids:

@@ -142,28 +142,27 @@ class ExpiredMessages:
 @dataclass(frozen=True, slots=True)
 class LogSummary:
     """What the compacted topics hold more than the last value of, because they are compacted only now and then.
-    ``tombstones``: offsets by topic and key; ``snapshots``: how many there are of each key."""
+    ``tombstones``: offsets by topic and key; ``snapshots``: how many there are of each key; ``has_erasures``: whether a
+    contact was erased."""
 
     tombstones: Mapping[tuple[str, str], int]
     snapshots: Mapping[str, int]
+    has_erasures: bool
 
     @classmethod
     async def read(cls, bus: Bus, starts: LogPositions) -> LogSummary:
         """``starts``: where to begin, by topic; {} for the beginning."""
         tombstones: dict[tuple[str, str], int] = {}
         snapshots: defaultdict[str, int] = defaultdict(int)
+        has_erasures = False
         for topic in (topics.STATE, topics.KEYS):
             async for record in await bus.read(topic, since=starts.get(topic)):
                 if record.value is None:
                     tombstones[topic, record.key] = record.offset
+                    has_erasures |= topic == topics.KEYS or record.headers.get("ce_source") == topics.ERASURE
                 elif topic == topics.STATE:
                     snapshots[record.key] += 1
-        return cls(tombstones, snapshots)
-
-    @property
-    def has_erasures(self) -> bool:
-        """Whether a contact's key was removed."""
-        return any(topic == topics.KEYS for topic, _ in self.tombstones)
+        return cls(tombstones, snapshots, has_erasures)
 
     def was_removed(self, record: Record) -> bool:
         """Tell whether a tombstone comes after the record of a compacted topic."""

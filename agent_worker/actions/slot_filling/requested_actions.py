@@ -25,7 +25,7 @@ def list_requested(
     parts = [part for each in _AND.split(text) if (part := each.strip())][:8]
     matches = [(match.offer, part) for part in parts if (match := match_action(part, offers)) is not None]
     if len({offer.name for offer, _ in matches}) < 2:
-        overall = match_action(text, offers)
+        overall = None if parts == [text] else match_action(text, offers)
         found = overall.offer if overall is not None else matches[0][0] if matches else None
         offer = found or _read_for(text, all_offers, context)
         return [(offer, text)] if offer is not None else []

@@ -338,25 +338,25 @@ async def test_no_checkpoint_is_saved_of_a_state_that_went_back(
     assert await life.picture() == before
 
 
+@pytest.mark.parametrize("step", ["key", "state"])
 async def test_somebody_who_was_erased_does_not_come_back(
-    state: State, open_process: OpenProcess, redis: Redis, bus: Bus
+    state: State, open_process: OpenProcess, redis: Redis, bus: Bus, step: str
 ) -> None:
+    """The key is erased a while before the state."""
     life = await record_conversation(state, bus, "visitor")
     other = await record_conversation(state, bus, "other")
     await save_checkpoint(state, await read_ends(bus))
     copy = await copy_keys(redis)
-    erased = partial(envelope, payload=None, time=NOW, source="test", tenant=TENANT)
-    await bus.append(
-        [
-            erased(topics.CONTACT_KEY, id=new_id(), subject=life.contact),
-            erased(topics.CONVERSATION_SNAPSHOT, id=new_id(), conversation=life.conversation),
-        ]
-    )
+    erased = partial(envelope, payload=None, time=NOW, source=topics.ERASURE, tenant=TENANT)
+    if step == "key":
+        await bus.append([erased(topics.CONTACT_KEY, id=new_id(), subject=life.contact)])
+    else:
+        await bus.append([erased(topics.CONVERSATION_SNAPSHOT, id=new_id(), conversation=life.conversation)])
     await go_back(redis, copy)
     newcomer = await open_process()
     report = await rebuild_again(newcomer, bus)
     assert not report.is_partial
-    assert await newcomer.conversations.get(life.conversation) is None
+    assert (await newcomer.conversations.get(life.conversation) is None) == (step == "state")
     assert await newcomer.conversations.get(other.conversation) is not None
 
 
