@@ -36,7 +36,7 @@ from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import MessageDeleted, MessageEdited, SessionEnded
 from schemas.errors import SchemaMismatch
 from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
-from schemas.ports import Bus, Checkpoints, LogPositions, Record, RetentionPeriods
+from schemas.ports import Bus, Checkpoints, Record, RetentionPeriods
 from schemas.ports import Rebuild as RebuildPort
 from schemas.privacy.contact_keys import ContactKey
 
@@ -80,7 +80,6 @@ class _RebuildJob:
     periods: Mapping[str, RetentionPeriods]
     summary: LogSummary
     report: RebuildReport
-    starts: LogPositions
     kept: Checkpoints | None
     """Finds the lines that were kept; None when the shards were emptied."""
 
@@ -132,9 +131,7 @@ async def rebuild(
         summary = await LogSummary.read(bus, {})
     report.is_partial = starts is not None
     kept = checkpoints if report.is_partial else None
-    job = _RebuildJob(
-        bus, rebuild_port, tuple(channels), now, limit, progress, periods, summary, report, starts or {}, kept
-    )
+    job = _RebuildJob(bus, rebuild_port, tuple(channels), now, limit, progress, periods, summary, report, kept)
     left = shards
     with _rare_collections():
         while left:
@@ -352,7 +349,7 @@ class _LogReading:
                 return by_tenant
             return living or len(self.active) == SHARDS or shard_of(key) in self.active
 
-        async for record in await self._job.bus.read(topic, since=self._job.starts.get(topic), keys=is_wanted):
+        async for record in self._job.summary.read_topic(self._job.bus, topic, is_wanted):
             # The active shards may have become fewer since the record was requested.
             if record.value is not None and is_wanted(record.key):
                 yield record
