@@ -111,26 +111,8 @@ async def rebuild(
     StateUnavailable, SchemaMismatch when a newer release has written snapshots, and StateLost when another rebuild has
     begun meanwhile."""
     report = RebuildReport(shards=len(shards))
-    starts = None if checkpoints is None else await checkpoints.load(shards)
-    if checkpoints is None or starts is None:
-        await rebuild_port.prepare(shards)
-    else:
-        await checkpoints.keep(shards)
-    await asyncio.sleep(settle)
-    summary = await LogSummary.read(bus, starts or {})
-    if (
-        checkpoints is not None
-        and starts is not None
-        and (
-            # Rows of somebody who was erased may be back, or another replica, which lacks more, took over meanwhile.
-            summary.has_erasures or await checkpoints.load(shards) != starts
-        )
-    ):
-        starts = None
-        await rebuild_port.prepare(shards)
-        summary = await LogSummary.read(bus, {})
-    report.is_partial = starts is not None
-    kept = checkpoints if report.is_partial else None
+    summary, kept = await _begin(bus, rebuild_port, checkpoints, shards, settle)
+    report.is_partial = kept is not None
     job = _RebuildJob(bus, rebuild_port, tuple(channels), now, limit, progress, periods, summary, report, kept)
     left = shards
     with _rare_collections():
@@ -141,6 +123,25 @@ async def rebuild(
             left -= round_.active
     await rebuild_port.finish(shards)
     return report
+
+
+async def _begin(
+    bus: Bus, rebuild_port: RebuildPort, checkpoints: Checkpoints | None, shards: frozenset[int], settle: float
+) -> tuple[LogSummary, Checkpoints | None]:
+    """Stop all work on the shards, wait, and empty them unless the end of the log completes them. Returns what there is
+    to read, and who finds the lines that were kept."""
+    starts = None if checkpoints is None else await checkpoints.load(shards)
+    if checkpoints is not None and starts is not None:
+        await checkpoints.keep(shards)
+        await asyncio.sleep(settle)
+        summary = await LogSummary.read(bus, starts)
+        # Else rows of somebody who was erased may be back, or another replica, which lacks more, has taken over.
+        if not summary.has_erasures and await checkpoints.load(shards) == starts:
+            return summary, checkpoints
+        settle = 0.0
+    await rebuild_port.prepare(shards)
+    await asyncio.sleep(settle)
+    return await LogSummary.read(bus, {}), None
 
 
 @contextmanager
