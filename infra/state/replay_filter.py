@@ -142,8 +142,8 @@ class ExpiredMessages:
 @dataclass(frozen=True, slots=True)
 class LogSummary:
     """What there is to read. Of the compacted topics, which are compacted only now and then: ``tombstones``: offsets by
-    topic and key; ``snapshots``: how many there are of each key; ``has_erasures``: whether a contact was erased.
-    ``starts``: where each topic is read from; ``unchanged``: topics without a record there."""
+    topic and key; ``snapshots``: how many there are of each key; ``has_erasures``: whether the state of a contact was
+    erased. ``starts``: where each topic is read from; ``unchanged``: topics without a record there."""
 
     tombstones: Mapping[tuple[str, str], int]
     snapshots: Mapping[str, int]
@@ -162,7 +162,7 @@ class LogSummary:
             async for record in await bus.read(topic, since=starts.get(topic)):
                 if record.value is None:
                     tombstones[topic, record.key] = record.offset
-                    has_erasures |= topic == topics.KEYS or record.headers.get("ce_source") == topics.ERASURE
+                    has_erasures |= record.headers.get("ce_source") == topics.ERASURE
                 elif topic == topics.STATE:
                     snapshots[record.key] += 1
         return cls(tombstones, snapshots, has_erasures, starts, unchanged)

@@ -20,6 +20,7 @@ from schemas.envelope import envelope
 from schemas.errors import StateLost
 from schemas.messages import Address, Receipt
 from schemas.ports import Bus, Checkpoints, LogPositions, State
+from schemas.privacy.contact_keys import ContactKey
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.port_calls import OpenProcess, processes, set_up
 from tests.contracts.state.recorded_history import (
@@ -338,26 +339,36 @@ async def test_no_checkpoint_is_saved_of_a_state_that_went_back(
     assert await life.picture() == before
 
 
-@pytest.mark.parametrize("step", ["key", "state"])
-async def test_somebody_who_was_erased_does_not_come_back(
-    state: State, open_process: OpenProcess, redis: Redis, bus: Bus, step: str
+async def test_the_state_of_somebody_who_was_erased_does_not_come_back(
+    state: State, open_process: OpenProcess, redis: Redis, bus: Bus
 ) -> None:
-    """The key is erased a while before the state."""
     life = await record_conversation(state, bus, "visitor")
     other = await record_conversation(state, bus, "other")
     await save_checkpoint(state, await read_ends(bus))
     copy = await copy_keys(redis)
     erased = partial(envelope, payload=None, time=NOW, source=topics.ERASURE, tenant=TENANT)
-    if step == "key":
-        await bus.append([erased(topics.CONTACT_KEY, id=new_id(), subject=life.contact)])
-    else:
-        await bus.append([erased(topics.CONVERSATION_SNAPSHOT, id=new_id(), conversation=life.conversation)])
+    await bus.append([erased(topics.CONVERSATION_SNAPSHOT, id=new_id(), conversation=life.conversation)])
     await go_back(redis, copy)
     newcomer = await open_process()
     report = await rebuild_again(newcomer, bus)
     assert not report.is_partial
-    assert (await newcomer.conversations.get(life.conversation) is None) == (step == "state")
+    assert await newcomer.conversations.get(life.conversation) is None
     assert await newcomer.conversations.get(other.conversation) is not None
+
+
+async def test_a_key_that_was_erased_stays_so(state: State, open_process: OpenProcess, redis: Redis, bus: Bus) -> None:
+    known = ContactKey(tenant=TENANT, contact_id=new_id(), wrapped="c2VjcmV0", key_id="first", created_at=NOW)
+    build = partial(envelope, topics.CONTACT_KEY, time=NOW, source="test", tenant=TENANT, subject=known.contact_id)
+    await state.contact_keys.put(known)
+    await bus.append([build(known, id=new_id())])
+    await save_checkpoint(state, await read_ends(bus))
+    copy = await copy_keys(redis)
+    await bus.append([build(await state.contact_keys.put(known.erase(NOW)), id=new_id())])
+    await go_back(redis, copy)
+    newcomer = await open_process()
+    report = await rebuild_again(newcomer, bus)
+    assert report.is_partial
+    assert await newcomer.contact_keys.get(TENANT, known.contact_id) == known.erase(NOW)
 
 
 async def test_nobody_works_on_a_state_that_is_being_completed(
