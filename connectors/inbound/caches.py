@@ -109,8 +109,11 @@ class ContactCache:
         self._entries.move_to_end(key)
         for address in _addresses(key):
             self._keys_by_address.setdefault(address, set()).add(key)
-        while len(self._entries) > MAX_ENTRIES:
+        while len(self._entries) > MAX_ENTRIES or self._is_first_expired(entry.since):
             self._remove(next(iter(self._entries)))
+
+    def _is_first_expired(self, now: datetime) -> bool:
+        return next(iter(self._entries.values())).until <= now
 
     def _remove(self, key: _CacheKey) -> None:
         del self._entries[key]

@@ -11,7 +11,8 @@ from schemas import ids, topics
 from schemas.conversation import Contact
 from schemas.envelope import Envelope, envelope
 
-MAX_REMEMBERED = 20_000
+MAX_REMEMBERED = 5_000
+"""Contacts of which it is remembered, 3 KB each. Whoever was forgotten is appended again with the next message."""
 
 
 class ContactSnapshots:

@@ -4,6 +4,7 @@ once erased."""
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -407,3 +408,19 @@ async def test_the_memory_of_a_process_is_bounded(
         await service.get_or_create(TENANT, contact)
     cached = [service.get_cached(TENANT, contact) is not None for contact in contacts]
     assert cached == [False, False, True, True, True]
+
+
+async def test_keys_that_are_not_used_any_more_leave_the_memory(state: State, bus: Bus, clock: Clock) -> None:
+    """A key takes 3 KB, and thousands of contacts write each hour."""
+    service = process(state, bus, clock)
+    before = count_keys()
+    for _ in range(5):
+        await service.get_or_create(TENANT, new_id())
+    clock.now += key_service.CACHE_LIFETIME
+    await service.get_or_create(TENANT, new_id())
+    assert count_keys() == before + 1
+
+
+def count_keys() -> int:
+    gc.collect()
+    return sum(isinstance(each, UnwrappedKey) for each in gc.get_objects())

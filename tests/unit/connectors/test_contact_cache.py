@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,3 +65,13 @@ async def test_news_of_another_process_is_heard_within_the_minute(contacts: Cont
     assert other.id != both.id
     assert (await resolve(known, "222"))[0].id == other.id
     assert (await resolve(known, "222", now=NOW + ENTRY_TTL + timedelta(seconds=1)))[0].id == both.id
+
+
+async def test_contacts_that_have_expired_leave_the_memory(contacts: Contacts) -> None:
+    known = ContactCache(contacts)
+    first = weakref.ref((await resolve(known, "111"))[0])
+    await resolve(known, "222", now=NOW + ENTRY_TTL / 2)
+    assert first() is not None
+    await resolve(known, "333", now=NOW + ENTRY_TTL)
+    gc.collect()
+    assert first() is None
