@@ -12,7 +12,7 @@ from schemas.conversation import Contact
 from schemas.envelope import Envelope, envelope
 
 MAX_REMEMBERED = 5_000
-"""Contacts of which it is remembered, 3 KB each. Whoever was forgotten is appended again with the next message."""
+"""Contacts kept in memory, 3 KB each. One that was dropped is appended again with its next message."""
 
 
 class ContactSnapshots:

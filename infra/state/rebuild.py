@@ -1,10 +1,10 @@
 """Rebuild lost shards from the log: the log is the source of truth, the state store only what follows from
 it.
 
-The store is emptied, which stops every process. After a settle time, in which processes append what they were working
-on, the log is read: keys of contacts, snapshots and contacts, then the ids of all messages, then events and dead
-letters, and then, once every message has its number, the messages themselves. Records that a lane had parked are parked
-again.
+The shards are emptied, which stops every process. After a settle time, in which processes append what they were
+working on, the log is read: keys of contacts, snapshots and contacts, then the ids of all messages, then events and
+dead letters, and then, once every message has its number, the messages themselves. Records that a lane had parked are
+parked again. Where a checkpoint tells what the shards lack, they keep their rows, and only the log behind it is read.
 
 Memory: only ids are kept between the two readings of the messages. When there are more than ``limit``, half of the
 shards are left to another reading of the log."""

@@ -22,10 +22,10 @@ MAX_WORDS = 30_000
 MAX_ASKED = 1_000
 """Words of questions whose vectors are kept, a kilobyte each."""
 MAX_TEXTS = 5_000
-"""Passages of which it is noted where the vectors of their words are; a full note is cleared."""
+"""Passages whose words' rows are kept, so that they need not be looked up again; a full cache is cleared."""
 BATCH_SIZE = 8192
-"""Words compared at a time, of which a single passage has fewer: a text of unknown words takes eight megabytes. Fewer
-than MAX_WORDS."""
+"""Words compared at a time, which takes eight megabytes at most. More words of one passage are left out. Fewer than
+MAX_WORDS."""
 _STEPS = 127
 
 
