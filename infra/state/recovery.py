@@ -107,9 +107,12 @@ class StateRecovery:
             return
         self._checkpoint_due = now + self._checkpoint_every
         leases, ttl = self._state.leases, self._ttl + self._checkpoint_every
-        if await leases.acquire(CHECKPOINT_LEASE, self._holder, ttl=ttl, now=self._clock()) is not None:
-            await checkpoints.save(self._positions)
-            self._positions = await read_positions(self._bus, self._channels)
+        try:
+            if await leases.acquire(CHECKPOINT_LEASE, self._holder, ttl=ttl, now=self._clock()) is not None:
+                await checkpoints.save(self._positions)
+                self._positions = await read_positions(self._bus, self._channels)
+        except ParleyError as error:
+            _log.warning("checkpoint_delayed", error=error.message, fix=error.fix)
 
     async def _recover_as_holder(self) -> None:
         leases = self._state.leases

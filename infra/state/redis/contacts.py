@@ -372,6 +372,6 @@ class RedisContactErasure:
     async def remove_copies(self) -> None:
         """Ask for a new append-only file. Redis refuses where it rewrites one already, and where our user may not."""
         client = self._shards.client
-        for shard in await client.list_servers():
+        for shard in await client.list_shards():
             with suppress(StateUnavailable):
                 await client.command("BGREWRITEAOF", shard=shard)

@@ -46,11 +46,9 @@ class StateClient(Protocol):
     def command(self, *command: Argument, shard: int = 0) -> asyncio.Future[Any]:
         """Run a command that may be repeated, on the server of this shard. Raises StateUnavailable."""
 
-    async def list_servers(self) -> list[int]:
-        """A shard on each server. Raises StateUnavailable."""
-
     async def list_shards(self) -> dict[int, list[int]]:
-        """All shards of each server, by the first of them. Raises StateUnavailable."""
+        """All shards of each server, by the first of them, which commands to the server can name. Raises
+        StateUnavailable."""
 
     async def close(self) -> None:
         """Finish the running calls, then close the connections."""
@@ -74,10 +72,6 @@ class PipelinedClient:
     def command(self, *command: Argument, shard: int = 0) -> asyncio.Future[Any]:
         """See StateClient."""
         return self.send(Call(command, shard=shard)).answer
-
-    async def list_servers(self) -> list[int]:
-        """See StateClient."""
-        return [0]
 
     async def list_shards(self) -> dict[int, list[int]]:
         """See StateClient."""

@@ -190,10 +190,6 @@ class ClusterClient:
             self._pass_on(call, view)
         return call
 
-    async def list_servers(self) -> list[int]:
-        """See StateClient."""
-        return list(await self.list_shards())
-
     async def list_shards(self) -> dict[int, list[int]]:
         """See StateClient."""
         try:

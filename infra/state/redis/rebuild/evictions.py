@@ -36,7 +36,7 @@ class Evictions:
 
     async def count(self) -> str:
         """``run id:count`` of each server that has evicted keys; nothing of one that does not tell."""
-        servers = await self._shards.client.list_servers()
+        servers = await self._shards.client.list_shards()
         return " ".join(filter(None, await asyncio.gather(*map(self._count_on, servers))))
 
     async def _count_on(self, server: int) -> str:

@@ -280,7 +280,7 @@ class RedisRebuild:
         """Delete what the log brings back; the rest (parked records, dead letters, turns) is as valid as before."""
         starts = {f"{self._shards.prefix}:{{s{shard:02x}}}:".encode(): shard for shard in shards}
         pattern = _SPECIAL.sub(r"\\\1", self._shards.prefix) + ":{s*"
-        for server in await self._shards.client.list_servers():
+        for server in await self._shards.client.list_shards():
             await self._empty_server(server, pattern, starts)
 
     async def _empty_server(self, server: int, pattern: str, starts: Mapping[bytes, int]) -> None:
