@@ -110,8 +110,8 @@ class ReceiptHandler:
         deliveries = self._state.deliveries
         sent = await deliveries.by_external_id(event.tenant, event.channel, event.account, receipt.external_id)
         if sent is not None:
-            await self._await_line(*sent, receipt.at)
-            await self._mark(event, sent[0], [sent[1]], receipt.state)
+            if (line := await self._await_line(*sent, receipt.at)) is not None:
+                await self._mark_line(event, sent[0], line, receipt.state)
         elif self._clock() < receipt.at + MAX_WAIT:
             raise Parked("the message of a receipt is not known yet", until=self._clock() + RETRY_UNKNOWN)
         else:
@@ -128,6 +128,8 @@ class ReceiptHandler:
         whole = ids.message_of_part(receipt.marker)
         deliveries, conversation = self._state.deliveries, event.conversation
         before = await deliveries.outcome(conversation, receipt.marker)
+        if before is not None and before.state != "unknown" and before.external_id == receipt.external_id:
+            return  # its sender has recorded and bound it
         delivered = DeliveryOutcome(
             message_id=receipt.marker,
             part_of="" if whole == receipt.marker else whole,
@@ -155,18 +157,18 @@ class ReceiptHandler:
         """Mark the message. A part before the last counts only if it failed."""
         message_id = ids.message_of_part(receipt.marker)
         if receipt.state == "failed" or message_id == receipt.marker:
-            if not await self._await_line(event.conversation, message_id, receipt.at):
+            line = await self._await_line(event.conversation, message_id, receipt.at)
+            if line is None:
                 return self._report_unmatched(event, receipt)
-            await self._mark(event, event.conversation, [message_id], receipt.state)
+            await self._mark_line(event, event.conversation, line, receipt.state)
 
-    async def _await_line(self, conversation: str, message_id: str, at: datetime) -> bool:
-        """Return whether the transcript has the line. Raises Parked while its sender may still write it. ``at``: when
-        the receipt came."""
-        if await self._state.transcript.find(conversation, message_id) is not None:
-            return True
-        if self._clock() < at + MAX_WAIT:
+    async def _await_line(self, conversation: str, message_id: str, at: datetime) -> TranscriptMessage | None:
+        """Return the line of the transcript, None if it has none. Raises Parked while its sender may still write it.
+        ``at``: when the receipt came."""
+        line = await self._state.transcript.find(conversation, message_id)
+        if line is None and self._clock() < at + MAX_WAIT:
             raise Parked("the line is not written yet", until=self._clock() + RETRY_LINE)
-        return False
+        return line
 
     async def _mark_up_to(self, event: Envelope, receipt: Receipt) -> None:
         """Mark all lines up to a number, page by page from the newest, until a page has nothing to mark."""
@@ -181,8 +183,18 @@ class ReceiptHandler:
             await self._mark(event, conversation, unread, receipt.state)
             upper = lower
 
+    async def _mark_line(
+        self, event: Envelope, conversation: str, line: TranscriptMessage, state: MessageState
+    ) -> None:
+        if line.state != state:
+            await self._apply(conversation, [line.id], state)
+        await self._report(event, conversation, [line.id], state)
+
     async def _mark(self, event: Envelope, conversation: str, message_ids: list[str], state: MessageState) -> None:
         await self._apply(conversation, message_ids, state)
+        await self._report(event, conversation, message_ids, state)
+
+    async def _report(self, event: Envelope, conversation: str, message_ids: list[str], state: MessageState) -> None:
         if event.tenant in self._desk_tenants:
             await self._notify_desk(event, conversation, message_ids)
         if tracing.is_active():

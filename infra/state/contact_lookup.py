@@ -22,8 +22,9 @@ HASHES = "#"
 """The channel of the rows with hashes: no channel has this name. What a query finds on one is seen in the contact."""
 ALL = ""
 """The term under which each contact stands in the list of all."""
-PREFIXES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
-"""Lengths of the beginnings of terms that have rows."""
+PREFIXES = (2, 4, 8, 16, 32)
+"""Lengths of the beginnings of terms that have rows. Each row of a new contact changes a page of its own. Earlier
+releases wrote these and others, so none may be added."""
 KEY_FIELD = "lookup"
 """The readable field of a sealed contact that names the key of its rows."""
 

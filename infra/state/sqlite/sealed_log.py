@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 
 from infra.bus.sealed_bus import EventSealer
 from infra.state.sqlite import conversation_rows
-from infra.state.sqlite.sealed_rows import load_key, put_key
+from infra.state.sqlite.sealed_rows import use_key
 from infra.state.sqlite.store import SharedLog
 from schemas.envelope import Envelope
 from schemas.privacy import sealed_events
+from schemas.privacy.sealed_bodies import BodyOwner
 
 
 class SealedLog:
@@ -38,13 +39,7 @@ def _seal(connection: sqlite3.Connection, event: Envelope, sealer: EventSealer) 
     contact = _find_contact(connection, event, sealer) if sealed_events.is_sealable(event) else ""
     if not contact:
         return [event]
-    stored, records = load_key(connection, event.tenant, contact), []
-    if stored is None or stored.stage == "made":
-        made = stored or sealer.keys.make_key(event.tenant, contact)
-        stored = put_key(connection, made.model_copy(update={"stage": "kept"}))
-        records.append(sealer.keys.wrap_record(stored))
-    elif stored.retired_at is not None:
-        stored = put_key(connection, stored.retire(None))
+    stored, records = use_key(connection, BodyOwner(event.tenant, contact), sealer.keys)
     return [*records, sealed_events.seal_event(event, contact, sealer.keys.unwrap(stored))]
 
 

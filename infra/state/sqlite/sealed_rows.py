@@ -7,11 +7,20 @@ import sqlite3
 from collections.abc import Iterable
 
 from infra.database.file import Connection
-from infra.state.sqlite.store import MissingKey
+from schemas.envelope import Envelope
 from schemas.errors import StateUnavailable
 from schemas.privacy.contact_keys import ContactKey
 from schemas.privacy.key_service import ContactKeyService, UnwrappedKey
 from schemas.privacy.sealed_bodies import BodyOwner, BodySealer, parse_sealed, seal_body
+
+
+class MissingKey(Exception):
+    """Raised by work that needs the key of a contact who has none, or whose key is being removed. It is undone, and
+    done again with the key."""
+
+    def __init__(self, owner: BodyOwner) -> None:
+        super().__init__(owner)
+        self.owner = owner
 
 
 def seal(
@@ -124,6 +133,19 @@ def load_key(connection: sqlite3.Connection, tenant: str, contact: str) -> Conta
     query = "SELECT body FROM state_contact_keys WHERE tenant = ? AND contact = ?"
     row = connection.execute(query, (tenant, contact)).fetchone()
     return ContactKey.model_validate_json(row[0]) if row else None
+
+
+def use_key(
+    connection: sqlite3.Connection, owner: BodyOwner, keys: ContactKeyService
+) -> tuple[ContactKey, list[Envelope]]:
+    """The key of a contact, which may be erased, made if there is none; and what has to be appended to the log in the
+    same transaction, before anything that it seals."""
+    stored = load_key(connection, *owner)
+    if stored is None or stored.stage == "made":
+        made = stored or keys.make_key(*owner)
+        stored = put_key(connection, made.model_copy(update={"stage": "kept"}))
+        return stored, [keys.wrap_record(stored)]
+    return (stored if stored.retired_at is None else put_key(connection, stored.retire(None))), []
 
 
 def put_key(connection: sqlite3.Connection, key: ContactKey) -> ContactKey:

@@ -12,21 +12,13 @@ from typing import Any, Protocol, TypeVar
 from infra.bus.partitioner import shard_of
 from infra.database import Database
 from infra.database.file import Connection
+from infra.state.sqlite.sealed_rows import MissingKey, use_key
 from schemas.envelope import Envelope
 from schemas.errors import StateLost, StateUnavailable, Unavailable
-from schemas.privacy.sealed_bodies import BodyOwner, BodySealer
+from schemas.privacy.sealed_bodies import BodySealer
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
-
-
-class MissingKey(Exception):
-    """Raised by work that needs the key of a contact who has none, or whose key is being removed. It is undone, and
-    done again with the key."""
-
-    def __init__(self, owner: BodyOwner) -> None:
-        super().__init__(owner)
-        self.owner = owner
 
 
 PATIENCE_S = 5.0
@@ -123,8 +115,13 @@ class Store:
         sealer = self.sealer
         if sealer is None:
             return None
+        owner, keys = error.owner, sealer.keys
         try:
-            await sealer.keys.get_or_create(*error.owner)
+            if self.log is None:
+                await keys.get_or_create(*owner)
+            else:
+                made = partial(use_key, owner=owner, keys=keys)
+                keys.remember(await self.write_and_append(self.log, owner.contact, made))
         except StateLost:
             return replace(sealer, is_sealing=False)
         return sealer
