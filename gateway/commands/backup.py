@@ -41,7 +41,7 @@ def create(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Back up the installation, even while it is in use: TARGET with all data, and the small file with the keys of
+    """Back up the installation, even while it is in use. TARGET gets all data, and a small second file the keys of
     contacts. Keep the two apart."""
     from gateway.backup.creation import create_backup
 
@@ -125,7 +125,7 @@ def restore(
     typer.echo(
         f"restored the state of {report.saved_at:%Y-%m-%d %H:%M:%S} UTC, with the keys of {report.keys} contacts"
     )
-    typer.echo(f"erased again: {report.erased} contacts")
+    typer.echo(f"contacts erased again: {report.erased}")
     if not resume:
         note("What was waiting in the backup is recorded, but neither answered nor sent again.")
 

@@ -37,7 +37,7 @@ def find(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find contacts by name, address, phone number or id; without Q, list all by name."""
+    """Find contacts by name, address, phone number or id; without Q, all of them are listed by name."""
 
     async def load(api: AdminApi) -> list[Any]:
         items: list[Any] = []

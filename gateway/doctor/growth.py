@@ -45,7 +45,7 @@ def describe_growth(check: str, usage: StateUsage, config: Config) -> Finding:
         )
     status: Literal["fail", "warn"] = "fail" if growth.days_left < SOON_DAYS else "warn"
     detail += f"; {_show(usage.used)} used, so {_show(usage.limit)} are full in {growth.days_left} days"
-    return Finding(check, status, f"{detail}, before retention removes as much as comes", _FIX)
+    return Finding(check, status, f"{detail}, before retention keeps pace with growth", _FIX)
 
 
 def _show(size: float) -> str:

@@ -27,7 +27,7 @@ def doctor(
 ) -> None:
     """Find contradictions, duplicates, expired and uncited documents, and broken links.
 
-    Exits with 1 if it finds a defect. That a document expires soon or was never cited is none."""
+    Exits with 1 if it finds a defect. Documents that expire soon or were never cited do not count."""
     report = with_api(config, tenant, url, lambda api: _check(api, links=links))
     if as_json:
         print_json(report)

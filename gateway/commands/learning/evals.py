@@ -24,7 +24,7 @@ SUITE = "evals.yaml"
 """The suite beside the configuration, where no other is named."""
 _MAX_SHOWN = 70
 """Characters of an explanation in a table."""
-app = typer.Typer(help="Check the agent's answers by suites of cases.", no_args_is_help=True)
+app = typer.Typer(help="Check the agent's answers with test suites.", no_args_is_help=True)
 
 SuiteFile = Annotated[
     Path | None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DATA = "finetune-data"
 """The folder in ``data_dir``, where no other is named."""
-app = typer.Typer(help="Tune models on what people approved and wrote, where that pays.", no_args_is_help=True)
+app = typer.Typer(help="Tune models on what people approved and wrote.", no_args_is_help=True)
 adapters.add(app)
 training.add(app)
 
