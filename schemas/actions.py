@@ -81,10 +81,12 @@ class PendingCode(WireModel):
 
 
 class QueuedAction(WireModel):
-    """Another action that the contact asked for and that comes later, with the arguments known so far."""
+    """Another action that the contact asked for and that comes later, with the arguments known so far.
+    ``alternatives``: values by parameter that the contact will have to choose from."""
 
     action: str
     given: Arguments = {}
+    alternatives: dict[str, list[JsonValue]] = {}
 
 
 class Filling(WireModel):

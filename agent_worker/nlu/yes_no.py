@@ -24,7 +24,8 @@ Phrases = dict[tuple[str, ...], Meaning]
 
 class AnswerPhrases(BaseModel):
     """Phrases of one language, separated by "|". ``polite`` phrases may accompany a yes or a no and mean neither.
-    ``unclear`` words mean yes or no in other languages, or could mean both, so they are no answer in this one."""
+    ``unclear`` words mean yes or no in other languages, or could mean both, so they are no answer in this one.
+    ``around``: what stands around the verb in "yes, I want to cancel it"."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,6 +33,7 @@ class AnswerPhrases(BaseModel):
     no: str
     polite: str = ""
     unclear: str = ""
+    around: str = ""
 
 
 @cache
@@ -78,6 +80,10 @@ _ASCII_SYMBOL = re.compile("[0-9$+<=>^|~]")
 _MAX_LENGTH = 80
 """Characters of an answer."""
 _MAX_WORDS = 12
+_MIN_STEM = 4
+"""Letters that two forms of a word share at least."""
+_MAX_AROUND = 4
+"""Words of a phrase around a verb."""
 
 
 def yes_or_no(text: str, language: str = "") -> Answer:
@@ -94,6 +100,39 @@ def yes_or_no(text: str, language: str = "") -> Answer:
     answer = _classify_words(words, language)
     is_plain = not _QUESTION_MARK.search(text) and (not icons or icons == {answer})
     return answer if is_plain or not answer else "unclear"
+
+
+def repeats_in_yes(text: str, language: str, title: str, objects: str) -> bool:
+    """Return whether the message is a yes that repeats what it is a yes to: "yes, cancel it" to the ``title`` "Cancel
+    an order". ``objects``: words for what it is done to, such as "Order number": they may be repeated too, but "yes, my
+    order" does not say what becomes of it. A no that does so could mean either. Only the contact's language counts."""
+    words, icons = _split(text[: _MAX_LENGTH + 1])
+    own = language.replace("_", "-").partition("-")[0].casefold()
+    table = load_answer_phrases().get(own)
+    if table is None or icons is None or len(text) > _MAX_LENGTH or _QUESTION_MARK.search(text):
+        return False
+    around = {_split(phrase)[0] for phrase in table.around.split("|")}
+    among = _split(objects)[0]
+    done = [word for word in _split(title)[0] if not any(_is_same_stem(word, other) for other in among)]
+    left: list[str] = []
+    at = 0
+    is_repeated = False
+    while at < len(words):
+        skipped = next((size for size in range(_MAX_AROUND, 0, -1) if words[at : at + size] in around), 0)
+        is_answer = _phrases(own).get(words[at : at + 1]) in ("yes", "no")
+        if not skipped and not is_answer and any(_is_same_stem(words[at], other) for other in (*done, *among)):
+            skipped = 1
+            is_repeated = is_repeated or any(_is_same_stem(words[at], other) for other in done)
+        if not skipped:
+            left.append(words[at])
+        at += skipped or 1
+    return is_repeated and bool(left) and _classify_words(tuple(left), own) == "yes"
+
+
+def _is_same_stem(word: str, other: str) -> bool:
+    """Return whether two words differ only in their endings: "cancel" and "cancelled"."""
+    length = max(_MIN_STEM, min(len(word), len(other)) - 2)
+    return word == other or (min(len(word), len(other)) >= _MIN_STEM and word[:length] == other[:length])
 
 
 def is_own_yes_or_no(text: str, language: str) -> bool:

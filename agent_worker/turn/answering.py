@@ -295,7 +295,9 @@ def draft_for_person(turn: TurnInput, query: Query, retrieval: Retrieval, route:
     """Build the handoff to a person. A contact who asked for one also gets answers to their other questions."""
     language = topics_in(query.text, turn.locale).get("person", turn.locale)
     draft = handoff_draft(translate_voice(turn.rules.voice, language), say=route.say)
-    return handoff_with_answers(draft, retrieval.parts) if route.reasons == PERSON_ROUTE.reasons else draft
+    if route.reasons != PERSON_ROUTE.reasons:
+        return draft
+    return handoff_with_answers(draft, retrieval.parts, turn.voice, turn.locale)
 
 
 def finish_draft(draft: AnswerDraft, retrieval: Retrieval, actions: TurnActions | None) -> AnswerDraft:

@@ -1,17 +1,19 @@
 """The contact's answer to a confirmation question.
 
 A yes is the choice itself, a thumbs-up on the question, or, as the very next message and with nothing else in it, the
-choice's label, its number, or a phrase from the closed lists in ``agent_worker.nlu.yes_no``. Nothing else counts.
+choice's label, its number, or a phrase from the closed lists in ``agent_worker.nlu.yes_no``, which may repeat what is
+to be done ("yes, cancel it"). Nothing else counts.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from agent_worker.actions.execution.texts import NO, YES
-from agent_worker.nlu.yes_no import yes_or_no
+from agent_worker.nlu.yes_no import repeats_in_yes, yes_or_no
 from agent_worker.turn.inbound_events import InboundEvent
 from schemas.actions import PendingConfirmation
 from schemas.choice_matching import match_choice
@@ -23,6 +25,8 @@ from schemas.ports import Deliveries
 Answer = Literal["yes", "no", "yes_but", "unclear", "gone", ""]
 """``yes_but``: the contact wrote more than the yes. ``unclear``: possibly an answer, but an ambiguous one. ``gone``: an
 answer to a question that is no longer open."""
+_MIN_VALUE = 4
+"""Characters of a confirmed value that may be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,13 @@ def read_confirmation(
     last_turn: str,
     epoch: int,
     locale: str,
+    title: str = "",
+    objects: str = "",
 ) -> ConfirmationAnswer:
     """Read the turn's messages as an answer to the open question. ``latest``: the message that the contact wrote,
-    edited or deleted last; ``last_turn``: the previous turn; ``locale``: the contact's."""
-    answers = [_classify(message, pending, last_turn, epoch, locale) for message in waiting]
+    edited or deleted last; ``last_turn``: the previous turn; ``locale``: the contact's; ``title``: that of the action
+    in it; ``objects``: the titles of its parameters."""
+    answers = [_classify(message, pending, last_turn, epoch, locale, title, objects) for message in waiting]
     last = answers[-1] if answers and waiting[-1].id == latest else ""
     if last in ("no", "gone"):
         return ConfirmationAnswer(last, _ids_with(waiting, answers, last))
@@ -63,7 +70,13 @@ def _ids_with(waiting: Sequence[InboundMessage], answers: Sequence[Answer], answ
 
 
 def _classify(
-    message: InboundMessage, pending: PendingConfirmation | None, last_turn: str, epoch: int, locale: str
+    message: InboundMessage,
+    pending: PendingConfirmation | None,
+    last_turn: str,
+    epoch: int,
+    locale: str,
+    title: str,
+    objects: str,
 ) -> Answer:
     choice_id = message.choice.id if message.choice else ""
     question = pending if pending is not None and _may_answer(message, pending, epoch) else None
@@ -77,7 +90,19 @@ def _classify(
         return "yes" if choice.id.startswith(YES) else "no"
     if message.attachments or message.files:
         return ""
-    return yes_or_no(message.text, question.locale or locale)
+    spoken = question.locale or locale
+    answer = yes_or_no(message.text, spoken)
+    if answer in ("yes", "no") or not repeats_in_yes(_without_values(message.text, question), spoken, title, objects):
+        return answer
+    return "yes"
+
+
+def _without_values(text: str, question: PendingConfirmation) -> str:
+    """The text without the identifiers and names that were confirmed."""
+    for value in question.arguments.values():
+        if isinstance(value, str) and len(value) >= _MIN_VALUE:
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", " ", text, flags=re.IGNORECASE)
+    return text
 
 
 def _may_answer(message: InboundMessage, pending: PendingConfirmation, epoch: int) -> bool:

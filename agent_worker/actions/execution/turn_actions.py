@@ -18,7 +18,7 @@ from agent_worker.actions.execution.executor import Executor
 from agent_worker.actions.execution.runner import ActionRunner, LoadIdentity
 from agent_worker.actions.execution.scope import ActionScope
 from agent_worker.actions.one_time_codes import CHECK
-from agent_worker.actions.parsing import ParseContext
+from agent_worker.actions.parsing import ParseContext, fields_of
 from agent_worker.actions.spec import Action
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.learning.turn_recorder import current_recorder
@@ -100,6 +100,7 @@ class TurnActions:
             last_turn=scope.conversation.facts.last_turn_id,
             epoch=scope.conversation.epoch,
             locale=scope.locale,
+            **self._describe_for_consent(pending),
         )
         if self._interrupted:
             return self._report_only(reading, waiting)
@@ -120,6 +121,15 @@ class TurnActions:
         self.effects.answered = reading.messages
         self.effects.notices.append(Notice(f"{pending.id}-answered", draft.text))
         return None
+
+    def _describe_for_consent(self, pending: PendingConfirmation | None) -> dict[str, str]:
+        """What the action and its parameters are called in the question."""
+        action = self._scope.rules.actions.get(pending.action) if pending is not None else None
+        if pending is None or action is None:
+            return {}
+        locale = pending.locale or self._scope.locale
+        objects = " ".join(field.title(locale) for field in fields_of(action.parameters, locale))
+        return {"title": action.title_in(locale), "objects": objects}
 
     def _handle_unclear(self, pending: PendingConfirmation) -> AnswerDraft | None:
         action, now = self._scope.rules.actions.get(pending.action), self._clock()

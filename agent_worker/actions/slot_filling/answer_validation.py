@@ -7,14 +7,25 @@ import re
 from agent_worker.actions.parsing import Field, ParseContext, ParsedValue
 from agent_worker.actions.slot_filling.dialogue_texts import question_for
 from agent_worker.nlu.yes_no import is_own_yes_or_no
+from schemas.ports import SearchResult
 
 _MAX_OTHER_WORDS = 4
 """Words beside a number that alone is the answer: "it is 123456, thanks"."""
+_MAY_ANSWER_ABOVE = 0.5
+"""Confidence from which the documents may answer a question."""
 _ECHO_WORDS = 3
 """Words from which a repeated sentence of the question is no answer."""
 _WORD = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s")
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+
+
+def may_be_aside(text: str, result: SearchResult, code: Field | None, locale: str) -> bool:
+    """Return whether a question on the way is one that the documents may answer, and so no failed try to give a value.
+    While a ``code`` is awaited they have to be sure: "what code?" is about the code."""
+    if code is None:
+        return result.may_answer and result.confidence >= _MAY_ANSWER_ABOVE
+    return result.answerable and not mentions(text, code, locale)
 
 
 def may_answer(text: str, field: Field, context: ParseContext) -> bool:

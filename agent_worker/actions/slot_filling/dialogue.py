@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from agent_worker.actions.one_time_codes import CHECK, SEND
-from agent_worker.actions.parsing import Field, ParseContext, ParsedValue, fields_of
+from agent_worker.actions.parsing import Field, ParseContext, fields_of
 from agent_worker.actions.slot_filling import extraction, references
 from agent_worker.actions.slot_filling.action_matching import MIN_SCORE, match_action
-from agent_worker.actions.slot_filling.answer_validation import mentions
+from agent_worker.actions.slot_filling.answer_validation import may_be_aside, mentions
 from agent_worker.actions.slot_filling.dialogue_texts import (
     NEVER_MIND,
     SAYS,
@@ -26,8 +26,8 @@ from agent_worker.actions.slot_filling.dialogue_texts import (
     question_for,
     result_text,
 )
-from agent_worker.actions.slot_filling.extraction import Extraction
-from agent_worker.actions.slot_filling.queue import add_given, queue_behind_check, without_none
+from agent_worker.actions.slot_filling.extraction import Extraction, choose_between
+from agent_worker.actions.slot_filling.queue import add_given, correct_first, queue_behind_check, without_none
 from agent_worker.actions.slot_filling.requested_actions import MAX_ACTIONS, list_requested, select_matchable
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.nlu.language_detection import detect_language
@@ -44,8 +44,6 @@ MAX_MISUNDERSTANDINGS = 2
 """Misunderstandings of one parameter; the next one offers a person."""
 DIALOGUE_TIMEOUT = timedelta(minutes=30)
 """After this long the dialogue is forgotten."""
-_MAY_ANSWER_ABOVE = 0.5
-"""Confidence from which the documents may answer a question, so that it is no failed try to give a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +73,9 @@ class SlotFillingDialogue:
             return await self._begin(text)
         if extraction.is_cancellation(text):
             return self._cancel(filling)
+        corrected = self._correct_waiting(filling, text)
+        if corrected is not None:
+            return await self._go_on(corrected, "", fresh=True)
         other = self._another(filling, text)
         if other is not None:
             return await self._go_on(other, text, fresh=True)
@@ -88,22 +89,14 @@ class SlotFillingDialogue:
             return None
         return filling
 
-    def reminder(self) -> str:
-        """The open question again, after something else was answered."""
+    def remind(self) -> tuple[str, list[Choice]]:
+        """The open question again, after something else was answered, and the choices if it is the one for a code."""
         filling = self.filling
-        offer = self._offer(filling.action) if filling is not None else None
-        if filling is None or offer is None:
-            return ""
-        return next(
-            (question_for(field, filling.locale) for field in self._fields(offer) if field.name == filling.asked), ""
-        )
-
-    def reminder_choices(self) -> list[Choice]:
-        """The choices below the open question, if it is the one for a code."""
-        filling = self.filling
-        if filling is None or filling.action != CHECK:
-            return []
-        return choices_for_code(filling.locale, again=True)
+        field = self._find_field(filling.action, filling.asked) if filling is not None else None
+        if filling is None or field is None:
+            return "", []
+        choices = choices_for_code(filling.locale, again=True) if filling.action == CHECK else []
+        return question_for(field, filling.locale), choices
 
     # ── choosing the action ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,12 +105,8 @@ class SlotFillingDialogue:
         if not requested:
             return None
         (first, words), later = requested[0], requested[1:]
-        then = [
-            QueuedAction(
-                action=offer.name, given={**references.recall_values(offer, part), **self._extract_values(offer, part)}
-            )
-            for offer, part in later
-        ]
+        values = [{**references.recall_values(each, part), **self._extract_values(each, part)} for each, part in later]
+        then = [QueuedAction(action=each.name, given=given) for (each, _), given in zip(later, values, strict=True)]
         given = references.recall_values(first, words)
         filling = Filling(action=first.name, given=given, locale=self._language(text), then=then, at=self.now)
         return await self._go_on(filling, words if later else text, fresh=True)
@@ -131,6 +120,20 @@ class SlotFillingDialogue:
         if (filling.action == CHECK or match.score < MIN_SCORE) and self._is_value(filling, text):
             return None  # "not NP-10232, NP-10231" is about the present action, and "my code: 123456" asks for none
         return self._switch(filling, match.offer, text)
+
+    def _correct_waiting(self, filling: Filling, text: str) -> Filling | None:
+        """The action that waits for a code, with another value: the code for an order that was not meant is of no use.
+        None if the message is the code, corrects nothing, or clearly asks for something else."""
+        waiting = filling.then[0] if filling.then and filling.action in (SEND, CHECK) else None
+        offer = self._offer(waiting.action) if waiting is not None else None
+        if waiting is None or offer is None or (filling.action == CHECK and self._is_value(filling, text)):
+            return None
+        match = match_action(text, select_matchable(text, self.question.offers))
+        if match is not None and match.score >= MIN_SCORE and match.offer.name != offer.name:
+            return None
+        fields, context = self._fields(offer), self._context(filling)
+        found = extraction.extract_correction(text, fields, context, waiting.given).values
+        return correct_first(filling, found, self.now)
 
     def _switch(self, filling: Filling | None, offer: ActionOffer, text: str = "") -> Filling:
         """Another action in place of the open one, with the values that fit both."""
@@ -146,10 +149,8 @@ class SlotFillingDialogue:
     def _is_value(self, filling: Filling, text: str) -> bool:
         """Return whether the message gives the open action a value."""
         offer = self._offer(filling.action)
-        if offer is None:
-            return False
-        if not filling.asked:
-            return bool(self._extract_correction(filling, offer, text))
+        if offer is None or not filling.asked:
+            return offer is not None and bool(self._extract_correction(filling, offer, text))
         return bool(extraction.extract(text, self._fields(offer), filling.asked, self._context(filling)))
 
     # ── asking for parameters ────────────────────────────────────────────────────────────────────────────────────────
@@ -169,7 +170,7 @@ class SlotFillingDialogue:
         else:
             extracted = extraction.extract(text, fields, filling.asked, context, {} if fresh else filling.given)
         if filling.asked and not extracted:
-            return self._handle_misunderstanding(filling, fields, extracted, text)
+            return self._handle_misunderstanding(filling, extracted, text)
         given = {**filling.given, **extracted.values}
         for wrong in {*extracted.unclear, extracted.rejected, extracted.problem_of if settled else ""} & given.keys():
             del given[wrong]
@@ -204,7 +205,9 @@ class SlotFillingDialogue:
         # What is refused anyway, or needs proof of identity first, is not asked about.
         preview = await offer.preview(without_none(filling.given))
         if preview.refusal is not None:
-            return await self._conclude(preview.refusal, filling, offer)
+            offered = {name: [each.value for each in unclear] for name, unclear in extracted.unclear.items()}
+            keeping = filling.model_copy(update={"alternatives": {**filling.alternatives, **offered}})
+            return await self._conclude(preview.refusal, keeping, offer)
         draft = self._ask_for(missing, filling, extracted)
         return prepend_text(draft, preview.say) if preview.say else draft
 
@@ -229,11 +232,9 @@ class SlotFillingDialogue:
         asking = filling.model_copy(update={"asked": field.name, "misunderstood": misunderstood})
         return self._draft(text, asking, choices_for(field, filling.locale) if choices is None else choices)
 
-    def _handle_misunderstanding(
-        self, filling: Filling, fields: Sequence[Field], extracted: Extraction, text: str
-    ) -> AnswerDraft | None:
-        field = next((field for field in fields if field.name == filling.asked), None)
-        if extracted.problem is None and extraction.is_question(text) and self._may_answer(filling, field, text):
+    def _handle_misunderstanding(self, filling: Filling, extracted: Extraction, text: str) -> AnswerDraft | None:
+        field = self._find_field(filling.action, filling.asked)
+        if extracted.problem is None and extraction.is_question(text) and self._is_aside(filling, field, text):
             return None
         if field is not None and field.kind not in ("text", "choice") and yes_or_no(text, filling.locale) == "no":
             return self._cancel(filling)
@@ -241,23 +242,18 @@ class SlotFillingDialogue:
             again = choices_for_code(filling.locale, again=True)[:1] if filling.action == CHECK else []
             return self._draft(dialogue_text("give_up", filling.locale), None, [*again, person_choice(self.voice)])
         more = filling.model_copy(update={"misunderstood": filling.misunderstood + 1})
-        if offered := filling.alternatives.get(field.name):
-            between = [ParsedValue(value, field.format_value(value, filling.locale)) for value in offered]
+        if between := choose_between(filling.alternatives, [field], filling.locale).get(field.name):
             return self._draft(dialogue_text("which", filling.locale), more, choices_between(between, filling.locale))
         if filling.action == CHECK:
             why = translate(filling.locale).codes["awaited"]
             return self._draft(why, more, choices_for_code(filling.locale, again=True))
         why = explain_unusable(field, extracted.problem, self._context(filling))
-        choices = choices_for(field, filling.locale) or [cancel_choice(filling.locale)]
+        choices = choices_for(field, filling.locale) or [cancel_choice(filling.locale), person_choice(self.voice)]
         return self._draft(f"{why} {question_for(field, filling.locale)}", more, choices)
 
-    def _may_answer(self, filling: Filling, field: Field | None, text: str) -> bool:
-        """Return whether the documents may answer what was asked on the way. While a code is awaited they have to be
-        sure: "what code?" is about the code."""
-        result = self.question.search_result
-        if filling.action != CHECK or field is None:
-            return result.may_answer and result.confidence >= _MAY_ANSWER_ABOVE
-        return result.answerable and not mentions(text, field, filling.locale)
+    def _is_aside(self, filling: Filling, field: Field | None, text: str) -> bool:
+        code = field if filling.action == CHECK else None
+        return may_be_aside(text, self.question.search_result, code, filling.locale)
 
     def _cancel(self, filling: Filling | None) -> AnswerDraft:
         return self._draft(dialogue_text("left", filling.locale if filling is not None else self._language("")), None)
@@ -268,6 +264,8 @@ class SlotFillingDialogue:
         result = await offer.call(without_none(filling.given))
         remaining = [field for field in self._fields(offer) if field.name not in offer.previewed]
         if result.reason == "turned_down" and offer.previewed and len(remaining) == 1:
+            if (await offer.preview(without_none(filling.given))).refusal is not None:
+                return await self._conclude(result, filling, offer)  # another value would not help
             # What the preview looked at is in order, so this value was refused.
             (field,) = remaining
             given = {name: value for name, value in filling.given.items() if name != field.name}
@@ -349,7 +347,8 @@ class SlotFillingDialogue:
         if sending is None or self._offer(CHECK) is None:
             return self._draft(dialogue_text("verify", filling.locale), None, [person_choice(self.voice)])
         names = {field.name for field in self._fields(sending)}
-        then = [QueuedAction(action=offer.name, given=filling.given), *filling.then][:MAX_ACTIONS]
+        waiting = QueuedAction(action=offer.name, given=filling.given, alternatives=filling.alternatives)
+        then = [waiting, *filling.then][:MAX_ACTIONS]
         given = {name: value for name, value in filling.given.items() if name in names}
         proof = filling.model_copy(update={"action": SEND, "given": given, "then": then})
         return await self._next(proof, sending, self._fields(sending), Extraction())
@@ -367,16 +366,21 @@ class SlotFillingDialogue:
             more = self.voice.what_else if filling.action == CHECK else ""
             return self._draft(" ".join(part for part in (text, more) if part), None)
         following = Filling(action=offer.name, given=waiting[0].given, locale=filling.locale, then=then, at=self.now)
-        draft = await self._next(following, offer, self._fields(offer), Extraction())
-        joint = (
-            "" if filling.action == CHECK else dialogue_text("then", filling.locale, title=offer.title or offer.name)
-        )
+        fields = self._fields(offer)
+        unclear = choose_between(waiting[0].alternatives, fields, filling.locale)
+        draft = await self._next(following, offer, fields, Extraction(unclear=unclear))
+        title = offer.title or offer.name
+        joint = "" if filling.action == CHECK else dialogue_text("then", filling.locale, title=title)
         return prepend_text(draft, "\n\n".join(part for part in (text, joint) if part))
 
     # ── helpers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _offer(self, name: str) -> ActionOffer | None:
         return next((offer for offer in self.question.offers if offer.name == name), None)
+
+    def _find_field(self, action: str, name: str) -> Field | None:
+        offer = self._offer(action)
+        return next((field for field in self._fields(offer) if field.name == name), None) if offer is not None else None
 
     def _fields(self, offer: ActionOffer) -> list[Field]:
         return fields_of(offer.parameters, self._language(self.question.text))

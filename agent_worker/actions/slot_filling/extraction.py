@@ -95,6 +95,17 @@ def extract(
     return result
 
 
+def choose_between(
+    alternatives: Mapping[str, Sequence[Any]], fields: Sequence[Field], locale: str
+) -> dict[str, list[ParsedValue]]:
+    """The values that the contact has to choose from, by parameter, as they are shown."""
+    return {
+        each.name: [ParsedValue(value, each.format_value(value, locale)) for value in offered]
+        for each in fields
+        if (offered := alternatives.get(each.name))
+    }
+
+
 def _read(text: str, parameter: Field, context: ParseContext) -> list[ParsedValue]:
     if context.asked and not may_answer(text, parameter, context):
         return []

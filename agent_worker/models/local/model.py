@@ -12,6 +12,7 @@ from agent_worker.models.local.canned_replies import find_canned_reply
 from agent_worker.models.local.multiple_questions import (
     add_unanswered,
     format_paragraphs,
+    introduce_language,
     prepend_answers,
     questions_beside_action,
     questions_of,
@@ -47,14 +48,14 @@ class LocalModel:
         request = replace(question, text=remove_questions(question.text, beside))
         dialogue = SlotFillingDialogue(request, voice, self.name, now, rules.actions.today(now))
         if phrase is None and question.offers and (action_draft := await dialogue.reply()) is not None:
-            return prepend_answers(action_draft, beside, voice)
+            return prepend_answers(action_draft, beside, voice, question.locale)
         draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._extract(question, voice)
         if draft.handoff:
             return draft
-        if reminder := dialogue.reminder():
+        reminder, choices = dialogue.remind()
+        if reminder:
             pieces = [*pieces, f"\n\n{reminder}"] if pieces else []
-            choices = draft.choices or dialogue.reminder_choices()
-            draft = replace(draft, text=f"{draft.text}\n\n{reminder}", choices=choices)
+            draft = replace(draft, text=f"{draft.text}\n\n{reminder}", choices=draft.choices or choices)
         for piece in pieces:
             await emit(piece)
         return replace(draft, filling=dialogue.filling)
@@ -68,6 +69,8 @@ class LocalModel:
             draft = suggestion_draft(choices, voice, self.name) if choices else not_found_draft(voice, self.name)
             return draft, []
         pieces, citations = format_paragraphs(quoted), quoted.cite()
+        if pieces:
+            pieces = [*introduce_language(quoted, voice, question.locale), *pieces]
         answer = AnswerDraft(text="".join(pieces), answered=bool(pieces), citations=citations, model=self.name)
         draft = add_unanswered(answer, quoted.missing, question.excess_questions, voice)
         return draft, [*pieces, draft.text.removeprefix(answer.text)]

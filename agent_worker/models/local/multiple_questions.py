@@ -11,8 +11,11 @@ from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.extraction import Quote, find_answer, repeats, select_quotes
+from agent_worker.nlu.language_detection import base_language, detect_language
+from agent_worker.nlu.language_names import name_language
 from agent_worker.reading.question_form import has_figure, wanted_figure
 from agent_worker.reading.suggestions import suggestions_of
+from agent_worker.translations import choose_language
 from agent_worker.voice import Voice
 from schemas.messages import Citation
 from schemas.ports import AnswerDraft, Question, QuestionPart
@@ -231,7 +234,7 @@ def remove_questions(text: str, parts: Sequence[QuestionPart]) -> str:
     return remaining.strip() or text
 
 
-def prepend_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voice: Voice) -> AnswerDraft:
+def prepend_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voice: Voice, locale: str) -> AnswerDraft:
     """Put the answers to ``parts`` before an action's text. Unanswered questions are named without offering a person or
     sections, because a question of the action may follow."""
     quoted = quote_answers(parts)
@@ -239,7 +242,7 @@ def prepend_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voice: Vo
     unsure = [part for part in missing if part.search_result.suggestable]
     lost = [part for part in missing if part not in unsure]
     first = len(draft.citations) + 1
-    paragraphs = ["".join(format_paragraphs(quoted, first))] if quoted.answers else []
+    paragraphs = [quote_in_language(quoted, voice, locale, first)] if quoted.answers else []
     phrases = [(voice.not_found_about, lost), (voice.not_sure_yet_about, unsure)]
     paragraphs += [_fill_questions(phrase, _words_of(parts)) for phrase, parts in phrases if parts]
     if not paragraphs:
@@ -248,13 +251,27 @@ def prepend_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voice: Vo
     return replace(draft, text="\n\n".join([*paragraphs, draft.text]), citations=citations)
 
 
-def handoff_with_answers(draft: AnswerDraft, parts: Sequence[QuestionPart]) -> AnswerDraft:
+def handoff_with_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voice: Voice, locale: str) -> AnswerDraft:
     """Put the answers to ``parts`` before a handoff; people take care of the rest."""
     quoted = quote_answers(parts)
     if not quoted.answers:
         return draft
     citations = quoted.cite()
-    return replace(draft, text=f"{''.join(format_paragraphs(quoted))}\n\n{draft.text}", citations=citations)
+    return replace(draft, text=f"{quote_in_language(quoted, voice, locale)}\n\n{draft.text}", citations=citations)
+
+
+def quote_in_language(quoted: QuotedAnswers, voice: Voice, locale: str, first: int = 1) -> str:
+    """The paragraphs of ``format_paragraphs``, below the name of their language."""
+    return "".join([*introduce_language(quoted, voice, locale), *format_paragraphs(quoted, first)])
+
+
+def introduce_language(quoted: QuotedAnswers, voice: Voice, locale: str) -> list[str]:
+    """A line that says in which language the documents are quoted, where it is not the contact's; else nothing. What
+    a passage is too short to tell is left open."""
+    written = detect_language(" ".join(quote.passage.text for quote in quoted.quotes))
+    if not written or written == base_language(locale or voice.locale):
+        return []
+    return [f"{voice.quoted_from.replace('{language}', name_language(written, choose_language(locale)))}\n\n"]
 
 
 def format_paragraphs(quoted: QuotedAnswers, first: int = 1) -> list[str]:

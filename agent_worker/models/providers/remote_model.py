@@ -304,9 +304,8 @@ class RemoteModel:
         if not attempt.questions:
             return question_draft(question_result, replace(draft, citations=[]))
         omitted = [attempt.questions[n - 1] for n in find_unanswered(attempt.questions, draft.text, draft.citations)]
-        with_answers = prepend_answers(
-            question_draft(question_result, draft), questions_beside_action(omitted, question), voice
-        )
+        beside = questions_beside_action(omitted, question)
+        with_answers = prepend_answers(question_draft(question_result, draft), beside, voice, question.locale)
         return replace(with_answers, text=f"{draft.text}\n\n{with_answers.text}" if draft.text else with_answers.text)
 
 

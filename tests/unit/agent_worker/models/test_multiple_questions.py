@@ -8,12 +8,13 @@ import pytest
 
 from agent_worker.models.local.multiple_questions import (
     format_paragraphs,
+    introduce_language,
     prepend_answers,
     quote_answers,
     quote_jointly,
     shorten_question,
 )
-from agent_worker.voice import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE, translate_voice
 from schemas.ports import AnswerDraft, Question, QuestionPart, SearchResult
 from tests.simulators.models.request_reading import data_of
 from tests.simulators.models.server import Script
@@ -176,12 +177,28 @@ def test_a_quote_with_few_of_the_questions_own_words_is_no_answer_to_it() -> Non
 def test_beside_an_action_questions_with_sections_on_them_are_not_called_unknown() -> None:
     unsure = QuestionPart(LEAVE, SearchResult(PASSAGES[1:2], False, 0.5, suggestable=True), LEAVE)
     action = AnswerDraft(text="Which order is it?", answered=True)
-    draft = prepend_answers(action, [unsure, part(CUP)], DEFAULT_VOICE)
+    draft = prepend_answers(action, [unsure, part(CUP)], DEFAULT_VOICE, "en")
     assert draft.text == (
         f"I found nothing about “{CUP}”.\n\n"
         f"I am not sure yet about “{LEAVE}”. Please ask me that again afterwards.\n\nWhich order is it?"
     )
     assert draft.choices == [], "the action's question comes first"
+
+
+@pytest.mark.parametrize(
+    ("locale", "text", "line"),
+    [
+        ("de-AT", "The greenhouse stays closed on public holidays.", "Aus unseren Unterlagen, auf Englisch:\n\n"),
+        ("fr", "The greenhouse stays closed on public holidays.", "Extrait de nos documents, en anglais\u00a0:\n\n"),
+        ("en", "Das Gewächshaus bleibt an Feiertagen geschlossen.", "From our documents, in German:\n\n"),
+        ("de", "Das Gewächshaus bleibt an Feiertagen geschlossen.", ""),
+        ("en-GB", "The greenhouse stays closed on public holidays.", ""),
+        ("de", "PPFD 250", ""),
+    ],
+)
+def test_a_quote_in_another_language_than_the_contact_writes_is_introduced(locale: str, text: str, line: str) -> None:
+    quoted = quote_answers([QuestionPart(text, SearchResult([passage(text)], True, 0.9), text)])
+    assert "".join(introduce_language(quoted, translate_voice(DEFAULT_VOICE, locale), locale)) == line
 
 
 def test_a_quote_that_refers_back_stands_below_its_heading() -> None:
