@@ -25,10 +25,12 @@ DENIAL = re.compile(
 )
 MIN_SAME_QUESTION = 0.6
 """The share of a heading's terms in the customer's question from which its Yes or No answers that question, too."""
+MIN_ASKED_IN_HEADING = 0.5
+"""Such a heading must have a larger share of the terms of the customer's question."""
 MIN_DOUBTED_SHARE = 0.5
 """The share of a doubted question's terms that an answer must have."""
 OPENING = re.compile(r"\W*([^\W\d_][^,.;:!?–—\n]{0,30}?)\s*[,.;:!–—]")
-_HEADING_PART = re.compile(r"[^>›»/|?]+\??")
+_HEADING_PART = re.compile(r"(?:[^>›»/|?]|(?<=\S)/(?=\S))+\??")
 _LIMITS = re.compile(r"\b(?:only|except|solely|exclusively|nur|außer|ausschließlich|lediglich)\b", re.IGNORECASE)
 _EXCLUDING = re.compile(
     r"^\W*(?:which|welche\w*)\b.*(?:\b(?:not|never|without|nicht|kein\w*|ohne)\b|n['’]t\b)", re.IGNORECASE
@@ -78,7 +80,7 @@ def check_answer(question: str, sentence: str, cited: Passage) -> str | None:
     """The built-in AnswerCheck: polarity, negation and named things."""
     return (
         _check_opening(question, sentence, cited)
-        or _check_exclusion(question, sentence)
+        or _check_exclusion(question, sentence, cited)
         or _check_named_things(question, sentence, cited)
     )
 
@@ -186,17 +188,36 @@ def _cited_block(sentence: str, text: str) -> str:
 
 
 def is_same_question(answered: str, question: str) -> bool:
-    """Return whether most terms of the question that a heading asks stand in the customer's, with the same negation."""
+    """Return whether most terms of the question that a heading asks stand in the customer's, with the same negation,
+    and more than half of the customer's in the heading: "Can you remove every stain?" does not ask whether that is
+    included in the price. Amounts and times are compared elsewhere."""
     answered_terms, asked = set(terms(answered)), set(terms(question))
     if bool(DENIAL.search(answered)) != bool(DENIAL.search(question)):
         return False
+    asking = [_terms_without_quantities(each) for each in sentences_of(question) if is_question(each)] or [asked]
+    return _share(answered_terms, asked) >= MIN_SAME_QUESTION and any(
+        _share(each, answered_terms) > MIN_ASKED_IN_HEADING for each in asking
+    )
+
+
+def _terms_without_quantities(text: str) -> set[str]:
+    quantities = find_quantities(text)
+    units = set(terms(" ".join(each.unit for each in quantities)))
+    return {word for word in terms(text) if word not in units and not find_quantities(word)}
+
+
+def _share(words: set[str], others: set[str]) -> float:
+    """The share of the words that are among the others, or have a synonym there."""
     alike = synonyms()
-    shared = sum(word in asked or bool(alike.get(word, frozenset()) & asked) for word in answered_terms)
-    return shared >= MIN_SAME_QUESTION * len(answered_terms)
+    found = sum(word in others or bool(alike.get(word, frozenset()) & others) for word in words)
+    return found / len(words) if words else 1.0
 
 
-def _check_exclusion(question: str, sentence: str) -> str | None:
-    """ "Which do not need one?" is not answered by those that do."""
+def _check_exclusion(question: str, sentence: str, cited: Passage) -> str | None:
+    """ "Which do not need one?" is not answered by those that do, unless the passage's heading asks the same."""
+    answered = heading_question(cited.heading)
+    if _EXCLUDING.search(answered) and is_same_question(answered, question):
+        return None
     if _EXCLUDING.search(question) and not (DENIAL.search(sentence) or _LIMITS.search(sentence)):
         return "the customer asks for what is not so, and it says what is"
     return None

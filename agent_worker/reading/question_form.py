@@ -47,9 +47,13 @@ _NUMBERS = (
 )
 _TIMES = (
     "mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?|weekdays?|seconds?|minutes?|hours?|days?|"
-    "nights?|weeks?|months?|years?|always|never|immediately|overnight|until|before|after|when|spring|summer|autumn|winter"
+    "nights?|weeks?|months?|years?|once|twice|every|each|always|never|immediately|overnight|until|before|after|when|spring|summer|autumn|winter"
 )
 _NUMBER = re.compile(rf"\d|\b(?:{_NUMBERS})\b", re.IGNORECASE)
+_MONEY = re.compile(
+    r"[€$£¥]\s?\d[\d.,]*+|(?<![\d.,])\d[\d.,]*+\s?(?:[€$£¥%]|(?:euros?|eur|dollars?|usd|pounds?|gbp|francs?|chf|cents?)\b)",
+    re.IGNORECASE,
+)
 _GIVEN: dict[Figure, tuple[re.Pattern[str], ...]] = {
     "price": (
         re.compile(
@@ -58,7 +62,7 @@ _GIVEN: dict[Figure, tuple[re.Pattern[str], ...]] = {
             re.IGNORECASE,
         ),
     ),
-    "time": (_NUMBER, re.compile(rf"\b(?:{_TIMES})\b", re.IGNORECASE)),
+    "time": (re.compile(rf"\d|\b(?:{_TIMES})\b", re.IGNORECASE),),
     "number": (_NUMBER,),
     "colour": (
         re.compile(
@@ -77,5 +81,6 @@ def wanted_figure(question: str) -> Figure | None:
 
 
 def has_figure(figure: Figure, text: str) -> bool:
-    """Return whether the text gives such a figure."""
-    return any(pattern.search(text[:_MAX_TEXT]) for pattern in _GIVEN[figure])
+    """Return whether the text gives such a figure. An amount of money is no time."""
+    text = text[:_MAX_TEXT]
+    return any(pattern.search(_MONEY.sub(" ", text) if figure == "time" else text) for pattern in _GIVEN[figure])

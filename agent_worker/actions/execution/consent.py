@@ -7,7 +7,6 @@ to be done ("yes, cancel it"). Nothing else counts.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -99,10 +98,9 @@ def _classify(
 
 def _without_values(text: str, question: PendingConfirmation) -> str:
     """The text without the identifiers and names that were confirmed."""
-    for value in question.arguments.values():
-        if isinstance(value, str) and len(value) >= _MIN_VALUE:
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", " ", text, flags=re.IGNORECASE)
-    return text
+    values = [value for value in question.arguments.values() if isinstance(value, str) and len(value) >= _MIN_VALUE]
+    confirmed = {word.casefold() for value in values for word in value.split()}
+    return " ".join(word for word in text.split() if word.strip(",.;:!()").casefold() not in confirmed)
 
 
 def _may_answer(message: InboundMessage, pending: PendingConfirmation, epoch: int) -> bool:

@@ -27,7 +27,8 @@ _OTHER = re.compile(
 )
 _POSITIONS = {"first": 0, "erste": 0, "second": 1, "zweite": 1, "third": 2, "dritte": 2, "last": -1, "letzte": -1}
 _POSITION = re.compile(
-    rf"^\W{{0,3}}(?:(?:the|die|der|das|den)\s)?(?P<name>{'|'.join(_POSITIONS)})[nrs]?(?:\sone)?(?:\s(?:please|bitte))?\W{{0,3}}$",
+    r"^\W{0,3}(?:(?:yes|yeah|yep|sure|ok(?:ay)?|no|ja|gern|nein|sorry|i meant?|i think|ich meine?|it'?s|that'?s|das)"
+    rf"\b\W{{0,3}}){{0,3}}(?:(?:the|die|der|das|den)\s)?(?P<name>{'|'.join(_POSITIONS)})[nrs]?(?:\sone)?(?:\s(?:please|bitte))?\W{{0,3}}$",
     re.IGNORECASE,
 )
 

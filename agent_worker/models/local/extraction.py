@@ -19,7 +19,7 @@ MAX_WORDS = 120
 _MAX_OVERLAP = 0.6
 _MIN_RELATIVE_SCORE = 0.6
 """Rows of a table, and blocks of a long section, need this share of the best one's score."""
-_MIN_SCORE_BELOW_HEADING = 0.2
+_MIN_SCORE_BELOW_HEADING = 0.4
 """A passage below a heading is preferred to the introduction from this share of its score."""
 _DIGIT = re.compile(r"\d")
 _LETTER_AND_WORD = re.compile(r"\b([^\W\d_])-(?=[^\W\d_]{2})")
@@ -136,10 +136,10 @@ def repeats(quote: Quote, other: Quote) -> bool:
 
 
 def _best_passage(passages: Sequence[Passage]) -> Passage:
-    """The best passage. The text before the first heading describes the page, often in the question's words, while the
-    answer comes later."""
+    """The best passage. Prose before the first heading describes the page, often in the question's words, while the
+    answer comes later. A table there is content."""
     best = passages[0]
-    if best.heading:
+    if best.heading or any(unit.kind == "row" for unit in units_of(best.text)):
         return best
     below = [passage for passage in passages if passage.document == best.document and passage.heading]
     return next((passage for passage in below if passage.score >= _MIN_SCORE_BELOW_HEADING * best.score), best)

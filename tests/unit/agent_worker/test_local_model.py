@@ -106,12 +106,20 @@ async def test_a_section_without_what_is_asked_for_is_only_offered(asked: str, t
 async def test_an_introduction_is_no_answer() -> None:
     """What stands before the first heading is quoted only where no passage of its document is near below one."""
     about = passage("This page is for plants that arrive cold and limp after a delay.", heading="")
-    steps = passage("Leave it in the open box for two hours.", score=0.3)
+    steps = passage("Leave it in the open box for two hours.", score=0.5)
     question = "My plant arrived cold and limp after a delay, what now?"
     for others, answer in (([steps], "Leave it"), ([passage(steps.text, "e", 0.9)], "This page"), ([], "This page")):
         draft, _ = await ask_local_model(question, about, *others)
         assert draft.text.startswith(answer)
         assert draft.citations[0].document == "d"
+
+
+async def test_a_table_before_the_first_heading_is_an_answer() -> None:
+    table = "| Shop | Saturday |\n|---|---|\n| Tannery Lane | 8:30 to 17:00 |\n| Quayside | closed |"
+    hours = passage(table, heading="")
+    parking = passage("There are two parking spaces in front of Tannery Lane.", heading="Parking", score=0.6)
+    draft, _ = await ask_local_model("What time does Tannery Lane open on Saturday?", hours, parking)
+    assert draft.text == "Tannery Lane: 8:30 to 17:00 [1]"
 
 
 async def test_a_row_is_read_with_its_columns() -> None:

@@ -69,6 +69,7 @@ EUROPE = passage("No. We ship to the EU, the UK and Norway.", "Do you ship outsi
 POISON = passage("Nepenthes are not poisonous to cats.", "Are they poisonous?")
 PACKS = passage("Orchids need a heat pack. Cacti travel without one.", "Heat packs")
 PAYMENT = passage("We take bank transfers and credit cards.", "Payment")
+STAINS = passage("No, wine and ink stay visible.", "Can you remove every stain?")
 RETURNS = passage("Yes, within 14 days, without giving a reason.", "Can I return a plant?")
 
 WRONG = {
@@ -79,6 +80,12 @@ WRONG = {
         "Do you ship to Norway?",
         "No, we ship to the EU, the UK and Norway.",
         EUROPE,
+        "answers another question",
+    ),
+    "the No to a part of it": (
+        "Is stain removal included in the price?",
+        "No, wine and ink stay visible.",
+        STAINS,
         "answers another question",
     ),
     "the Yes to its opposite": (

@@ -32,6 +32,8 @@ def test_a_question_wants_a_figure(question: str, figure: Figure | None) -> None
         ("price", "It is free of charge.", "Ask at the desk."),
         ("price", "12 euros", "twelve of them"),
         ("time", "Until Friday.", "At the back door."),
+        ("time", "Within 3 working days.", "Suit, two-piece: £17.50 / three-piece: 22 euros"),
+        ("time", "Twice a year, for £5.", "$5 or 10 %"),
         ("number", "Both rooms have one.", "In the yard."),
         ("colour", "The tags are reddish.", "The tags are small."),
     ],

@@ -97,7 +97,18 @@ def message(text: str, choice: str = "") -> InboundMessage:
 SECOND = Selection(section_id(IMPLANTS), "Prices: Implants", "what's a new tooth?")
 
 
-@pytest.mark.parametrize("text", ["2", "the second one", "prices: implants", "(2)", "２"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2",
+        "the second one",
+        "yes, the second one please",
+        "no sorry, I meant the second",
+        "prices: implants",
+        "(2)",
+        "２",
+    ],
+)
 def test_a_section_is_picked_in_words(text: str) -> None:
     assert find_selection(message(text), history(CROWNS, IMPLANTS)) == SECOND
 
