@@ -45,6 +45,8 @@ _ALPHABETS = {
     re.compile(r"[\u0600-\u06ff]"): frozenset({"ar", "fa", "ur"}),
 }
 """Alphabets of several languages."""
+_SPANISH = re.compile("[¿¡]")
+"""Marks with which questions and exclamations begin in no other of these languages."""
 _EDGES = re.compile(r"^\W+|\W+$")
 
 
@@ -73,6 +75,8 @@ def detect_language(text: str, known: str = "", default: str = "") -> str:
         language = (_classify(" ".join(words)) or _language_by_words(words)) if words else ""
     if not language and not known and len(words) == 1:
         language = _courtesies().get(_EDGES.sub("", words[0].casefold()), "")
+    if not language and _SPANISH.search(text[:_MAX_LENGTH]):
+        language = "es"
     before = known or default
     return before if not language or language == base_language(before) else language
 

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from agent_worker.actions import ActionContext, ActionRefused, action, exceeds
 from agent_worker.actions.one_time_codes import one_time_code
-from agent_worker.actions.parsing import in_language
+from agent_worker.actions.parsing import format_amount, format_date, in_language
 
 from . import client, door
 from .arguments import Done, NewDay, Order, OrderNumber, Refund, Repotting, Voucher
 
 COLLEAGUE_ABOVE = 50
 """Euros, above which a colleague has to approve a refund."""
+
+
+_STATUS = {
+    "Received": ("received", "eingegangen"),
+    "Paid": ("paid", "bezahlt"),
+    "In preparation": ("in preparation", "in Vorbereitung"),
+    "Packing": ("being packed", "wird verpackt"),
+    "Shipped": ("shipped", "unterwegs"),
+    "Delivered": ("delivered", "zugestellt"),
+    "Cancelled": ("cancelled", "storniert"),
+}
+"""In English and German."""
+_AMOUNTS = frozenset({"amount", "discount", "refunded", "total"})
+"""What the shop answers in euros, without a sign."""
+_DAYS = frozenset({"day", "delivery_day"})
 
 
 async def all_of_it(context: ActionContext, arguments: Refund) -> Refund:
@@ -67,14 +83,15 @@ async def _order(context: ActionContext, arguments: OrderNumber) -> Order:
 
 def _described(order: Order, locale: str) -> str:
     goods = ", ".join(f"{item['quantity']} × {item['name']}" for item in order.items)
-    english = f"Order {order.order} is {order.status.lower()}: {goods}; €{order.total} in all."
-    german = f"Bestellung {order.order} hat den Status {order.status}: {goods}; zusammen {order.total} €."
+    in_english, in_german = _STATUS[order.status]
+    english = f"Order {order.order} is {in_english}: {goods}; {_euros(order.total, 'en')} in all."
+    german = f"Stand der Bestellung {order.order}: {in_german}; {goods}; zusammen {_euros(order.total, 'de')}."
     if order.status not in ("Delivered", "Cancelled"):
         english += f" Planned arrival: {order.delivery_day:%A}, {order.delivery_day.day} {order.delivery_day:%B}."
         german += f" Geplante Ankunft: {order.delivery_day:%d.%m.%Y}."
     if order.refunded != "0.00":
-        english += f" Refunded so far: €{order.refunded}."
-        german += f" Bisher erstattet: {order.refunded} €."
+        english += f" Refunded so far: {_euros(order.refunded, 'en')}."
+        german += f" Bisher erstattet: {_euros(order.refunded, 'de')}."
     return in_language({"en": english, "de": german}, locale)
 
 
@@ -83,9 +100,37 @@ def _says(**texts: str) -> Callable[[ActionContext, Any, Any], str]:
 
     def report(context: ActionContext, _arguments: Any, result: Any) -> str:
         facts = result["facts"] if isinstance(result, dict) else result.facts
-        return in_language(texts, context.locale).format(**facts)
+        locale = context.locale if context.locale[:2] in texts else "en"
+        shown = {name: _shown(name, value, locale) for name, value in facts.items()}
+        return in_language(texts, locale).format(**shown)
 
     return report
+
+
+_cancelled_and_paid_back = _says(
+    en="Order {order} is cancelled. {refunded} go back the way you paid.",
+    de="Bestellung {order} ist storniert. {refunded} gehen auf dem Zahlungsweg zurück.",
+)
+_cancelled_before_payment = _says(
+    en="Order {order} is cancelled. Nothing had been paid.",
+    de="Bestellung {order} ist storniert. Bezahlt war noch nichts.",
+)
+
+
+def _cancelled(context: ActionContext, arguments: Any, result: Any) -> str:
+    facts = result["facts"] if isinstance(result, dict) else result.facts
+    report = _cancelled_and_paid_back if Decimal(str(facts["refunded"])) else _cancelled_before_payment
+    return report(context, arguments, result)
+
+
+def _shown(name: str, value: Any, locale: str) -> Any:
+    if name in _AMOUNTS:
+        return _euros(value, locale)
+    return format_date(date.fromisoformat(value), locale) if name in _DAYS else value
+
+
+def _euros(amount: Any, locale: str) -> str:
+    return format_amount(Decimal(str(amount)), "EUR", locale)
 
 
 # ── what is sent to the shop ─────────────────────────────────────────────────────────────────────────────────────────
@@ -149,10 +194,7 @@ async def order_status(context: ActionContext, arguments: OrderNumber) -> Order:
     check=_may(_cancellation),
     look_up=done_under_key,
     absent="not_done",
-    report=_says(
-        en="Order {order} is cancelled. €{refunded} go back the way you paid.",
-        de="Bestellung {order} ist storniert. {refunded} € gehen auf dem Zahlungsweg zurück.",
-    ),
+    report=_cancelled,
     examples=[
         "Cancel my order", "Please cancel order NP-10231", "I want to cancel my order",
         "I no longer want order NP-10231", "Bitte storniere meine Bestellung", "Ich möchte meine Bestellung stornieren",
@@ -175,8 +217,8 @@ async def cancel_order(context: ActionContext, arguments: OrderNumber) -> Done:
     look_up=done_under_key,
     absent="not_done",
     report=_says(
-        en="€{refunded} of order {order} are refunded, the way you paid.",
-        de="{refunded} € der Bestellung {order} sind erstattet, auf dem Zahlungsweg.",
+        en="{refunded} of order {order} are refunded, the way you paid.",
+        de="{refunded} der Bestellung {order} sind erstattet, auf dem Zahlungsweg.",
     ),
     examples=[
         "I want a refund", "Please refund my order NP-10232", "I want my money back for NP-10232",
@@ -243,8 +285,8 @@ async def book_repotting(context: ActionContext, arguments: Repotting) -> Done:
     look_up=done_under_key,
     absent="not_done",
     report=_says(
-        en="The voucher {code} takes €{discount} off order {order}; that leaves €{total} to pay.",
-        de="Der Gutschein {code} zieht {discount} € von Bestellung {order} ab; zu zahlen bleiben {total} €.",
+        en="The voucher {code} takes {discount} off order {order}; that leaves {total} to pay.",
+        de="Der Gutschein {code} zieht {discount} von Bestellung {order} ab; zu zahlen bleiben {total}.",
     ),
     examples=[
         "Apply my voucher to my order", "Add my discount code to order NP-10233", "Use the code WELCOME5 for my order",
@@ -267,8 +309,8 @@ async def apply_discount(context: ActionContext, arguments: Voucher) -> Done:
     look_up=done_under_key,
     absent="not_done",
     report=_says(
-        en="You can pay the €{amount} for order {order} here: {link}",
-        de="Die {amount} € für Bestellung {order} kannst du hier bezahlen: {link}",
+        en="You can pay the {amount} for order {order} here: {link}",
+        de="Die {amount} für Bestellung {order} kannst du hier bezahlen: {link}",
     ),
     examples=[
         "Send me a payment link", "I want to pay for my order NP-10233", "Can I get a link to pay my order?",
