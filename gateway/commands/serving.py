@@ -175,9 +175,13 @@ def banner(config: Config, config_option: str, sample: str) -> str:
 
     ``config_option`` is the ``--config`` that commands in another terminal need, ``sample`` a question that the
     documents answer."""
+    from gateway.config.secret_keys import is_generated
     from gateway.wiring.models.discovery import describe_model
 
     url, tenant = config.local_url, next(iter(config.tenants))
+    # One that somebody has chosen is not repeated: this text often ends in a system log.
+    is_own = is_generated(config, "admin_token")
+    token = config.admin_token.get_secret_value() if is_own else "…"
     ask = shlex.quote(json.dumps({"query": sample or "…", "k": 3}, ensure_ascii=False))
     message = f" -m {shlex.quote(sample)}" if sample else ""
     return f"""
@@ -185,7 +189,7 @@ Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-
 
   chat page     {url}/
   console       {config.local_admin_url}/console
-  admin token   {config.admin_token.get_secret_value()}
+  admin token   {token if is_own else "as configured"}
   model         {describe_model(config, tenant)}
 
 Ask in the terminal:
@@ -194,7 +198,7 @@ Ask in the terminal:
 Or over HTTP:
   curl -s -X POST {url}/v1/chat/{tenant}/sessions -H 'Content-Type: application/json' -d '{{}}'
   curl -s -X POST {config.local_admin_url}/v1/admin/{tenant}/knowledge/search -H 'Content-Type: application/json' \\
-    -H "Authorization: Bearer {config.admin_token.get_secret_value()}" -d {ask}
+    -H "Authorization: Bearer {token}" -d {ask}
 """
 
 

@@ -43,7 +43,8 @@ def rebuild(
     if as_json:
         print_json(report)
     else:
-        typer.echo(", ".join(f"{value} {key}" for key, value in report.items() if isinstance(value, int)))
+        counts = {key: value for key, value in report.items() if type(value) is int}
+        typer.echo(", ".join(f"{key} {value}" for key, value in counts.items()))
 
 
 @state.command()

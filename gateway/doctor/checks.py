@@ -65,7 +65,9 @@ async def run_checks(file: Path | None) -> list[Finding]:
     else:
         stores = await _check_servers(config)
     if any(finding.status == "fail" for finding in stores):
-        return [*findings, *stores]  # the audit trail cannot be read
+        why = "not checked, because a store above fails"
+        skipped = [Finding(check, "warn", why) for check in ("audit trail", "backup")]
+        return [*findings, *stores, *skipped]
     return [*findings, *stores, *await check_growth(config), *await check_audit_trail(config)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 
 from gateway.commands.common.instance import AdminApi, find_instance
+from gateway.config.secret_keys import fill_in_secrets
 from gateway.config.settings import Config
 from gateway.documents.document_sources import configured_sources
 from infra.deploy.doctor_finding import Finding
@@ -36,7 +37,8 @@ async def _load(config: Config, tenants: list[str]) -> list[tuple[str, dict[str,
         address = await find_instance(http, config, None)
         if not address:
             return None
-        apis = [AdminApi(http, address, config.admin_token.get_secret_value(), tenant) for tenant in tenants]
+        token = fill_in_secrets(config).admin_token.get_secret_value()
+        apis = [AdminApi(http, address, token, tenant) for tenant in tenants]
         return [(api.tenant, item) for api in apis for item in await api.list_items("/knowledge/sources")]
 
 

@@ -8,7 +8,7 @@ leaves notes, which the next round takes up.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import structlog
@@ -34,6 +34,8 @@ KEYS_AT_ONCE = 200
 _SOURCE = "parley/retention"
 _ATTEMPTS = 20
 _ANY = timedelta(days=1)
+_MAX_AHEAD = timedelta(hours=1)
+_SET_CLOCK = "set the clock of this machine; until the store's own time has caught up, nothing is removed too early"
 
 
 class RetentionCleaner:
@@ -74,12 +76,16 @@ class RetentionCleaner:
         retention = self._state.retention
         if retention is None or not await self._acquire_lease():
             return 0
-        removed = await self._sweep_conversations(retention)
-        removed += await self._sweep_tenants(retention)
+        now = await retention.limit_time(self._clock())
+        ahead = self._clock() - now
+        if ahead > _MAX_AHEAD:
+            log.warning("retention_clock_ahead", hours=int(ahead.total_seconds() // 3600), fix=_SET_CLOCK)
+        removed = await self._sweep_conversations(retention, now)
+        removed += await self._sweep_tenants(retention, now)
         if self._keys is not None and await self._acquire_lease():
             await self._remove_keys(retention, self._keys)
         if await self._acquire_lease():
-            await retention.tidy(now=self._clock())
+            await retention.tidy(now=now)
         if removed:
             log.info("retention_applied", removed=removed)
         return removed
@@ -88,21 +94,18 @@ class RetentionCleaner:
         ttl = 3 * self.every
         return await self._state.leases.acquire(LEASE, self._holder, ttl=ttl, now=self._clock()) is not None
 
-    async def _sweep_conversations(self, retention: Retention) -> int:
+    async def _sweep_conversations(self, retention: Retention, now: datetime) -> int:
         return await self._repeat(
             retention,
-            lambda after: retention.sweep_conversations(
-                self._periods, groups=self._groups, now=self._clock(), after=after
-            ),
+            lambda after: retention.sweep_conversations(self._periods, groups=self._groups, now=now, after=after),
         )
 
-    async def _sweep_tenants(self, retention: Retention) -> int:
+    async def _sweep_tenants(self, retention: Retention, now: datetime) -> int:
         removed = 0
         # Dead letters may belong to no tenant; contacts always do.
         for tenant, periods in [*self._periods.items(), ("", RetentionPeriods(_ANY, _ANY, _ANY))]:
 
             def step(after: str, tenant: str = tenant, periods: RetentionPeriods = periods) -> Awaitable[RemovalStep]:
-                now = self._clock()
                 return retention.sweep_tenant(tenant, periods, letters_before=now - LETTERS_KEPT, now=now, after=after)
 
             removed += await self._repeat(retention, step)

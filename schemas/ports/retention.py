@@ -48,6 +48,10 @@ class Retention(Protocol):
     action in doubt, or parked records; ids of events, deliveries, actions and requests of the last eight days; and
     contacts who opted out, or whose address was somebody else's before."""
 
+    async def limit_time(self, now: datetime) -> datetime:
+        """``now``, or the store's own time where that is earlier: a process's clock may be wrong, and nothing that is
+        removed comes back."""
+
     async def sweep_conversations(
         self, periods: Mapping[str, RetentionPeriods], *, groups: Sequence[str], now: datetime, after: str = ""
     ) -> RemovalStep:

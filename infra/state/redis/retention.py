@@ -50,6 +50,10 @@ class RedisRetention:
         self._shards = shards
         self._search = search
 
+    async def limit_time(self, now: datetime) -> datetime:
+        seconds, micros = await self._shards.client.command("TIME")
+        return min(now, rules.from_micros(int(seconds) * 1_000_000 + int(micros)))
+
     async def sweep_conversations(
         self, periods: Mapping[str, RetentionPeriods], *, groups: Sequence[str], now: datetime, after: str = ""
     ) -> RemovalStep:

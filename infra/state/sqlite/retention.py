@@ -85,6 +85,12 @@ class SqliteRetention:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    async def limit_time(self, now: datetime) -> datetime:
+        """The file's time is that of the log, which hardly follows a clock that jumps ahead: see ``LogTime``."""
+        query = "SELECT time_ms FROM bus_clock"
+        row = await self._store.read(UNSHARDED, lambda connection: connection.execute(query).fetchone())
+        return now if row is None else min(now, rules.from_micros(row[0] * 1000))
+
     async def sweep_conversations(
         self, periods: Mapping[str, RetentionPeriods], *, groups: Sequence[str], now: datetime, after: str = ""
     ) -> RemovalStep:

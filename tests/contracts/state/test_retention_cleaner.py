@@ -4,7 +4,7 @@ forgotten when it dies."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from obstore.store import MemoryStore
 from agent_worker.turn.outbox import build_snapshot_event
 from gateway.storage.retention_cleaner import RetentionCleaner
 from infra.blobs import StoredBlobs
+from infra.bus.sqlite import tables
+from infra.database import Database
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas import topics
 from schemas.errors import BusUnavailable, NotFound
 from schemas.messages import Address
@@ -202,3 +205,25 @@ async def test_lines_without_files_need_no_removal(state: State, bus: Bus, blobs
     await state.transcript.add(conversation, line(created_at=days_ago(50)))
     assert await build_cleaner(state, bus, blobs).sweep() == 1
     assert await newest_snapshots(bus) == {}
+
+
+async def test_a_clock_that_is_ahead_removes_nothing_too_early(tmp_path: Path) -> None:
+    """What retention removes does not come back. The file's own time hardly follows a clock that jumps."""
+    database = Database.open(tmp_path / "parley.db")
+    try:
+        retention = retention_of(open_sqlite_state(database))
+        assert await retention.limit_time(NOW) == NOW, "a new file has no time of its own"
+        await database.write(lambda file: tables.store_time(file, int(NOW.timestamp() * 1000)))
+        ahead, behind = NOW + timedelta(days=400), NOW - timedelta(days=400)
+        assert abs(await retention.limit_time(ahead) - NOW) < timedelta(seconds=1)
+        assert await retention.limit_time(behind) == behind
+    finally:
+        await database.close()
+
+
+async def test_nor_does_one_that_is_ahead_of_the_state_store(state: State) -> None:
+    retention, now = retention_of(state), datetime.now(UTC)
+    ahead = now + timedelta(days=400)
+    limited = await retention.limit_time(ahead)
+    assert limited == ahead or abs(limited - now) < timedelta(hours=1), "a file of its own has no time"
+    assert await retention.limit_time(now - timedelta(days=400)) == now - timedelta(days=400)
