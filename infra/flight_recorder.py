@@ -4,8 +4,10 @@ A record that blocks its process, or ends it, leaves no exception behind that a 
 of a handler the record's position is written to a memory-mapped page, which the kernel keeps whatever happens to the
 process. The next process that finds such a page looks for evidence beside it:
 
-- ``stall.txt``: written by the interpreter's watchdog because the loop had not come round for ``stall_after`` seconds.
-  The watchdog needs no interpreter lock, so it also reports a regular expression that holds the lock.
+- ``stall.txt``: written because the loop had not come round for ``stall_after`` seconds: by a thread or, when something
+  holds the interpreter lock, such as a regular expression, a little later by the interpreter's watchdog. The watchdog
+  needs no lock, but it reads the threads' frames, and ends the process if they change meanwhile. So the thread holds it
+  off as long as Python code runs.
 - ``fatal.txt``: written by the interpreter on a fatal signal.
 - the memory that the process had grown by during the step, compared with the machine's.
 
@@ -49,6 +51,9 @@ _NOTE_AT = _HEAD.size - _LENGTH.size
 _ROOM = SIZE - _HEAD.size
 _MEASURE_EVERY = 0.5
 """Seconds between two measurements of the memory."""
+_HOLDS_LOCK = 3
+"""Times ``stall_after`` for which no other thread has run when the interpreter's watchdog writes. Less would make it
+write when a process goes on that was paused, while Python code runs."""
 _FULL, _GROWN = 0.8, 0.25
 """Shares of the available memory: this much was in use, and this much was added during the step."""
 INCIDENTS = "incident-*.json"
@@ -100,11 +105,13 @@ class FlightRecorder:
             os.close(descriptor)
         self._stall, self._fatal = (_open_empty(folder / name) for name in ("stall.txt", "fatal.txt"))
         self._cpu = time.thread_time()
+        self._beat = time.monotonic()
+        self._beating = threading.Lock()
         self._steps = 0
         self._closed = threading.Event()
         limit = process_tuning.available_memory()
         _HEAD.pack_into(self._page, 0, 0, 0.0, threading.get_ident(), stall_after, 0, 0, limit, 0)
-        self._memory = threading.Thread(target=self._watch_memory, args=(limit,), name="memory watch", daemon=True)
+        self._watch = threading.Thread(target=self._watch_loop, args=(limit,), name="parley-flight", daemon=True)
 
     @property
     def folder(self) -> Path:
@@ -112,15 +119,15 @@ class FlightRecorder:
 
     def start(self) -> None:
         faulthandler.enable(file=self._fatal)
-        self._arm()
-        self._memory.start()
+        self._hold_off_watchdog()
+        self._watch.start()
 
     def close(self) -> None:
         """The process ends normally: remove all evidence."""
         self._closed.set()
+        self._watch.join()
         faulthandler.cancel_dump_traceback_later()
         faulthandler.disable()
-        self._memory.join()
         self._page.close()
         for descriptor in (self._stall, self._fatal):
             os.close(descriptor)
@@ -135,14 +142,23 @@ class FlightRecorder:
 
     def heartbeat(self) -> None:
         """Record a heartbeat of the event loop."""
-        if os.fstat(self._stall).st_size:
-            log.error("loop_stalled", longer_than_s=self._stall_after)
-            os.ftruncate(self._stall, 0)
+        with self._beating:
+            stalled = os.fstat(self._stall).st_size > 0
+            if stalled:
+                os.ftruncate(self._stall, 0)
+            self._beat = time.monotonic()
         self._cpu = time.thread_time()
-        self._arm()
+        if stalled:
+            log.error("loop_stalled", longer_than_s=self._stall_after)
 
-    def _arm(self) -> None:
-        faulthandler.dump_traceback_later(self._stall_after, file=self._stall)
+    def _hold_off_watchdog(self) -> None:
+        faulthandler.dump_traceback_later(_HOLDS_LOCK * self._stall_after, file=self._stall)
+
+    def _note_stall(self) -> None:
+        with self._beating:
+            lasted = time.monotonic() - self._beat
+            if lasted >= self._stall_after and not os.fstat(self._stall).st_size:
+                os.write(self._stall, b"the event loop did not come round\n")
 
     def begin(self, note: bytes) -> float:
         """A step of a handler begins. Returns the time on the monotonic clock."""
@@ -167,9 +183,11 @@ class FlightRecorder:
             stall_file.st_size > 0 and time.time() - stall_file.st_mtime >= half
         )
 
-    def _watch_memory(self, limit: int) -> None:
+    def _watch_loop(self, limit: int) -> None:
         last_step, before = -1, 0
-        while not self._closed.wait(_MEASURE_EVERY):
+        while not self._closed.wait(min(_MEASURE_EVERY, self._stall_after / 4)):
+            self._hold_off_watchdog()
+            self._note_stall()
             now = process_tuning.used_memory()
             if self._steps != last_step or not self._page[0]:
                 last_step, before = self._steps, now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -31,6 +32,8 @@ _FRAMES = 12
 
 def set_up_logging(*, human: bool = False, level: str = "info", stream: TextIO | None = None) -> None:
     """Call once, before the first log line. ``human`` prints for a terminal, else JSON lines."""
+    # It would print the names of strangers' files, raw.
+    warnings.filterwarnings("ignore", module=r"aiohttp\.multipart")
     out = stream or sys.stderr
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [

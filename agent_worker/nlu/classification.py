@@ -77,7 +77,7 @@ Phrases = Mapping[tuple[str, ...], str]
 
 def topics_in(text: str, locale: str = "") -> Mapping[Topic, str]:
     """Topic → language of the words that mention it, preferably the contact's own."""
-    topics = _cached_topics(text) if len(text) <= _MAX_CACHED_LENGTH else _topics(text)
+    topics = _cached_topics(text) if len(text) <= _MAX_CACHED_LENGTH else _cached_topics_of_long(text)
     own = locale[:2].casefold()
     return {topic: own if own in languages else languages[0] for topic, languages in topics.items()}
 
@@ -103,6 +103,12 @@ def _cached_small_talk_kind(text: str) -> Kind:
 
 @lru_cache(maxsize=64)
 def _cached_topics(text: str) -> Mapping[Topic, list[str]]:
+    return _topics(text)
+
+
+@lru_cache(maxsize=4)
+def _cached_topics_of_long(text: str) -> Mapping[Topic, list[str]]:
+    """A turn asks four times here, too."""
     return _topics(text)
 
 

@@ -6,6 +6,7 @@ A follow-up is searched for with and without its context, and the surer reading 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from agent_worker.knowledge.text.query_splitting import (
     is_single_clause,
     split_questions,
 )
+from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
 from agent_worker.reading.follow_ups import (
     Dependence,
@@ -23,6 +25,7 @@ from agent_worker.reading.follow_ups import (
     find_subject,
     read_follow_up,
     share_of_own_terms,
+    strip_openers,
 )
 from schemas.messages import TranscriptMessage
 from schemas.ports import Passage, QuestionPart, SearchResult
@@ -34,6 +37,8 @@ _OWN_WEIGHT = {"ellipsis": 0.2, "reference": 0.3, "loose": 0.3, "none": 0.3}
 _UNSEEN_SCORE = 0.05
 """Score of a passage in the search that did not find it."""
 _LEAST_SCORE = 0.001
+_AMONG_FIRST = 3
+_WORD = re.compile(r"\w+")
 _UNCOVERED = 0.6
 """Share of its score that a passage keeps which contains none of the follow-up's own words."""
 _REPEATED = 0.5
@@ -85,7 +90,7 @@ async def search_query(
     if query.questions or not (context or history):
         return Reading(words, alone)
     dependence = find_dependence(words)
-    if _is_enough(alone, dependence):
+    if _is_enough(words, alone, dependence):
         return Reading(words, alone)
     return await _compare(FollowUp(words, context or find_subject(history), dependence), alone, search)
 
@@ -122,17 +127,25 @@ async def _read(follow_up: FollowUp, search: Search) -> Reading:
 async def _compare(follow_up: FollowUp, alone: SearchResult, search: Search) -> Reading:
     """As ``_read``, when the own words were searched for already."""
     words = follow_up.words
-    if not follow_up.context or _is_enough(alone, follow_up.dependence):
+    if not follow_up.context or _is_enough(words, alone, follow_up.dependence):
         return Reading(words, alone)
     joint = _join(follow_up, alone, await search(words, follow_up.query))
     return Reading(words, alone) if _is_surer_alone(follow_up, alone, joint) else Reading(follow_up.text, joint)
 
 
-def _is_enough(alone: SearchResult, dependence: Dependence) -> bool:
+def _is_enough(words: str, alone: SearchResult, dependence: Dependence) -> bool:
     """True if no reading in context could be surer, whatever the context."""
     if dependence == "none" and alone.may_answer:
         return True
+    if dependence in ("none", "loose") and any(_is_asked_by(words, each) for each in alone.passages[:_AMONG_FIRST]):
+        return True
     return dependence in ("none", "loose") and not alone.has_documents and not alone.passages
+
+
+def _is_asked_by(words: str, passage: Passage) -> bool:
+    """Return whether the passage's heading is this very question, and so a complete one."""
+    heading = _WORD.findall(short_heading(passage.heading).casefold())
+    return passage.heading.endswith("?") and heading == _WORD.findall(strip_openers(words).casefold())
 
 
 def _is_surer_alone(follow_up: FollowUp, alone: SearchResult, joint: SearchResult) -> bool:

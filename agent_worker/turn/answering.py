@@ -5,10 +5,11 @@ Until the turn is sealed they change nothing outside: it may be cancelled, and r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import get_args
+from typing import TypeVar, get_args
 
 from agent_worker.actions.execution.scope import ActionScope, Seal
 from agent_worker.actions.execution.turn_actions import TurnActions, as_handoff
@@ -24,7 +25,7 @@ from agent_worker.learning.turn_recorder import current_recorder, note_contact
 from agent_worker.models.adapters import apply_adapters
 from agent_worker.models.local.multiple_questions import handoff_with_answers, name_unanswered
 from agent_worker.models.registry import Models, select_model
-from agent_worker.nlu.classification import topics_in
+from agent_worker.nlu.classification import Topic, topics_in
 from agent_worker.nlu.corrections import apply_corrections
 from agent_worker.nlu.danger_similarity import DangerSimilarity
 from agent_worker.reading.retrieval import Query, build_query, merge_results, search_parts, search_query
@@ -44,6 +45,9 @@ from schemas.messages import Assurance
 from schemas.ports import ActionOffer, AnswerDraft, Clock, Contacts, Knowledge, Question, QuestionPart, SearchResult
 
 LEVELS: tuple[Assurance, ...] = get_args(Assurance)
+Value = TypeVar("Value")
+_LONG_TEXT = 4_000
+"""Characters that are read in a few milliseconds."""
 STALE = "answered before the newest change of the documents could be searched"
 PERSON_ROUTE = Route("person", (), (PERSON_REQUESTED,))
 DANGER_ROUTE = Route("person", (), (IN_DANGER,))
@@ -87,7 +91,7 @@ class Answering:
         self, turn: TurnInput, actions: TurnActions | None, stream: ReplyStream, stage: StageTimer
     ) -> Reply:
         """Go through the stages until one has a reply. Raises ModelFailed when no model could answer."""
-        if (reply := find_fixed_reply(turn)) is not None:
+        if (reply := await _read(turn, find_fixed_reply, turn)) is not None:
             return reply
         if actions is not None:
             with stage("act"):
@@ -99,7 +103,7 @@ class Answering:
         if limit in UNANSWERED:
             return Reply(please_wait_draft(turn.voice) if limit == "wait" else None)
         local_only = limit == "local"
-        query = read_query(turn, actions)
+        query = await _read(turn, read_query, turn, actions)
         with stage("retrieve"):
             retrieval = await self.retrieve(turn, query)
         route = DANGER_ROUTE
@@ -258,8 +262,7 @@ class Answering:
 async def act_on_topics(turn: TurnInput, actions: TurnActions) -> AnswerDraft | None:
     """Request the action that the messages ask for by their topic. Whoever asks how something is done gets an answer
     from the documents, and whoever asks for a person gets one. Other questions in the messages are named."""
-    text = "\n".join(_read_texts(turn, actions))
-    topics = topics_in(text, turn.locale)
+    text, topics = await _read(turn, _read_topics, turn, actions)
     if not topics or "person" in topics or asks_for_rules(text):
         return None
     draft = await actions.request_by_topic(topics)
@@ -268,6 +271,18 @@ async def act_on_topics(turn: TurnInput, actions: TurnActions) -> AnswerDraft | 
     others = [part for part in sentences_of(text) if is_question(part) and not topics_in(part)]
     draft = replace(draft, text=f"{name_unanswered([], [], others, turn.voice)}\n\n{draft.text}".strip())
     return as_handoff(draft, actions.effects)
+
+
+def _read_topics(turn: TurnInput, actions: TurnActions) -> tuple[str, Mapping[Topic, str]]:
+    text = "\n".join(_read_texts(turn, actions))
+    return text, topics_in(text, turn.locale)
+
+
+async def _read(turn: TurnInput, read: Callable[..., Value], *arguments: object) -> Value:
+    """Read the waiting messages: in a thread if they are long, so that others do not wait for it."""
+    if len(turn.intake.text) <= _LONG_TEXT:
+        return read(*arguments)
+    return await asyncio.to_thread(read, *arguments)
 
 
 def find_fixed_reply(turn: TurnInput) -> Reply | None:

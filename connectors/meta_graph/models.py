@@ -11,11 +11,14 @@ import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from connectors.markup import clean_text
+from schemas.errors import TooLarge
 from schemas.messages import RemoteFile
 from schemas.ports import Account
 
 log = structlog.get_logger("parley.inbound")
 
+MAX_ITEMS = 5_000
+"""Entries, changes or messages of one request; Meta sends at most a thousand."""
 _MIN_MILLISECONDS = 100_000_000_000
 """Larger numbers are milliseconds: as seconds they would be after the year 5000."""
 
@@ -79,6 +82,9 @@ def parse_item(model: type[Model], item: Any, account: Account) -> Model | None:
 
 
 def parse_items(model: type[Model], items: list[Any], account: Account) -> Iterator[Model]:
+    """Raises TooLarge."""
+    if len(items) > MAX_ITEMS:
+        raise TooLarge(f"at most {MAX_ITEMS} updates are read at once")
     for each in items:
         parsed = parse_item(model, each, account)
         if parsed is not None:

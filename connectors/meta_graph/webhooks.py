@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from connectors.meta_graph.models import Entry, parse_item
+from connectors.meta_graph.models import Entry, parse_items
 from schemas.errors import InvalidRequest, Unauthorized
 from schemas.key_ring import KeyRing, is_any
 from schemas.ports import Account, RawRequest
@@ -54,10 +54,7 @@ def iterate_entries(request: RawRequest, account: Account, kind: str) -> Iterato
     entries = body.get("entry")
     if not isinstance(entries, list):
         raise InvalidRequest("entry must be a list")
-    for each in entries:
-        entry = parse_item(Entry, each, account)
-        if entry is not None:
-            yield entry
+    yield from parse_items(Entry, entries, account)
 
 
 def find_owner(called: Account, owns: Callable[[Any], bool]) -> Account | None:

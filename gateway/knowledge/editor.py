@@ -34,8 +34,13 @@ class DocumentEditor:
         return self._services.knowledge
 
     async def find(self, tenant: str, document: str) -> Document:
-        """The newest version. Raises NotFound."""
+        """The newest version. Raises NotFound, and Unavailable if it may be among those that are still indexed."""
         found = await self.knowledge.document(tenant, document)
+        if found is None:
+            is_complete = await self.knowledge.wait_until_indexed(tenant, SEARCHABLE_WITHIN)
+            found = await self.knowledge.document(tenant, document)
+            if found is None and not is_complete:
+                raise Unavailable("the newest documents are still being indexed", retry_after_ms=2_000)
         if found is None:
             raise NotFound("no such document")
         return found

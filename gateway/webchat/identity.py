@@ -120,6 +120,10 @@ def _check_times(claims: dict[str, Any], now: float) -> float:
 
 def _read_seconds(claims: dict[str, Any], name: str) -> float | None:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        seconds = float(value)
+    except OverflowError:
+        raise Unauthorized(f"identity: {name} is out of range") from None
+    return seconds if math.isfinite(seconds) else None
