@@ -138,6 +138,16 @@ async def test_a_short_question_about_something_else_is_not_glued_to_the_one_bef
     assert len(search.asked) == 2
 
 
+async def test_a_question_that_is_a_heading_word_for_word_stands_alone() -> None:
+    """However short it is, and whatever was asked before."""
+    pay = Passage("t", "payment", 1, "Payment", "How can I pay?", "", "We take cards.", 1.0)
+    costs = Passage("t", "returns", 1, "Returns", "Who pays for the return?", "", "We do.", 1.0)
+    search = Searches(**{"return": SearchResult([costs], True, 0.95), "pay": SearchResult([pay], False, 0.6)})
+    for text in ("How can I pay?", "ok and how can i pay"):
+        found = await _read(text, search, [_said("Who pays for the return?"), _said("We do.", "Who pays?")])
+        assert found.search_result.passages == [pay]
+
+
 async def test_that_both_are_about_a_price_glues_nothing_together() -> None:
     search = Searches(lesson=SearchResult([LESSON], True, 0.95))
     found = await _read("what parking costs", search, ASKED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.knowledge.text.query_splitting import split_questions
+from agent_worker.knowledge.text.query_splitting import MAX_WISHES, split_questions
 
 
 def _words(*messages: str) -> list[str]:
@@ -90,6 +90,18 @@ def test_what_is_said_before_and_after_a_question_goes_with_it() -> None:
     first, second = split_questions(["I live on an island. Do you deliver? It has no bridge. How much is it?"])
     assert (first.words, first.text) == ("Do you deliver?", "I live on an island. Do you deliver? It has no bridge.")
     assert second.text == "How much is it?"
+
+
+def test_of_thousands_of_items_only_the_first_may_be_wishes() -> None:
+    asked: list[str] = []
+
+    def is_wish(sentence: str) -> bool:
+        asked.append(sentence)
+        return False
+
+    parts = split_questions(["- a pot\n" * 2000, "I want it. " * 100], is_wish)
+    assert len(asked) == MAX_WISHES
+    assert len(parts) < 2 * MAX_WISHES
 
 
 def test_a_statement_after_a_wish_is_kept_apart() -> None:
