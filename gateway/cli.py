@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -100,6 +101,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("PARLEY_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _print_error("setup", f"the disk is full: {error}", "free some space on the disk of data_dir")
+            sys.exit(2)
         _print_error(
             "internal", f"{type(error).__name__}: {error}", "run it again with PARLEY_DEBUG=1 and report the output"
         )

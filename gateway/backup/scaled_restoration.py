@@ -81,8 +81,11 @@ async def _rebuild_state(services: ProcessServices) -> None:
 def _check_topics(config: Config, manifest: DataManifest) -> None:
     wanted = {spec.name: spec.partitions for spec in required_topics(config)}
     for name, partitions in manifest.topics.items():
-        if wanted.get(name, partitions) != partitions:
-            raise SetupError(f"the backup was made with {partitions} partitions", fix=f"set `partitions: {partitions}`")
+        if (configured := wanted.get(name, partitions)) != partitions:
+            raise SetupError(
+                f"topic {name} has {partitions} partitions in the backup, and {configured} in the configuration",
+                fix=f"set `partitions: {partitions}`, and leave its channel out of `channel_partitions`",
+            )
 
 
 async def _check_empty(config: Config, log: TopicRestoration, *, replaces: bool) -> None:

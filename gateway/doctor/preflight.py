@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 
@@ -43,7 +44,8 @@ def require_imports(config: Config) -> None:
 
 
 def check_imports(config: Config) -> list[Finding]:
-    """A finding for each action source, model and channel: whether it can be imported. Blocking, up to seconds."""
+    """A finding for each action source, model and channel: whether it can be imported; and for documents that cannot
+    be read. Blocking, up to seconds."""
     results = []
     for check, load in _import_checks(config):
         try:
@@ -51,7 +53,7 @@ def check_imports(config: Config) -> list[Finding]:
             results.append(Finding(check, "ok", "can be imported"))
         except ParleyError as error:
             results.append(Finding(check, "fail", error.message, error.fix))
-    return [*results, *_check_readers(config), *_check_sources(config)]
+    return [*results, *_check_paths(config), *_check_readers(config), *_check_sources(config)]
 
 
 def _import_checks(config: Config) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -80,6 +82,19 @@ def _open(config: Config, channel: str) -> None:
         for account in list_accounts(config):
             if account.channel == channel:
                 connector.connect(account)  # opens no connection yet
+
+
+def _check_paths(config: Config) -> Iterator[Finding]:
+    """Findings for folders and files that are not there. Of several processes, not each needs them."""
+    for name, tenant in config.tenants.items():
+        for path in tenant.knowledge.paths:
+            if not Path(path).exists():
+                fix = f"create it, or correct tenants.{name}.knowledge.paths"
+                yield Finding(f"documents {name}", _missing(config), f"{path} does not exist", fix)
+
+
+def _missing(config: Config) -> Literal["fail", "warn"]:
+    return "fail" if config.embedded else "warn"
 
 
 def _check_readers(config: Config) -> Iterator[Finding]:

@@ -10,10 +10,10 @@ from uuid import uuid4
 import aiohttp
 import typer
 
-from gateway.commands.common.instance import find_instance, not_running_error
+from gateway.commands.common.instance import build_error, find_instance, not_running_error
 from gateway.commands.common.printing import note, print_json
 from gateway.config.settings import Config
-from schemas.errors import InvalidRequest, SetupError, Unavailable
+from schemas.errors import SetupError, Unavailable
 
 
 async def run_chat(
@@ -26,6 +26,8 @@ async def run_chat(
         base = f"{instance_url}/v1/chat/{tenant}"
         async with http.post(f"{base}/sessions", json={"account": account}) as response:
             session = await response.json()
+            if response.status >= 500:
+                raise build_error(response.status, session)
             if response.status != 201:
                 raise SetupError(
                     f"the chat cannot be opened: {session['error']['message']}",
@@ -93,7 +95,7 @@ class ChatSession:
         while True:
             frame = await self._receive_frame()
             if frame["type"] == "error" and frame.get("client_msg_id") in (client_id, None):
-                raise InvalidRequest(str(frame["error"]["message"]))
+                raise build_error(400, frame)
             if frame["type"] == "ack" and frame["client_msg_id"] == client_id:
                 seq = int(frame["seq"])
             elif frame["type"] == "delta":

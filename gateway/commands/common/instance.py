@@ -54,7 +54,7 @@ class AdminApi:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.Unavailable("the instance stopped answering", fix="look at its log") from error
         if response.status >= 400:
-            raise _error_of(response.status, data)
+            raise build_error(response.status, data)
         return data
 
     async def stream(self, path: str) -> AsyncIterator[bytes]:
@@ -62,7 +62,7 @@ class AdminApi:
         try:
             async with self._http.get(self._base + path, headers=self._headers, timeout=_EXPORT_TIMEOUT) as response:
                 if response.status >= 400:
-                    raise _error_of(response.status, await response.json())
+                    raise build_error(response.status, await response.json())
                 async for chunk in response.content.iter_any():
                     yield chunk
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -192,7 +192,8 @@ async def _serve_admin_api(config: Config) -> AsyncIterator[str]:
             await asyncio.gather(*jobs, return_exceptions=True)
 
 
-def _error_of(status: int, body: Any) -> ParleyError:
+def build_error(status: int, body: Any) -> ParleyError:
+    """The error of an answer, by its code."""
     details = body.get("error", {}) if isinstance(body, dict) else {}
     code, message = str(details.get("code", "")), str(details.get("message", f"the instance answered {status}"))
     if code == "unauthorized":

@@ -27,7 +27,7 @@ from gateway.http.responses import describe_validation_error
 from gateway.operators.conversations import OperatorMessage, OperatorService
 from gateway.storage.attachments import AttachmentService
 from gateway.wiring.process_services import ProcessServices
-from schemas.conversation import Conversation, Owner, display_name
+from schemas.conversation import Contact, Conversation, Owner, display_name
 from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
 from schemas.handoff.rules import is_held_from, objection_to_decision, pending_approvals
 from schemas.handoff.service import HandoffResolution
@@ -158,7 +158,7 @@ class ConversationPage:
                 is_error=bool(error) or outcome == LOST_RACE,
                 conversation=conversation,
                 name=name,
-                details=_list_details(conversation),
+                details=_list_details(conversation, contact),
                 live=live,
                 client_msg_id=str(uuid4()),
                 draft=draft,
@@ -247,13 +247,21 @@ def _list_approvals(conversation: Conversation, operator: Operator) -> list[Appr
     ]
 
 
-def _list_details(conversation: Conversation) -> list[tuple[str, str]]:
+def _list_details(conversation: Conversation, contact: Contact | None) -> list[tuple[str, str]]:
     origin = conversation.origin
     return [
         ("Channel", f"{origin.channel} ({origin.account})"),
+        ("Contact", _link_contact(contact)),
         ("Language", conversation.facts.locale),
         ("Conversation", conversation.id),
     ]
+
+
+def _link_contact(contact: Contact | None) -> str:
+    if contact is None:
+        return ""
+    address = build_path(contact.tenant, "contacts", contact.id)
+    return Markup('<a href="{}">{}</a>').format(address, contact.name or "No name")
 
 
 def _redirect_back(conversation: Conversation, outcome: str) -> web.Response:

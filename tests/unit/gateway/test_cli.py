@@ -304,6 +304,14 @@ def test_a_wrong_option_is_a_usage_error(folder: Path) -> None:
 # ── configuration and schemas ────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_check_finds_a_folder_of_documents_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "parley.yaml").write_text("tenants:\n  shop: {name: Shop, knowledge: {paths: [knowlege]}}\n")
+    done = parley("config", "check", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{tmp_path / 'knowlege'} does not exist" in done.stdout
+    assert "tenants.shop.knowledge.paths" in done.stdout
+
+
 def test_check_says_valid(folder: Path) -> None:
     done = parley("config", "check", "--json", cwd=folder)
     told = json.loads(done.stdout)
