@@ -83,7 +83,7 @@ def revoke(
 def _parse_duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise InvalidRequest(f"--expires: {text!r} is no duration", fix="write hours, days or weeks: 12h, 90d or 4w")
+        raise InvalidRequest(f"--expires: {text!r} is not a duration", fix="write hours, days or weeks: 12h, 90d or 4w")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 

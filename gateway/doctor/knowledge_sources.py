@@ -24,7 +24,7 @@ async def check_sources(config: Config) -> list[Finding]:
     try:
         items = await _load(config, tenants)
     except ParleyError as error:
-        return [Finding(_CHECK, "warn", f"cannot be asked for: {error.message}", error.fix)]
+        return [Finding(_CHECK, "warn", f"cannot be checked: {error.message}", error.fix)]
     if items is None:
         return [Finding(_CHECK, "ok", "not checked, because no instance runs")]
     problems = [finding for tenant, item in items for finding in _check(tenant, item)]

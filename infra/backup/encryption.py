@@ -76,7 +76,7 @@ class BackupSecret:
             raise SetupError(f"the key file {path} cannot be read: {error.strerror}", fix="check --key-file") from error
         if len(value) < MIN_KEY_BYTES:
             fix = f"create one: openssl rand -base64 32 > {path}"
-            raise SetupError(f"the key file {path} has less than {MIN_KEY_BYTES} bytes", fix=fix)
+            raise SetupError(f"the key file {path} has fewer than {MIN_KEY_BYTES} bytes", fix=fix)
         return cls("key_file", value)
 
     def derive_key(self, header: BackupHeader) -> bytes:

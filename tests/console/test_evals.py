@@ -11,7 +11,7 @@ PAGE = "/console/shop/evals"
 
 async def test_the_page_says_how_suites_come_here(instance: Instance, anna: FormClient) -> None:
     page = await anna.get(PAGE)
-    assert "No suite was run yet" in page.text
+    assert "No suite has been run yet" in page.text
 
 
 async def test_the_last_run_is_shown_with_what_failed_and_earlier_runs(instance: Instance, anna: FormClient) -> None:

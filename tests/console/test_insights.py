@@ -114,7 +114,7 @@ async def test_the_page_is_accessible_and_follows_the_report(
         window = await Window.open(browser, instance.address, color_scheme=scheme, **view)
         await signed_in(window, anna)
         page = await open_page(window, PATH)
-        await page.get_by_role("button", name="Write a new report").click()
+        await page.get_by_role("button", name="Create a new report").click()
         await expect(page.get_by_role("heading", name="What to improve")).to_be_visible(timeout=60_000)
         await expect(page.get_by_text("Reading the log")).to_have_count(0, timeout=60_000)
         await page.evaluate("document.querySelectorAll('details:not(.tenant)').forEach(node => (node.open = true))")
