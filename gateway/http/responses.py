@@ -182,9 +182,13 @@ def decode_json(model: type[Model], data: bytes | str) -> Model:
 
 def describe_validation_error(error: ValidationError) -> str:
     """Describe the first problem as ``field: reason``."""
-    first: Any = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first: Any = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":
         return "the body is not valid JSON"
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):  # the message of the former repeats the input
+        tag = ".".join(filter(None, [where, str(first["ctx"]["discriminator"]).strip("'")]))
+        expected = first["ctx"].get("expected_tags")
+        return f"{tag}: must be one of {expected}" if expected else f"{tag}: must be set"
     reason = str(first["msg"]).removeprefix("Value error, ")
     return f"{where}: {reason}" if where else reason
