@@ -90,10 +90,10 @@ def _check_paths(config: Config) -> Iterator[Finding]:
         for path in tenant.knowledge.paths:
             if not Path(path).exists():
                 fix = f"create it, or correct tenants.{name}.knowledge.paths"
-                yield Finding(f"documents {name}", _missing(config), f"{path} does not exist", fix)
+                yield Finding(f"documents {name}", _status_of_missing(config), f"{path} does not exist", fix)
 
 
-def _missing(config: Config) -> Literal["fail", "warn"]:
+def _status_of_missing(config: Config) -> Literal["fail", "warn"]:
     return "fail" if config.embedded else "warn"
 
 

@@ -174,7 +174,7 @@ async def test_the_console_shows_the_report_to_those_who_see_the_tenant(instance
     await instance.settled()
     async with FormClient(instance) as seat, FormClient(instance) as stranger:
         await seat.sign_in("ben")
-        assert "not checked yet" in (await seat.get(PAGE)).words
+        assert "not been checked yet" in (await seat.get(PAGE)).words
         assert (await seat.post(PAGE, {"csrf": "wrong"})).status == 403
         assert (await seat.send(PAGE, PAGE, {})).status == 200
 
