@@ -131,9 +131,8 @@ class SlotFillingDialogue:
         match = match_action(text, select_matchable(text, self.question.offers))
         if match is not None and match.score >= MIN_SCORE and match.offer.name != offer.name:
             return None
-        fields, context = self._fields(offer), self._context(filling)
-        found = extraction.extract_correction(text, fields, context, waiting.given).values
-        return correct_first(filling, found, self.now)
+        found = extraction.extract_correction(text, self._fields(offer), self._context(filling), waiting.given)
+        return correct_first(filling, found.values, self.now)
 
     def _switch(self, filling: Filling | None, offer: ActionOffer, text: str = "") -> Filling:
         """Another action in place of the open one, with the values that fit both."""
@@ -285,7 +284,10 @@ class SlotFillingDialogue:
             return await self._verify(filling, offer)
         if result.reason == "invalid_arguments":
             return self._ask_invalid(filling, offer, result)
-        return await self._rest(result_text(result, offer, filling.locale), filling)
+        text = result_text(result, offer, filling.locale)
+        if result.reason == "turned_down" and not offer.previewed and not filling.then:
+            return self._draft(text, filling.model_copy(update={"misunderstood": 0}))  # another value may do
+        return await self._rest(text, filling)
 
     def _ask_invalid(self, filling: Filling, offer: ActionOffer, result: ActionResult) -> AnswerDraft:
         """Ask again for a value that the action's model refused."""
@@ -323,8 +325,8 @@ class SlotFillingDialogue:
         sending = self._offer(SEND)
         if sending is None or result.outcome != "succeeded":
             return self._draft(text, None, [person_choice(self.voice)])
-        given = references.recall_values(sending, "")
-        proposed = Filling(action=SEND, given=given, locale=filling.locale, then=filling.then, at=self.now)
+        known = references.recall_values(sending, "")
+        proposed = Filling(action=SEND, given=known, locale=filling.locale, then=filling.then, at=self.now)
         return self._draft(text, proposed, choices_for_code(filling.locale))
 
     def _entered_code(self, filling: Filling | None, text: str) -> Filling | None:
@@ -332,8 +334,7 @@ class SlotFillingDialogue:
         checking = self._offer(CHECK)
         if checking is None or (filling is not None and filling.action == CHECK):
             return None
-        locale = self._language(text)
-        fields = self._fields(checking)
+        locale, fields = self._language(text), self._fields(checking)
         if not extraction.extract(text, fields, "code", ParseContext(self.today, locale)).values:
             return None
         if not checking.expected and not mentions(text, fields[0], locale):
