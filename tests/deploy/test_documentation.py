@@ -120,7 +120,7 @@ def test_every_service_of_docker_in_the_guide_exists() -> None:
         (r"waiting turns against ([\d,]+)", ConsumerLimits().running),
         (r"records held against ([\d,]+)", ConsumerLimits().held),
         (r"\(`partitions`, (\d+)\)", Config.model_fields["partitions"].default),
-        (r"is waited for \((\d+) s\)", PRODUCTION.session_timeout_ms / 1000),
+        (r"wait (\d+) seconds for a named", PRODUCTION.session_timeout_ms / 1000),
         (r"Handled ids are kept (\d+) days", HANDLED_HORIZON_DAYS),
     ],
 )
