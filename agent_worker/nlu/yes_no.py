@@ -25,7 +25,8 @@ Phrases = dict[tuple[str, ...], Meaning]
 class AnswerPhrases(BaseModel):
     """Phrases of one language, separated by "|". ``polite`` phrases may accompany a yes or a no and mean neither.
     ``unclear`` words mean yes or no in other languages, or could mean both, so they are no answer in this one.
-    ``around``: what stands around the verb in "yes, I want to cancel it"."""
+    ``around``: what stands around the verb in "yes, I want to cancel it". ``verb``: its place in an action's title,
+    among the words that do not name what it is done to."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,6 +35,7 @@ class AnswerPhrases(BaseModel):
     polite: str = ""
     unclear: str = ""
     around: str = ""
+    verb: Literal["first", "last"] = "first"
 
 
 @cache
@@ -114,15 +116,16 @@ def repeats_in_yes(text: str, language: str, title: str, objects: str) -> bool:
     around = {_split(phrase)[0] for phrase in table.around.split("|")}
     among = _split(objects)[0]
     done = [word for word in _split(title)[0] if not any(_is_same_stem(word, other) for other in among)]
+    verb = done[-1:] if table.verb == "last" else done[:1]
     left: list[str] = []
     at = 0
     is_repeated = False
     while at < len(words):
         skipped = next((size for size in range(_MAX_AROUND, 0, -1) if words[at : at + size] in around), 0)
         is_answer = _phrases(own).get(words[at : at + 1]) in ("yes", "no")
-        if not skipped and not is_answer and any(_is_same_stem(words[at], other) for other in (*done, *among)):
+        if not skipped and not is_answer and any(_is_same_stem(words[at], other) for other in (*verb, *among)):
             skipped = 1
-            is_repeated = is_repeated or any(_is_same_stem(words[at], other) for other in done)
+            is_repeated = is_repeated or any(_is_same_stem(words[at], other) for other in verb)
         if not skipped:
             left.append(words[at])
         at += skipped or 1

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from agent_worker.nlu.yes_no import load_answer_phrases, yes_or_no
+from agent_worker.nlu.yes_no import load_answer_phrases, repeats_in_yes, yes_or_no
 from tests.harness.time_growth import assert_in_proportion
 
 PHRASES = load_answer_phrases()
@@ -108,3 +108,26 @@ def test_anything_more_or_else_is_no_answer(text: str) -> None:
 @pytest.mark.parametrize("piece", ["yes ", "y", "👍", "ok ne ", "\u0301"])
 def test_long_messages_cost_no_more_than_their_length(piece: str) -> None:
     assert_in_proportion(lambda size: piece * size, yes_or_no, 4_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "is_yes"),
+    [
+        ("yes, move it", "en", True),
+        ("yes please move the delivery", "en", True),
+        ("yes, another day", "en", False),
+        ("yes, to another day", "en", False),
+        ("yes, the delivery", "en", False),
+        ("no, move it", "en", False),
+        ("move it", "en", False),
+        ("yes, move it?", "en", False),
+    ],
+)
+def test_a_yes_may_repeat_the_verb_of_what_is_to_be_done(text: str, language: str, is_yes: bool) -> None:
+    assert repeats_in_yes(text, language, "Move a delivery to another day", "Order number Day of delivery") is is_yes
+
+
+def test_in_german_the_verb_stands_last() -> None:
+    title, objects = "Die Lieferung auf einen anderen Tag verschieben", "Bestellnummer Liefertag"
+    assert repeats_in_yes("ja, bitte verschieben", "de", title, objects)
+    assert not repeats_in_yes("ja, an einem anderen Tag", "de", title, objects)
