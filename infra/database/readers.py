@@ -12,9 +12,12 @@ from infra.database.file import DatabaseFailed, connect, is_broken, is_damage
 
 T = TypeVar("T")
 
+KEPT = 3
+"""Idle connections kept for the next reads. A burst opens more, and each has two open files and a page cache."""
+
 
 class Readers:
-    """As many connections as there were concurrent reads: one, and one for each thread that reads."""
+    """A connection for each concurrent read; afterwards at most ``KEPT`` of them stay open."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,7 +65,7 @@ class Readers:
         except sqlite3.Error:
             sound = False
         with self._guard:
-            if sound and generation == self._generation:
+            if sound and generation == self._generation and len(self._idle) < KEPT:
                 self._idle.append(connection)
                 return
         connection.close()

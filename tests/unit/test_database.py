@@ -186,6 +186,28 @@ async def test_a_read_sees_one_moment(database: Database) -> None:
     assert await notes(database) == ["one", "two"]
 
 
+async def test_a_burst_of_reads_leaves_few_connections_open(database: Database) -> None:
+    """Four reads at the same moment need four connections; three are kept, and the next reads use those."""
+    burst = threading.Barrier(4)
+
+    def meet(file: sqlite3.Connection) -> sqlite3.Connection:
+        burst.wait(PATIENCE_S)
+        return file
+
+    used = await asyncio.gather(*(database.read(meet, background=True) for _ in range(4)))
+    kept = [file for file in used if is_open(file)]
+    assert len(set(used)) == 4 and len(kept) == 3
+    assert await database.read(lambda file: file) in kept
+
+
+def is_open(file: sqlite3.Connection) -> bool:
+    try:
+        file.execute("SELECT 1")
+    except sqlite3.ProgrammingError:
+        return False
+    return True
+
+
 async def test_a_read_cannot_write(database: Database) -> None:
     """There is one writer."""
     with pytest.raises(DatabaseFailed, match="readonly"):
