@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent_worker.knowledge.text.blocks import Block, bare_item, blocks_of, is_row, is_ruler, lines_of
@@ -20,15 +20,24 @@ _COLUMNS = re.compile(r"\S {2,}\S")
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table. ``column``: the column's name, empty if it has none."""
+
+    column: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class QuoteUnit:
     """``quote`` is a verbatim part of the passage; ``text`` is how it reads alone; ``group`` counts blocks. ``lead``:
-    the line that introduces its list."""
+    the line that introduces its list. ``cells``: those of a table's row, which its label is the first of."""
 
     quote: str
     text: str
     group: int
     kind: str
     lead: str = ""
+    cells: tuple[Cell, ...] = ()
 
 
 def sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
@@ -104,16 +113,17 @@ def _rows(text: str, block: Block, group: int, lead: str) -> Iterator[QuoteUnit]
     head = _cells(rows[0]) if len(rows) > 1 and is_ruler(rows[1]) else []
     for row in rows[2:] if head else rows:
         if row and is_row(row) and not is_ruler(row):
-            yield QuoteUnit(row, _read_row(head, _cells(row)), group, "row", lead)
+            texts = _cells(row)
+            if len(head) != len(texts) or len(head) < 2:
+                yield QuoteUnit(row, " – ".join(filter(None, texts)), group, "row", lead)
+                continue
+            cells = tuple(map(Cell, head, texts))
+            text = f"{texts[0]}: {texts[1]}" if len(cells) == 2 else read_row(cells)
+            yield QuoteUnit(row, text, group, "row", lead, cells)
 
 
-def _read_row(head: list[str], cells: list[str]) -> str:
+def read_row(cells: Sequence[Cell]) -> str:
     """A table row as text that names each cell's column."""
-    if len(head) != len(cells) or len(cells) < 2:
-        return " – ".join(cell for cell in cells if cell)
-    if len(cells) == 2:
-        return f"{cells[0]}: {cells[1]}"
-    rest = "; ".join(
-        f"{name}: {cell}" if name else cell for name, cell in zip(head[1:], cells[1:], strict=True) if cell
-    )
-    return f"{cells[0]} – {rest}"
+    label, *others = cells
+    rest = "; ".join(f"{cell.column}: {cell.text}" if cell.column else cell.text for cell in others if cell.text)
+    return f"{label.text} – {rest}"

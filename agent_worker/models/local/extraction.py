@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from agent_worker.grounding.answer_check import check_answer, opens_for, read_opening, remove_opening
 from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.sentences import QuoteUnit, units_of
+from agent_worker.models.local.table_rows import select_rows
 from agent_worker.reading.question_form import has_figure, wanted_figure
 from schemas.ports import Passage
 
@@ -18,12 +19,10 @@ MAX_WORDS = 120
 """Words of an answer to one question."""
 _MAX_OVERLAP = 0.6
 _MIN_RELATIVE_SCORE = 0.6
-"""Rows of a table, and blocks of a long section, need this share of the best one's score."""
+"""Blocks of a long section need this share of the best one's score."""
 _MIN_SCORE_BELOW_HEADING = 0.4
 """A passage below a heading is preferred to the introduction from this share of its score."""
 _DIGIT = re.compile(r"\d")
-_LETTER_AND_WORD = re.compile(r"\b([^\W\d_])-(?=[^\W\d_]{2})")
-"""The beginning of "e-bike" or "T-shirt", of which terms have only the second part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
     say most about the question. Empty without passages."""
     if not passages:
         return []
-    scored = _named_rows(question, _score(question, _best_passage(passages)))
+    scored = _without_other_rows(question, _score(question, _best_passage(passages)))
     if _count_words(scored) <= MAX_WORDS:
         return scored
     chosen: list[Quote] = []
@@ -72,32 +71,17 @@ def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
     return _shorten(sorted(chosen, key=lambda quote: quote.order))
 
 
-def _named_rows(question: str, quotes: Sequence[Quote]) -> list[Quote]:
-    """The quotes without rows of a table if the question names others, or others fit clearly better. The last line of
-    a question that was completed is what the contact wrote: "and for my son?" after a question about adults."""
-    asked = _row_words(question.rpartition("\n")[2])
+def _without_other_rows(question: str, quotes: Sequence[Quote]) -> list[Quote]:
+    """The quotes, of each table only the rows and columns that the question is about."""
     tables: dict[int, list[Quote]] = {}
     for quote in quotes:
         if quote.unit.kind == "row":
             tables.setdefault(quote.unit.group, []).append(quote)
-    kept: set[int] = set()
+    kept = {quote.order: quote for quote in quotes if quote.unit.kind != "row"}
     for rows in tables.values():
-        best = max(row.score for row in rows)
-        likely = [row for row in rows if row.score >= _MIN_RELATIVE_SCORE * best]
-        kept.update(row.order for row in _rows_by_name(asked, rows) or likely)
-    return [quote for quote in quotes if quote.unit.kind != "row" or quote.order in kept]
-
-
-def _rows_by_name(asked: set[str], rows: Sequence[Quote]) -> list[Quote]:
-    """The rows of which the question has all words of the first cell that tell it from the other rows: "e-bike" in a
-    table of bikes."""
-    labels = [_row_words(row.unit.text.partition(" – ")[0]) for row in rows]
-    common = set.intersection(*labels)
-    return [row for row, label in zip(rows, labels, strict=True) if label - common and label - common <= asked]
-
-
-def _row_words(text: str) -> set[str]:
-    return {*terms(text), *terms(_LETTER_AND_WORD.sub(r"\1", text))}
+        chosen = select_rows(question, [row.unit for row in rows], [row.score for row in rows])
+        kept |= {rows[place].order: replace(rows[place], unit=unit) for place, unit in chosen.items()}
+    return [kept[order] for order in sorted(kept)]
 
 
 def _blocks(quotes: Sequence[Quote]) -> list[list[Quote]]:

@@ -124,7 +124,7 @@ async def test_a_table_before_the_first_heading_is_an_answer() -> None:
 
 async def test_a_row_is_read_with_its_columns() -> None:
     """A row of a table is shown with the names of its columns, and quoted as it stands."""
-    draft, _ = await ask_local_model("How much is express to France?", passage(TABLE))
+    draft, _ = await ask_local_model("How much is it to France?", passage(TABLE))
     assert "Zone 2: France – Standard: 11.95 euro; Express: 22.95 euro" in draft.text
     assert "| Zone 2: France | 11.95 euro | 22.95 euro |" in [citation.quote for citation in draft.citations]
 
@@ -150,6 +150,50 @@ async def test_words_that_all_rows_have_choose_none(asked: str, rows: list[str])
     """The rows that a question names are shown, and all of them if it names none."""
     draft, _ = await ask_local_model(asked, passage(BIKES, heading="Prices"))
     assert re.findall(r"^(?:- )?(.*?) –", draft.text, re.MULTILINE) == rows
+
+
+HOURS = (
+    "| | Mill Lane (main shop) | Central Arcade | Harbour |\n|---|---|---|---|\n"
+    "| Monday to Friday | 7:30 to 19:00 | 7:00 to 20:00 | 9:00 to 18:00 |\n"
+    "| Saturday | 8:30 to 17:00 | 9:00 to 16:00 | closed |\n"
+    "| Sunday | closed | closed | closed |\n"
+    "| Lockers | no | yes | yes |"
+)
+HARBOUR_ON_WEEKDAYS = "Monday to Friday – Harbour: 9:00 to 18:00 [1]"
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        (
+            "When does the Central Arcade shop close on a Tuesday?",
+            "Monday to Friday – Central Arcade: 7:00 to 20:00 [1]",
+        ),
+        ("Until when is the Harbour shop open on weekdays?", HARBOUR_ON_WEEKDAYS),
+        ("When do you open at Mill Lane on Saturday?\nand on Sunday?", "Sunday – Mill Lane (main shop): closed [1]"),
+        ("When do you open at Mill Lane on weekdays?\nand the Harbour one?", HARBOUR_ON_WEEKDAYS),
+        ("Are there lockers at Mill Lane and Harbour?", "Lockers – Mill Lane (main shop): no; Harbour: yes [1]"),
+        ("Ab wann ist Harbour am Donnerstag auf?", HARBOUR_ON_WEEKDAYS),
+        (
+            "Is it only the Harbour shop that has lockers?",
+            "Lockers – Mill Lane (main shop): no; Central Arcade: yes; Harbour: yes [1]",
+        ),
+        (
+            "Which shops have lockers?",
+            "Lockers – Mill Lane (main shop): no; Central Arcade: yes; Harbour: yes [1]",
+        ),
+    ],
+)
+async def test_a_table_is_read_at_the_row_and_the_column_of_the_question(asked: str, text: str) -> None:
+    draft, _ = await ask_local_model(asked, passage(HOURS, heading="Our shops"))
+    assert draft.text == text
+
+
+async def test_what_a_column_says_about_another_is_not_left_out() -> None:
+    """A time is no alternative to a price."""
+    table = "| Work | Price | Time |\n|---|---|---|\n| New zip | £16.50 | 5 days |\n| New hem | £12.00 | 4 days |"
+    draft, _ = await ask_local_model("What is the price of a new zip?", passage(table, heading="Repairs"))
+    assert draft.text == "New zip – Price: £16.50; Time: 5 days [1]"
 
 
 async def test_nothing_found_is_declined() -> None:
