@@ -117,7 +117,7 @@ class Voice:
     models_unavailable: str = (
         "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
     )
-    did_you_mean: str = "I am not sure that I understood you. Did you mean one of these?"
+    did_you_mean: str = "I am not sure about that. Did you mean one of these?"
     not_sure_about: str = "I am not sure about {questions}. Did you mean one of these?"
     not_sure_yet_about: str = "I am not sure yet about {questions}. Please ask me that again afterwards."
     quoted_from: str = "From our documents, in {language}:"

@@ -87,6 +87,11 @@ def small_talk_kind(text: str) -> Kind:
     return _cached_small_talk_kind(text) if len(text) <= _MAX_SMALL_TALK_LENGTH else ""
 
 
+def thanks_for_no(text: str) -> bool:
+    """True for a no with thanks: "no thanks", "nein danke"."""
+    return "thanks" in (small_talk_kind(text), small_talk_kind(text.partition(" ")[2]))
+
+
 @lru_cache(maxsize=64)
 def _cached_small_talk_kind(text: str) -> Kind:
     """A turn asks four times."""

@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 from agent_worker.actions.slot_filling.references import match_position
 from agent_worker.knowledge.vectors.embedding import short_heading
+from agent_worker.nlu.classification import thanks_for_no
 from agent_worker.nlu.yes_no import yes_or_no
 from agent_worker.voice import Voice
 from schemas.choice_matching import match_choice
@@ -113,6 +114,8 @@ def _find_picked(message: InboundMessage, offered: Sequence[Choice]) -> Choice |
         return next((choice for choice in offered if choice.id == message.choice.id), None)
     sections = _sections_among(offered)
     answer = yes_or_no(message.text) if sections else ""
+    if answer == "no" and thanks_for_no(message.text):
+        return None  # "no thanks" looks for nothing any more
     if answer == "no":
         return next((choice for choice in offered if choice.id == _NONE), None)
     if answer == "yes":

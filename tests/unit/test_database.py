@@ -196,7 +196,8 @@ async def test_a_burst_of_reads_leaves_few_connections_open(database: Database) 
 
     used = await asyncio.gather(*(database.read(meet, background=True) for _ in range(4)))
     kept = [file for file in used if is_open(file)]
-    assert len(set(used)) == 4 and len(kept) == 3
+    assert len(set(used)) == 4
+    assert len(kept) == 3
     assert await database.read(lambda file: file) in kept
 
 

@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from agent_worker.nlu.classification import small_talk_kind, topics_in
+from agent_worker.nlu.classification import small_talk_kind, thanks_for_no, topics_in
 from agent_worker.nlu.yes_no import yes_or_no
+from agent_worker.reading.suggestions import has_suggestions
 from agent_worker.voice import list_default_phrases
 from schemas.messages import TranscriptMessage
 
@@ -53,7 +54,8 @@ def classify_small_talk(
         return _escalate_complaint(_classify_icons(text, history, own), history)
     kind = small_talk_kind(text)
     if answer == "no" and kind in ("", "thanks", "laugh"):
-        return "" if _has_open_question(last, own) else "declined"
+        is_refused = thanks_for_no(text) and last is not None and has_suggestions(last.choices)
+        return "declined" if is_refused or not _has_open_question(last, own) else ""
     if kind and kind != "laugh" and kind != "person":
         return _escalate_complaint(kind, history)
     is_sign = answer == "yes" or (kind == "laugh" and len(text.split()) <= _MAX_SIGN_WORDS)

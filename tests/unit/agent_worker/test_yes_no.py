@@ -72,6 +72,9 @@ def test_no_phrase_is_a_yes_for_one_and_a_no_for_another_when_nobody_knows_who_w
         ("yes no", "en", "unclear"),
         ("cancel", "en", "unclear"),
         ("大丈夫です", "ja", "unclear"),
+        ("いいえ、結構です", "ja", "no"),
+        ("아니요, 괜찮아요", "ko", "no"),
+        ("不用了，谢谢", "zh", "no"),
     ],
 )
 def test_a_whole_message_is_read_as_yes_or_no(text: str, language: str, answer: str) -> None:

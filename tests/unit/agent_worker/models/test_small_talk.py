@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
+from schemas.messages import Author, Choice, TranscriptMessage
 
 ONE = ["human", "person", "people", "agent", "someone", "somebody", "representative", "rep", "colleague", "employee"]
 TEAM = ["operator", "staff", "advisor", "adviser", "manager", "support team", "customer service", "customer care"]
@@ -21,6 +24,16 @@ def test_wanting_to_talk_to_somebody_counts_as_asking_for_a_person(who: str) -> 
 @pytest.mark.parametrize("text", ["real human", "I want a person", "get me a representative", "Operator, please"])
 def test_a_person_is_asked_for_in_short_too(text: str) -> None:
     assert asks_for_person(text)
+
+
+@pytest.mark.parametrize("text", ["no thanks", "No, thank you!", "nein danke", "non merci", "nee, bedankt"])
+def test_a_no_with_thanks_ends_the_search(text: str) -> None:
+    """After "Did you mean one of these?" it is no apology that is wanted."""
+    offered = [Choice(id="section:1", label="Prices"), Choice(id="section:none", label="None of these")]
+    asked = TranscriptMessage(
+        id="2", author=Author(kind="agent"), text="Did you mean?", choices=offered, created_at=datetime.now(UTC)
+    )
+    assert classify_small_talk(text, [asked]) == "declined"
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,9 @@ def test_yes_picks_the_only_section() -> None:
     assert find_selection(message("yes"), history(CROWNS, IMPLANTS)) is None
 
 
-@pytest.mark.parametrize("text", ["how much is a crown?", "4", "thanks", "yes and no"])
+@pytest.mark.parametrize(
+    "text", ["how much is a crown?", "4", "thanks", "yes and no", "no thanks", "nein danke", "non merci"]
+)
 def test_another_message_picks_nothing(text: str) -> None:
     assert find_selection(message(text), history(CROWNS, IMPLANTS)) is None
 
