@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from agent_worker.actions.parsing import ParseContext, fields_of
 from agent_worker.actions.slot_filling.references import refers_back
 from agent_worker.knowledge.vectors.encoder import light_encoder
+from agent_worker.nlu.language_detection import detect_language
+from agent_worker.nlu.yes_no import load_answer_phrases
 from schemas.ports import ActionOffer
 
 if TYPE_CHECKING:
@@ -102,8 +104,12 @@ class ActionMatch:
 def match_action(text: str, offers: Sequence[ActionOffer]) -> ActionMatch | None:
     """The action that ``text`` requests; None when none is near enough."""
     text = text[:_MAX_TEXT]
-    examples = _read_examples(tuple(tuple(offer.examples) for offer in offers))
-    scored = (_score(text, offer, place, examples) for place, offer in enumerate(offers))
+    examples = _read_examples(tuple((offer.title, *offer.examples) for offer in offers))
+    scored = (
+        _score(text, offer, place, examples)
+        for place, offer in enumerate(offers)
+        if not _wants_another_verb(text, place, examples)
+    )
     best = max(scored, key=lambda match: match.score, default=None)
     return best if best is not None and best.is_sufficient else None
 
@@ -111,25 +117,45 @@ def match_action(text: str, offers: Sequence[ActionOffer]) -> ActionMatch | None
 @dataclass(frozen=True, slots=True, eq=False)
 class _ExampleIndex:
     """The examples of all actions on offer, each in one row of ``vectors``; ``begins``: the first row of each action.
-    ``vocabularies``: the words of each action's examples; ``frequency``: how many actions have a word."""
+    ``vocabularies``: the words of each action's examples; ``frequency``: how many actions have a word; ``verbs``: those
+    of the actions' titles, where no other action's examples have them."""
 
     vectors: Vectors | None
     begins: Sequence[int]
     vocabularies: Sequence[frozenset[str]]
     frequency: Mapping[str, int]
+    verbs: Sequence[frozenset[str]]
 
 
 @lru_cache(maxsize=256)
-def _read_examples(examples: tuple[tuple[str, ...], ...]) -> _ExampleIndex:
+def _read_examples(actions: tuple[tuple[str, ...], ...]) -> _ExampleIndex:
+    """``actions``: for each its title, and its examples."""
     encoder = light_encoder()
+    titles, examples = [each[0] for each in actions], [each[1:] for each in actions]
     rows = [_IDENTIFIER.sub(" ", example) for each in examples for example in each]
     vocabularies = [_vocabulary(each) for each in examples]
+    frequency = Counter(word for vocabulary in vocabularies for word in vocabulary)
     return _ExampleIndex(
         vectors=encoder.encode(rows) if encoder is not None and rows else None,
         begins=[0, *accumulate(len(each) for each in examples)][:-1],
         vocabularies=vocabularies,
-        frequency=Counter(word for vocabulary in vocabularies for word in vocabulary),
+        frequency=frequency,
+        verbs=[frozenset(word for word in words if frequency[word] == 1) for words in _verbs(titles)],
     )
+
+
+def _verbs(titles: Sequence[str]) -> list[frozenset[str]]:
+    """Of each title the word that its language has the verb at: "Cancel an order", "Bestellung stornieren"."""
+    table = load_answer_phrases().get(detect_language("\n".join(titles)))
+    place = -1 if table is not None and table.verb == "last" else 0
+    return [_content_words(words[place]) if len(words := title.split()) > 1 else frozenset() for title in titles]
+
+
+def _wants_another_verb(text: str, place: int, examples: _ExampleIndex) -> bool:
+    """True if the message has the verb of another action, and not this one's: "cancel my appointment" does not ask to
+    book one."""
+    words = _content_words(text) - examples.vocabularies[place]
+    return any(verb & words for verb in examples.verbs) and not examples.verbs[place] & _content_words(text)
 
 
 def names_anything(text: str, offers: Sequence[ActionOffer]) -> bool:

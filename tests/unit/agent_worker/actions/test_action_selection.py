@@ -57,6 +57,19 @@ def test_the_training_examples_are_classified_correctly() -> None:
     assert find_selection_errors("fitted") == ([], [])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "can I cancel my potting bench appointment?",
+        "please cancel my repotting appointment",
+        "move my potting appointment to Saturday",
+    ],
+)
+def test_nothing_is_booked_by_whoever_cancels(text: str) -> None:
+    """No action cancels an appointment, and booking one shares most of the words."""
+    assert pick_action(text) != "book_repotting"
+
+
 def test_of_unseen_requests_most_are_understood_and_few_questions_are_taken_for_one() -> None:
     missed, mistaken = find_selection_errors("unseen")
     requests = sum(len(texts) for name, texts in MESSAGES["unseen"].items() if name != "documents")
