@@ -72,6 +72,7 @@ class Voice:
     file: str = "I have received your file, but I cannot read it. What would you like to know?"
     file_missing: str = "Your file did not reach me. Could you send it again, or write what it is about?"
     too_long: str = "Your message was very long, so I only read the beginning. My colleagues can read all of it."
+    card_hidden: str = "Please never send card details in a chat. I have hidden the number."
     unsupported: str = "I cannot read this kind of message. Could you write to me instead?"
     unsupported_kind: str = "I cannot read {kind} here. Could you write to me instead?"
     location: str = "Thanks for the location. What can I do for you?"

@@ -22,6 +22,7 @@ from schemas.handoff.requests import request_by_turn
 from schemas.ids import derived_id
 from schemas.messages import Author, OutboundMessage
 from schemas.ports import AnswerDraft, SearchResult
+from schemas.privacy.cards import has_masked_card
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,13 @@ def _complete_draft(turn: TurnInput, response: Response) -> AnswerDraft | None:
 
 
 def _list_remarks(turn: TurnInput, draft: AnswerDraft) -> list[str]:
-    """Tell the contact what the reply does not take into account. Where people take over, they see all of it."""
+    """Tell the contact what the reply does not take into account, and that a card number was hidden. Where people take
+    over, they see all the rest."""
     voice, intake = turn.voice, turn.intake
+    remarks = [voice.card_hidden] if has_masked_card(intake.text) else []
     if not intake.has_files:
-        return []
-    remarks = [voice.too_long] if intake.is_cut else []
+        return remarks
+    remarks += [voice.too_long] if intake.is_cut else []
     if intake.non_text or draft.handoff:
         return remarks
     if intake.unheard:

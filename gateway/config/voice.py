@@ -74,6 +74,8 @@ class VoiceSettings(Settings):
     """Answers a file that could not be fetched from the vendor, or is too large."""
     too_long: str = DEFAULT_VOICE.too_long
     """Added to the answer when only the beginning of a message was read."""
+    card_hidden: str = DEFAULT_VOICE.card_hidden
+    """Added to the answer when the message contained the number of a payment card, which is never stored."""
     unsupported: str = DEFAULT_VOICE.unsupported
     """Answers a message that cannot be read and whose kind is not known."""
     unsupported_kind: str = DEFAULT_VOICE.unsupported_kind

@@ -65,6 +65,7 @@ _USUAL = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 3, 
 TRACK = "[track]"
 """Replaces what a card's magnetic stripe holds after its number."""
 CODE = "[cvv]"
+_MASKED = "[card ····"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,11 @@ def mask_cards(text: str, own: OwnNumbers | None = None) -> str:
     if "cv" in text.lower() or "[card " in text:
         return mask_security_codes(text)
     return text
+
+
+def has_masked_card(text: str) -> bool:
+    """Return whether ``mask_cards`` has replaced a card number."""
+    return _MASKED in text
 
 
 def is_costly(text: str) -> bool:
@@ -116,7 +122,7 @@ def _replace_cards(text: str, cards: Iterable[_Card]) -> str:
     for card in cards:
         if card.start < at:
             continue
-        pieces += (text[at : card.start], f"[card ····{card.last}]")
+        pieces += (text[at : card.start], f"{_MASKED}{card.last}]")
         at = card.end
         if (track := _TRACK.match(text, at)) is not None:
             pieces += (track[1], TRACK)

@@ -9,6 +9,7 @@ import pytest
 
 from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from agent_worker.voice import DEFAULT_VOICE, translate_voice
+from schemas.privacy.cards import mask_cards
 from tests.unit.agent_worker.worker_environment import WorkerEnvironment, world_at
 
 UNANSWERABLE = {
@@ -89,3 +90,15 @@ async def test_channels_are_told_the_language_of_a_message(world: WorkerEnvironm
     for number, language in enumerate(("es", "de")):
         await world.handle(world.said(f"m{number}", UNANSWERABLE[language]))
     assert [reply.locale for reply in await world.replies()] == ["es", "de"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("en", "my card is {}, can you charge it?"), ("de", "Hier meine Karte: {}")]
+)
+async def test_whoever_writes_a_card_number_is_told_that_it_is_hidden(
+    world: WorkerEnvironment, language: str, text: str
+) -> None:
+    """The number itself never reaches a worker: the connectors mask it."""
+    await world.handle(world.said("m1", text.format(mask_cards("4111 1111 1111 1111"))))
+    voice = translate_voice(DEFAULT_VOICE, language)
+    assert (await world.replies())[-1].text == f"{voice.not_found}\n\n{voice.card_hidden}"
