@@ -80,6 +80,22 @@ _IMPERSONAL = re.compile(
     r"necessary|too)\b[^.!?;]{0,40}?\bto\b|\bit\s(?:says|rains|snows|is\s(?:cold|hot|raining|freezing))\b",
     re.IGNORECASE,
 )
+_QUESTION_MARKS = ("?", "\uff1f", "\u061f")
+_ENDS = (
+    r"(?=\W*$|\s(?:auch|denn|dann|noch|bei|für|im|in|mit|so|eigentlich|jetzt|schon|überhaupt|möglich|erlaubt|ook|nog|"
+    r"bij|voor|met|op|anche)\b)"
+)
+_OTHER_LANGUAGES = re.compile(
+    r"\b(?:dafür|davon|damit|dazu|dabei|darauf|daran|darin|darüber|hierfür|stattdessen|daarvoor|daarmee|daarbij|ervan|"
+    r"ervoor|ça|cela|ceci|celui|celle|ceux|celles|eso|esto|ello|isso|isto|disso|nisso|ciò|tego|tym|temu|это|этого|этим|"
+    r"этому|этом|це|цього|цим|цьому|bu|bunu|bunun|buna|onu|onun|itu|ini|nó|هذا|هذه|ذلك|تلك)\b|"
+    rf"\b(?:das|dies|dieser|dieses|ihn|ihm|dat|dit|questo|quello){_ENDS}|"
+    r"[これそあ]れ|[こそ]ちら|[这那这那]个|这要|那要|它|[그이](?:거|것|건)|यह|इस(?:े|का|की|में)|یہ|এটা|এটি|সেটা",
+    re.IGNORECASE,
+)
+"""Pronouns of the other languages that stand for what was named before."""
+_MAX_OTHER_WORDS = 9
+"""Words of a follow-up in those languages, of which all count."""
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _ANTECEDENT = re.compile(
     r"\b(?:the|an?|my|our|your|this|these|those|some|any|which|what|both|every|each|another|\d{1,4})\s[\w'’-]{3,}",
@@ -135,7 +151,10 @@ def find_dependence(text: str) -> Dependence:
     if _ELLIPSIS.search(text):
         return "ellipsis" if count <= _MAX_ELLIPSIS_TERMS else "none"
     bare, is_joined = _split_openers(text)
-    if not (begins_as_question(bare) or asks_something(bare)):
+    is_question = begins_as_question(bare) or asks_something(bare)
+    if _refers_elsewhere(bare) and (is_question or bare.rstrip().endswith(_QUESTION_MARKS)):
+        return "reference"
+    if not is_question:
         if (is_joined and count <= _MAX_ELLIPSIS_TERMS) or (count <= _MAX_REFERENCE_TERMS and _refers(bare)):
             return "ellipsis"
         is_fragment = count <= _MAX_LOOSE_TERMS and len(bare.split()) <= _MAX_FRAGMENT_WORDS
@@ -198,6 +217,11 @@ def _refers(text: str) -> bool:
         return True
     pronoun = _OBJECT.search(text) or _PRONOUN.search(text)
     return pronoun is not None and not _IMPERSONAL.search(text) and not _ANTECEDENT.search(text[: pronoun.start()])
+
+
+def _refers_elsewhere(text: str) -> bool:
+    """As ``_refers``, in another language than English."""
+    return len(text.split()) <= _MAX_OTHER_WORDS and _OTHER_LANGUAGES.search(text) is not None
 
 
 def _names_before(text: str, place: int) -> bool:
