@@ -13,15 +13,17 @@ from agent_worker.knowledge.ranking.candidates import SearchQueries, build_queri
 from agent_worker.knowledge.ranking.confidence import RELATED_ABOVE, SUGGESTABLE_ABOVE, confidence
 from agent_worker.knowledge.ranking.ranker import passage_of, rank_queries
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language
+from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.nlu.language_detection import detect_language
 from schemas.messages import Assurance
-from schemas.ports import SearchResult
+from schemas.ports import Passage, SearchResult
 
 _MAX_QUERY = 8_000
 """Characters of a question; no channel delivers a longer message."""
 _ENCODED = "en"
 """The language that sentence encoders with a multilingual one beside them read."""
+_WORDS_OF_A_FORM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,10 @@ def start_search(
         )
         limit = RELATED_ABOVE[result.kind]
         passages = [passage_of(tenant, hit, related=hit.relation >= limit) for hit in result.hits]
+        is_clear = result.kind != "vectors" or not _begins_like_another(passages)
         return SearchResult(
             passages,
-            bool(passages) and score >= above,
+            bool(passages) and score >= above and is_clear,
             score,
             index.encoder_name,
             result.vector,
@@ -96,6 +99,16 @@ def start_search(
         )
 
     return PendingSearch(queries, finish)
+
+
+def _begins_like_another(passages: Sequence[Passage]) -> bool:
+    """True if the first heading is a question that begins like that of another passage: "Do you clean fur?" beside "Do
+    you clean silk?". Vectors across languages do not tell such questions apart, and there are no words to compare."""
+    first, *others = [short_heading(passage.heading) for passage in passages]
+    beginning = first.casefold().split()[:_WORDS_OF_A_FORM]
+    return first.endswith("?") and any(
+        other != first and other.casefold().split()[:_WORDS_OF_A_FORM] == beginning for other in others
+    )
 
 
 def choose_encoders(index: TenantIndex, text: str, encoder: Encoder | None, language: str) -> Sequence[Encoder | None]:

@@ -83,6 +83,17 @@ def test_a_question_in_another_language_is_offered_its_english_section(
     assert "Opening hours" in [passage.heading for passage in found.passages[:2]]
 
 
+def test_questions_of_the_same_form_are_offered_across_languages(encoder: Encoder, tmp_path: Path) -> None:
+    """Which of them is meant is one word, and that is in another language."""
+    fur, silk = (f"## Do you clean {what}?\n\nYes, {what} takes three days." for what in ("fur", "silk"))
+    asked = "Reinigen Sie Pelze?"
+    alone = make_index(tmp_path / "alone", encoder, ({"Cleaning": fur}, ""))
+    beside = make_index(tmp_path / "beside", encoder, ({"Cleaning": f"{fur}\n\n{silk}"}, ""))
+    found = [search_index(index, "shop", asked, NOW, encoder, language="de", above=0.3) for index in (alone, beside)]
+    assert [each.answerable for each in found] == [True, False]
+    assert found[1].suggestable
+
+
 def test_questions_of_the_same_meaning_are_near_in_the_documents_space(encoder: Encoder, multilingual: Encoder) -> None:
     """Nearer than any other question, of those that the sentence encoder itself encodes in English."""
     english = ["On which days are you open?", "How do I pay?", "Is aloe poisonous for cats?"]
