@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from agent_worker.models.local.model import LocalModel
-from agent_worker.nlu.language_detection import detect_language
-from agent_worker.reading.retrieval import build_query, merge_results, search_parts, search_query
+from agent_worker.reading.message_reading import discard, read_message
 from gateway.config.actions import ActionSettings
 from gateway.knowledge.editor import DocumentEditor
 from gateway.wiring.consumers import build_worker_settings
 from gateway.wiring.process_services import ProcessServices
 from schemas.messages import Assurance, Citation
-from schemas.ports import AnswerDraft, DocumentDraft, Question, SearchResult, TrialSearch
+from schemas.ports import AnswerDraft, DocumentDraft, SearchResult, TrialSearch
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,35 +67,10 @@ class DocumentTrials:
         return await self._editor.knowledge.search(tenant, query, assurance=assurance, language=language)
 
     async def _answer(self, tenant: str, text: str, search: TrialSearch) -> TrialAnswer:
-        locale = detect_language(text, self._settings.of(tenant).voice.locale)
-        query, search_words = build_query([text]), _in_language(search, locale)
-        whole = await search_query(query, [], search_words)
-        parts = await search_parts(query, [], search_words)
-        found = merge_results([whole.search_result, *(part.search_result for part in parts)])
-        question = Question(
-            tenant=tenant,
-            text=query.text,
-            history=[],
-            search_result=found,
-            locale=locale,
-            parts=parts,
-            excess_questions=[one.words for one in query.excess if one.is_question],
-            resolved="" if parts else whole.text,
-        )
-        return _describe(await self._model.answer(question, _discard), found)
-
-
-def _in_language(search: TrialSearch, language: str) -> Callable[[str, str], Awaitable[SearchResult]]:
-    async def search_words(_words: str, query: str) -> SearchResult:
-        return await search(query, language)
-
-    return search_words
+        question = await read_message(tenant, text, [], self._settings.of(tenant).voice.locale, search)
+        return _describe(await self._model.answer(question, discard), question.search_result)
 
 
 def _describe(draft: AnswerDraft, found: SearchResult) -> TrialAnswer:
     offers = [choice.label for choice in draft.choices]
     return TrialAnswer(draft.text, draft.citations, offers, bool(draft.citations), found.confidence)
-
-
-async def _discard(sentence: str) -> None:
-    """No stream: nobody watches."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 
 from agent_worker.knowledge.quality.grades import (
     HELPFUL,
@@ -21,12 +20,11 @@ from agent_worker.knowledge.quality.grades import (
 )
 from agent_worker.knowledge.quality.suite import Case, Message, Suite
 from agent_worker.knowledge.vectors.embedding import short_heading
-from agent_worker.nlu.language_detection import detect_language
-from agent_worker.reading.retrieval import build_query, merge_results, search_parts, search_query
+from agent_worker.reading.message_reading import LanguageSearch, discard, read_message
 from agent_worker.reading.suggestions import section_id
 from agent_worker.voice import Voice, translate_voice
 from schemas.messages import Author, AuthorKind, TranscriptMessage
-from schemas.ports import AnswerDraft, Model, Question, SearchResult
+from schemas.ports import AnswerDraft, Model, SearchResult
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -46,10 +44,7 @@ class Outcome:
 class SuiteRunner:
     """Answers a suite's messages from a tenant's documents: no actions, no router, nothing is sent or kept."""
 
-    def __init__(
-        self, search: Callable[[str, str], Awaitable[SearchResult]], model: Model, tenant: str, voice: Voice
-    ) -> None:
-        """``search`` gets a text and the contact's language."""
+    def __init__(self, search: LanguageSearch, model: Model, tenant: str, voice: Voice) -> None:
         self._search_documents = search
         self._model = model
         self._tenant = tenant
@@ -82,24 +77,10 @@ class SuiteRunner:
         return outcomes
 
     async def _answer(self, text: str, history: Sequence[TranscriptMessage]) -> tuple[AnswerDraft, float, str]:
-        locale = detect_language(text, self._voice.locale)
-        query, search = build_query([text]), partial(self._search, locale)
-        whole = await search_query(query, history, search)
-        parts = await search_parts(query, history, search)
-        found = merge_results([whole.search_result, *(part.search_result for part in parts)])
-        question = Question(
-            tenant=self._tenant,
-            text=query.text,
-            history=history,
-            search_result=found,
-            locale=locale,
-            parts=parts,
-            excess_questions=[one.words for one in query.excess if one.is_question],
-            resolved="" if parts else whole.text,
-        )
-        return await self._model.answer(question, _discard), found.confidence, locale
+        question = await read_message(self._tenant, text, history, self._voice.locale, self._search)
+        return await self._model.answer(question, discard), question.search_result.confidence, question.locale
 
-    async def _search(self, locale: str, _question: str, text: str) -> SearchResult:
+    async def _search(self, text: str, locale: str) -> SearchResult:
         if (text, locale) not in self._found:
             self._found[text, locale] = await self._search_documents(text, locale)
         found = self._found[text, locale]
@@ -135,10 +116,6 @@ def _line(seq: int, kind: AuthorKind, text: str) -> TranscriptMessage:
 def _reply_line(seq: int, draft: AnswerDraft) -> TranscriptMessage:
     shown = {"citations": draft.citations, "choices": draft.choices}
     return _line(seq, "agent", draft.text).model_copy(update=shown)
-
-
-async def _discard(sentence: str) -> None:
-    """No stream: nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)

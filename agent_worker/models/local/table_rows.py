@@ -28,7 +28,7 @@ _LETTERS = re.compile(r"[^\W\d_]+|\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Wording:
+class _QuestionWords:
     """Words and days of a question's last line, and of the lines before it, which complete it."""
 
     words: frozenset[str]
@@ -42,27 +42,28 @@ def select_rows(question: str, rows: Sequence[QuoteUnit], scores: Sequence[float
     """The rows of one table that answer, by their place in ``rows``; each with the columns that answer, if the question
     names some of several alternatives. The last line of a question that was completed is what the contact wrote: "and
     for my son?" after a question about adults."""
-    wording = _read_question(question)
-    columns = _named_columns(wording, rows)
-    chosen = _named(wording, [row.cells[0].text if row.cells else row.text for row in rows], with_context=bool(columns))
+    asked = _read_question(question)
+    columns = _named_columns(asked, rows)
+    labels = [row.cells[0].text if row.cells else row.text for row in rows]
+    chosen = _find_named(asked, labels, with_context=bool(columns))
     if not chosen:
         best = max(scores)
         chosen = [place for place, score in enumerate(scores) if score >= _MIN_RELATIVE_SCORE * best]
     return {place: _with_columns(rows[place], columns) for place in chosen}
 
 
-def _read_question(question: str) -> _Wording:
+def _read_question(question: str) -> _QuestionWords:
     before, _, last = question.rpartition("\n")
     compares = _COMPARING.search(last) is not None
-    return _Wording(_words(last), weekdays_in(last), _words(before), weekdays_in(before), compares)
+    return _QuestionWords(_words(last), weekdays_in(last), _words(before), weekdays_in(before), compares)
 
 
-def _named(wording: _Wording, labels: Sequence[str], *, with_context: bool) -> list[int]:
+def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: bool) -> list[int]:
     """The places of the labels that the question names; ``with_context``: else those that were named before it."""
     bags = [_words(_IN_BRACKETS.sub(" ", label)) or _words(label) for label in labels]
     common = frozenset.intersection(*bags)
     own = [bag - common for bag in bags]
-    days = weekdays_of_labels(labels) if wording.days or wording.context_days else [frozenset[int]()] * len(labels)
+    days = weekdays_of_labels(labels) if asked.days or asked.context_days else [frozenset[int]()] * len(labels)
 
     def find(words: frozenset[str], before: frozenset[str], named_days: frozenset[int]) -> list[int]:
         return [
@@ -71,19 +72,19 @@ def _named(wording: _Wording, labels: Sequence[str], *, with_context: bool) -> l
             if label_days & named_days or (bag & words - before and bag <= words | before)
         ]
 
-    found = find(wording.words, wording.context, wording.days)
-    return found or (find(wording.context, frozenset(), wording.context_days) if with_context else [])
+    found = find(asked.words, asked.context, asked.days)
+    return found or (find(asked.context, frozenset(), asked.context_days) if with_context else [])
 
 
-def _named_columns(wording: _Wording, rows: Sequence[QuoteUnit]) -> frozenset[str]:
+def _named_columns(asked: _QuestionWords, rows: Sequence[QuoteUnit]) -> frozenset[str]:
     """The names of the columns that the question names, if the others are alternatives to them: opening hours of
     several shops, but not a price and a time."""
     names = [cell.column for cell in rows[0].cells[1:]]
     if len(names) < 2 or any([cell.column for cell in row.cells[1:]] != names for row in rows):
         return frozenset()
-    named = {names[place] for place in _named(wording, names, with_context=True)}
+    named = {names[place] for place in _find_named(asked, names, with_context=True)}
     others = [name for name in names if name not in named]
-    if not named or not others or (len(named) == 1 and wording.compares):
+    if not named or not others or (len(named) == 1 and asked.compares):
         return frozenset()
     table = [{cell.column: _form(cell.text) for cell in row.cells[1:]} for row in rows]
     return frozenset(named) if all(_are_parallel(table, next(iter(named)), other) for other in others) else frozenset()

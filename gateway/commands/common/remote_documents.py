@@ -32,9 +32,11 @@ class RemoteDocumentStore:
         await self._api.call("DELETE", document_path(document))
 
 
-async def search_remotely(api: AdminApi, tenant: str, text: str, language: str) -> SearchResult:
-    """Search a tenant's documents over the admin API, for the quality check."""
-    body = {"query": text, "language": language, "explain": True}
+async def search_remotely(
+    api: AdminApi, tenant: str, text: str, language: str, *, assurance: str = "anonymous"
+) -> SearchResult:
+    """Search a tenant's documents over the admin API, to answer from them."""
+    body = {"query": text, "language": language, "assurance": assurance, "explain": True}
     found = await api.call("POST", "/knowledge/search", body)
     passages = [Passage(tenant=tenant, version=0, **passage) for passage in found["passages"]]
     return SearchResult(

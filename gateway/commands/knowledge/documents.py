@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -90,17 +90,45 @@ def ask(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the agent would find, and whether it would answer."""
+    """Show what the agent would find, and what the built-in model would reply.
+
+    Another model words its replies itself, from the same passages. Nothing is sent or kept.
+    """
+    loaded = load(config)
+    name = select_tenant(loaded, tenant)
     body = {"query": question, "k": k, "assurance": assurance.value, "language": language}
-    result = with_api(config, tenant, url, lambda api: api.call("POST", "/knowledge/search", body))
+
+    async def search_and_answer(api: AdminApi) -> dict[str, Any]:
+        found = await api.call("POST", "/knowledge/search", body)
+        return {**found, "reply": await _draft_reply(api, loaded, name, question, assurance, language)}
+
+    result = with_api(config, tenant, url, search_and_answer)
     if as_json:
         print_json(result)
         return
     verdict = "would answer" if result["answerable"] else "would not answer"
     typer.echo(f"{verdict} (confidence {result['confidence']:.2f})")
+    typer.echo("\n" + "\n".join(f"> {line}".rstrip() for line in result["reply"]["text"].splitlines()))
+    for choice in result["reply"]["choices"]:
+        typer.echo(f"> [{choice}]")
     for passage in result["passages"]:
         typer.echo(f"\n{passage['score']:.2f}  {passage['document']} · {passage['heading'] or passage['title']}")
         typer.echo("      " + " ".join(passage["text"].split())[:240])
+
+
+async def _draft_reply(
+    api: AdminApi, config: Config, tenant: str, question: str, assurance: Assurance, language: str
+) -> dict[str, Any]:
+    from agent_worker.models.local.model import LocalModel
+    from agent_worker.reading.message_reading import discard, read_message
+    from gateway.commands.common.remote_documents import search_remotely
+    from gateway.wiring.consumers import build_worker_settings
+
+    settings = build_worker_settings(config.tenants, {})
+    search = partial(search_remotely, api, tenant, assurance=assurance.value)
+    read = await read_message(tenant, question, [], language or settings.of(tenant).voice.locale, search)
+    draft = await LocalModel(settings).answer(read, discard)
+    return {"text": draft.text, "choices": [choice.label for choice in draft.choices]}
 
 
 @app.command()

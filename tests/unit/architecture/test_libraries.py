@@ -81,6 +81,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/actions/parsing/dates.py",
         "agent_worker/handoff/wait_estimate.py",
         "agent_worker/nlu/language_names.py",
+        "agent_worker/nlu/weekdays.py",
     ),
     "dateparser": ("agent_worker/actions/parsing/date_languages.py",),
     "text_to_num": ("agent_worker/actions/parsing/numerals.py",),

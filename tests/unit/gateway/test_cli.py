@@ -557,8 +557,10 @@ def test_commands_talk_to_the_running_instance(running: DevProcess) -> None:
     assert [item["document"] for item in listed] == ["care", "shipping"]
     found = json.loads(parley("knowledge", "ask", "parcel to Lisbon", "--json", cwd=running.folder).stdout)
     assert found["passages"][0]["document"] == "shipping"
+    assert "12 euros" in found["reply"]["text"]
     spoken = parley("knowledge", "ask", "parcel to Lisbon", cwd=running.folder).stdout
     assert spoken.startswith(("would answer", "would not answer"))
+    assert f"> {found['reply']['text'].splitlines()[0]}" in spoken
     doctor = findings(parley("doctor", "--json", cwd=running.folder))
     assert doctor["listen address"]["detail"] == f"an instance answers at {running.url}"
     letters = parley("deadletter", "list", "--json", cwd=running.folder)
