@@ -100,6 +100,10 @@ class CureFinder:
             return Cure(
                 "prompt", "The answers come from several documents. Tell the agent how to answer these questions."
             )
+        if document:
+            return Cure(
+                "document", f"Add the answer to {document}: the agent offered it, and it did not help.", document
+            )
         return Cure("document", "Write a document about it: no document answers this, and nobody else has.")
 
     def _find_better_route(self, group: QuestionGroup) -> tuple[str, str] | None:

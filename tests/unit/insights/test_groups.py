@@ -93,6 +93,12 @@ def test_a_document_that_people_contradict_is_to_be_corrected() -> None:
     assert cure_of(*failed) == ("document", "Correct the document extras: people answer otherwise.")
 
 
+def test_a_document_that_was_offered_in_vain_lacks_the_answer() -> None:
+    failed = fail(GIFTS, "suggestion_refused", **{**DECLINED, "document": "extras"})
+    suggestion = "Add the answer to extras: the agent offered it, and it did not help."
+    assert cure_of(*failed) == ("document", suggestion)
+
+
 def test_what_another_route_answers_is_a_matter_of_routing() -> None:
     failed = fail(GIFTS, "thumb_down", document="extras")
     answered = repeat(GIFTS, 3, route="strong", model="large", document="extras")
