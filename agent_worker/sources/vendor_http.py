@@ -1,10 +1,9 @@
-"""Requests to the server of a vendor: retries with backoff, Retry-After, a limit of size, and errors with a fix."""
+"""Requests to the server of a vendor: retries, a limit of size, and errors with a fix."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -12,37 +11,15 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from agent_worker.sources.retries import Retries, Sleep, TemporaryFailure, read_retry_after
 from agent_worker.sources.website.addresses import AddressGuard, allow_hint
-from schemas.errors import (
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-    RateLimited,
-    RequestError,
-    TooLarge,
-    Unauthorized,
-    Unavailable,
-)
+from schemas.errors import Forbidden, InvalidRequest, NotFound, RequestError, TooLarge, Unauthorized, Unavailable
 
-MAX_ATTEMPTS = 7
-MAX_BACKOFF_S = 64.0
-MAX_WAIT_S = 120.0
-"""A longer ``Retry-After`` ends the sync, which goes on at the next one."""
 MAX_BYTES = 64 * 1024 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=30)
 _CHUNK_BYTES = 64 * 1024
 _TEMPORARY_STATUSES = (408, 425, 429)
 _REFUSALS: Mapping[int, type[RequestError]] = {401: Unauthorized, 403: Forbidden, 404: NotFound, 410: NotFound}
-
-Sleep = Callable[[float], Awaitable[object]]
-
-
-class _Temporary(Exception):
-    """A failure that may pass. ``retry_after``: seconds that the server asks for."""
-
-    def __init__(self, why: str, retry_after: float = 0.0) -> None:
-        super().__init__(why)
-        self.retry_after = retry_after
 
 
 def check_address(text: str, private_hosts: Collection[str]) -> URL:
@@ -75,7 +52,7 @@ class VendorHttp:
         self._address = address
         self._headers = dict(headers or {})
         self._fix = fix
-        self._sleep = sleep
+        self._retries = Retries(vendor, sleep=sleep)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> VendorHttp:
@@ -92,39 +69,17 @@ class VendorHttp:
 
     async def get_json(self, path: str = "", params: Mapping[str, str] | None = None) -> Any:
         """Raises Unauthorized, Forbidden, NotFound, InvalidRequest and TooLarge; RateLimited and Unavailable."""
-        return await self._retry(lambda: self._read_json(path, params or {}))
+        return await self._retries.run(lambda: self._read_json(path, params or {}))
 
     async def get(self, path: str = "", params: Mapping[str, str] | None = None) -> bytes:
         """Raises what ``get_json`` raises."""
-        data: bytes = await self._retry(lambda: self._read(path, params or {}))
-        return data
-
-    async def _retry(self, send: Callable[[], Awaitable[Any]]) -> Any:
-        failure = _Temporary("")
-        for attempt in range(MAX_ATTEMPTS):
-            try:
-                return await send()
-            except _Temporary as error:
-                failure = error
-            except (aiohttp.ClientError, TimeoutError) as error:
-                failure = _Temporary(type(error).__name__)
-            if failure.retry_after > MAX_WAIT_S:
-                raise RateLimited(
-                    f"{self._vendor} asks to wait {failure.retry_after:.0f} s",
-                    fix="sync again later",
-                    retry_after_ms=int(failure.retry_after * 1000),
-                )
-            if attempt + 1 < MAX_ATTEMPTS:
-                await self._sleep(delay(attempt, failure.retry_after))
-        raise Unavailable(
-            f"{self._vendor} does not answer ({failure}, {MAX_ATTEMPTS} attempts)", fix="sync again later"
-        )
+        return await self._retries.run(lambda: self._read(path, params or {}))
 
     async def _read_json(self, path: str, params: Mapping[str, str]) -> Any:
         try:
             return orjson.loads(await self._read(path, params))
         except orjson.JSONDecodeError:
-            raise _Temporary("an answer that is not JSON") from None
+            raise TemporaryFailure("an answer that is not JSON") from None
 
     async def _read(self, path: str, params: Mapping[str, str]) -> bytes:
         if self._session is None:
@@ -148,21 +103,9 @@ class VendorHttp:
         """Without the vendor's own message, which may repeat what was sent."""
         status = response.status
         if status in _TEMPORARY_STATUSES or status >= 500:
-            raise _Temporary(f"status {status}", _retry_after(response))
+            raise TemporaryFailure(f"status {status}", retry_after=read_retry_after(response.headers))
         if refusal := _REFUSALS.get(status):
             fix = self._fix if status in (401, 403) else ""
             raise refusal(f"{self._vendor} answered {status}", fix=fix)
         if 300 <= status < 400:
             raise InvalidRequest(f"{self._vendor} answered {status}, a redirect, which is not followed")
-
-
-def delay(attempt: int, retry_after: float) -> float:
-    """Seconds before the next attempt; ``attempt`` counts from 0."""
-    if retry_after:
-        return retry_after + random.random()
-    return min(MAX_BACKOFF_S, 2.0**attempt) * random.uniform(0.5, 1)
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float:
-    text = response.headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0

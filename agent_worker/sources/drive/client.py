@@ -1,13 +1,9 @@
-"""Requests to Google's APIs: retries with backoff, limits of size, and errors with what to do about them."""
+"""Requests to Google's APIs: retries, limits of size, and errors with what to do about them."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -15,16 +11,8 @@ import orjson
 from yarl import URL
 
 from agent_worker.sources.drive.settings import Endpoints
-from schemas.errors import (
-    DocumentTooLarge,
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-    ParleyError,
-    RateLimited,
-    Unauthorized,
-    Unavailable,
-)
+from agent_worker.sources.retries import Retries, TemporaryFailure, read_retry_after
+from schemas.errors import DocumentTooLarge, Forbidden, InvalidRequest, NotFound, Unauthorized, Unavailable
 
 if TYPE_CHECKING:  # google-auth is an extra
     from agent_worker.sources.drive.credentials import AccessTokens
@@ -74,23 +62,6 @@ class DriveForbidden(Forbidden):
         return self.reason in _PROJECT_FIXES
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """Truncated exponential backoff, as Google documents it. A longer ``Retry-After`` than ``max_wait_s`` ends the
-    sync, which goes on at the next one."""
-
-    attempts: int = 8
-    first_delay_s: float = 1.0
-    max_delay_s: float = 64.0
-    max_wait_s: float = 120.0
-
-    def delay(self, attempt: int, requested: float) -> float:
-        """``requested``: seconds that the server asks for; 0 if it says nothing."""
-        if requested:
-            return requested + random.uniform(0, self.first_delay_s)
-        return min(self.max_delay_s, self.first_delay_s * 2.0**attempt) * random.uniform(0.5, 1)
-
-
 class TokenRefused(Unauthorized):
     """The API does not accept the access token. A new one may help."""
 
@@ -106,11 +77,11 @@ class DriveClient:
     """Asks the Drive API and the Sheets API, and nobody else: redirects are not followed."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, tokens: AccessTokens, endpoints: Endpoints, retry: RetryPolicy
+        self, session: aiohttp.ClientSession, tokens: AccessTokens, endpoints: Endpoints, retries: Retries
     ) -> None:
         self._session = session
         self._tokens = tokens
-        self._retry = retry
+        self._retries = retries
         self._endpoints = endpoints
 
     async def drive(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
@@ -127,37 +98,21 @@ class DriveClient:
         return await asyncio.to_thread(_parse, data)
 
     async def _get(self, url: URL, params: Mapping[str, str], most: int) -> bytes:
-        refused = ""
-        for attempt in range(self._retry.attempts):
-            try:
-                token = await self._tokens.get(refused)
-                return await self._attempt(url, params, token, most)
-            except TokenRefused as error:
-                if refused:
-                    raise
-                refused = error.token
-            except (RateLimited, Unavailable) as error:
-                if attempt == self._retry.attempts - 1:
-                    raise
-                await self._wait(attempt, error)
-        raise Unavailable("drive: no attempt succeeded")
-
-    async def _wait(self, attempt: int, error: ParleyError) -> None:
-        requested = (error.retry_after_ms or 0) / 1000
-        if requested > self._retry.max_wait_s:
-            raise error
-        await asyncio.sleep(self._retry.delay(attempt, requested))
-
-    async def _attempt(self, url: URL, params: Mapping[str, str], token: str, most: int) -> bytes:
-        headers = {"Authorization": f"Bearer {token}"}
+        """Once with a new token, if Google refuses the one in use."""
         try:
-            async with self._session.get(url, params=params, headers=headers, allow_redirects=False) as response:
-                if response.status == 200:
-                    return await _body(response, most)
-                data = await response.content.read(_MAX_ERROR_BYTES)
-                raise _refusal(response, _reason(data), token)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unavailable(f"drive: {url.host} cannot be read ({type(error).__name__})", retry_after_ms=0) from error
+            return await self._retries.run(lambda: self._send(url, params, most))
+        except TokenRefused as error:
+            refused = error.token
+        return await self._retries.run(lambda: self._send(url, params, most, refused))
+
+    async def _send(self, url: URL, params: Mapping[str, str], most: int, refused: str = "") -> bytes:
+        token = await self._tokens.get(refused)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with self._session.get(url, params=params, headers=headers, allow_redirects=False) as response:
+            if response.status == 200:
+                return await _body(response, most)
+            data = await response.content.read(_MAX_ERROR_BYTES)
+            raise _refusal(response, _reason(data), token)
 
 
 async def _body(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -198,10 +153,11 @@ def _objects(value: object) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _refusal(response: aiohttp.ClientResponse, reason: str, token: str) -> ParleyError:
+def _refusal(response: aiohttp.ClientResponse, reason: str, token: str) -> Exception:
     status, word = response.status, f" ({reason})" if reason.isidentifier() else ""
     if status == 429 or (status == 403 and reason in _RATE_REASONS):
-        return RateLimited(f"drive: too many requests{word}", retry_after_ms=_retry_after(response))
+        retry_after = read_retry_after(response.headers)
+        return TemporaryFailure(f"too many requests{word}", retry_after=retry_after, is_limit=True)
     if status == 401:
         return TokenRefused(token, word)
     if reason == "exportSizeLimitExceeded":
@@ -212,16 +168,4 @@ def _refusal(response: aiohttp.ClientResponse, reason: str, token: str) -> Parle
         return NotFound("drive: not found, or not shared with the account")
     if 400 <= status < 500 and status != 408:
         return InvalidRequest(f"drive: Google answered {status}{word}")
-    return Unavailable(f"drive: Google answered {status}", retry_after_ms=_retry_after(response))
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> int:
-    """Milliseconds, from seconds or from a date; 0 if there is neither."""
-    value = response.headers.get("Retry-After", "")
-    if value.isascii() and value.isdigit():
-        return int(value[:9]) * 1000
-    try:
-        wait = parsedate_to_datetime(value) - datetime.now(UTC)
-    except (ValueError, TypeError):
-        return 0
-    return max(0, int(wait.total_seconds() * 1000))
+    return TemporaryFailure(f"status {status}", retry_after=read_retry_after(response.headers))

@@ -16,8 +16,9 @@ from google.oauth2 import credentials as oauth
 from google.oauth2 import service_account
 
 from agent_worker.sources.drive.settings import DriveOptions, Endpoints, check_host
+from agent_worker.sources.retries import TemporaryFailure
 from agent_worker.sources.website.addresses import AddressGuard
-from schemas.errors import InvalidRequest, Unauthorized, Unavailable
+from schemas.errors import InvalidRequest, Unauthorized
 
 SCOPES = ("https://www.googleapis.com/auth/drive.readonly",)
 _ERROR_CODE = re.compile(r"[a-z_]{1,50}")
@@ -118,7 +119,7 @@ class AccessTokens:
 
     async def get(self, refused: str = "") -> str:
         """``refused``: a token that the API does not accept any more. Raises Unauthorized, with a fix, and
-        Unavailable."""
+        TemporaryFailure."""
         async with self._lock:
             if not self._credentials.valid or self._credentials.token == refused:
                 await self._renew()
@@ -129,7 +130,7 @@ class AccessTokens:
             await asyncio.to_thread(self._credentials.refresh, self._transport)
         except GoogleAuthError as error:
             if isinstance(error, TransportError) or error.retryable:
-                raise Unavailable(f"drive: no access token ({type(error).__name__})", retry_after_ms=0) from None
+                raise TemporaryFailure(f"no access token: {type(error).__name__}") from None
             raise Unauthorized(
                 f"drive: Google refuses the credentials ({_error_code(error)})",
                 fix="check that the key or the refresh token was not revoked, that the clock is right, and that "

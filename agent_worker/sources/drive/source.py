@@ -9,12 +9,13 @@ from typing import ClassVar
 
 import aiohttp
 
-from agent_worker.sources.drive.client import TIMEOUT, DriveClient, DriveForbidden, RetryPolicy
+from agent_worker.sources.drive.client import TIMEOUT, DriveClient, DriveForbidden
 from agent_worker.sources.drive.contents import ContentReader, is_readable, may_be_several
 from agent_worker.sources.drive.files import DriveFile, FileEntry, ReadRecord, SyncMemory
 from agent_worker.sources.drive.listing import FolderNotFound, FolderReader
 from agent_worker.sources.drive.settings import SCHEME, DriveOptions, Endpoints, parse_location, parse_options
 from agent_worker.sources.files import documents_of
+from agent_worker.sources.retries import Retries
 from agent_worker.sources.website.addresses import AddressGuard, GuardResolver
 from schemas.errors import (
     DocumentTooLarge,
@@ -40,21 +41,21 @@ _REFUSALS = (Forbidden, InvalidRequest, Unprocessable, DocumentTooLarge, Missing
 
 class GoogleDrive:
     sync_minutes: ClassVar[float] = 5
-    retry: ClassVar[RetryPolicy] = RetryPolicy()
+    retries: ClassVar[Retries] = Retries("Google Drive", attempts=8)
 
     def takes(self, location: str) -> bool:
         return location.lower().startswith(SCHEME)
 
     async def read(self, visit: SyncRequest) -> AsyncIterator[Yielded]:
         folder, options = parse_location(visit.location), parse_options(visit.options)
-        async with _open_client(options, self.retry) as (client, account):
+        async with _open_client(options, self.retries) as (client, account):
             sync = DriveSync(visit, client)
             async for each in sync.run(FolderReader(client, account), folder, time.time(), options.relist_hours):
                 yield each
 
 
 @asynccontextmanager
-async def _open_client(options: DriveOptions, retry: RetryPolicy) -> AsyncIterator[tuple[DriveClient, str]]:
+async def _open_client(options: DriveOptions, retries: Retries) -> AsyncIterator[tuple[DriveClient, str]]:
     """The client, and the account that it reads as."""
     try:
         from agent_worker.sources.drive import credentials
@@ -70,7 +71,7 @@ async def _open_client(options: DriveOptions, retry: RetryPolicy) -> AsyncIterat
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=TIMEOUT, trust_env=False
         ) as session:
             tokens = credentials.AccessTokens(key, credentials.TokenTransport(session))
-            yield DriveClient(session, tokens, endpoints, retry), credentials.describe_account(key)
+            yield DriveClient(session, tokens, endpoints, retries), credentials.describe_account(key)
     finally:
         await resolver.close()
 

@@ -14,8 +14,8 @@ from yarl import URL
 
 from agent_worker.knowledge.text.front_matter import LANGUAGE
 from agent_worker.sources.feed.feed_parser import MAX_ENTRIES, FeedEntry, FeedParser
+from agent_worker.sources.retries import Retries, Sleep, TemporaryFailure
 from agent_worker.sources.source_options import SourceOptions
-from agent_worker.sources.vendor_http import Sleep, delay
 from agent_worker.sources.website.addresses import AddressGuard
 from agent_worker.sources.website.fetcher import Fetcher
 from agent_worker.sources.website.links import resolve_link
@@ -49,7 +49,7 @@ class Feed:
     controls_access: ClassVar[bool] = False
 
     def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
-        self._sleep = sleep
+        self._retries = Retries("the feed", attempts=_ATTEMPTS, sleep=sleep)
 
     def takes(self, location: str) -> bool:
         return location.lower().startswith(_SCHEMES)
@@ -67,7 +67,7 @@ class Feed:
         guard.check(url)
         sync = _EntrySync(visit)
         async with Fetcher(guard) as fetcher:
-            download = await self._download(fetcher, url, sync.tag)
+            download = await self._retries.run(lambda: _download(fetcher, url, sync.tag))
         if download.parsed is None:
             for id in sync.known_ids:
                 yield UnchangedDocument(id)
@@ -78,13 +78,12 @@ class Feed:
             yield each
         sync.finish(download.tag)
 
-    async def _download(self, fetcher: Fetcher, url: URL, tag: str) -> _Download:
-        for attempt in range(_ATTEMPTS - 1):
-            try:
-                return await _read(fetcher, url, tag)
-            except Unavailable:
-                await self._sleep(delay(attempt, 0))
+
+async def _download(fetcher: Fetcher, url: URL, tag: str) -> _Download:
+    try:
         return await _read(fetcher, url, tag)
+    except Unavailable as error:
+        raise TemporaryFailure(error.message) from None
 
 
 async def _read(fetcher: Fetcher, url: URL, tag: str) -> _Download:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -21,25 +20,23 @@ from notion_client.client import ClientOptions
 from notion_client.errors import HTTPResponseError, RequestTimeoutError
 
 from agent_worker.sources.notion.objects import Block, Database, DataSource, Page, Results, parse
-from schemas.errors import Forbidden, NotFound, ParleyError, RateLimited, Unauthorized, Unavailable, Unprocessable
+from agent_worker.sources.retries import Retries, Sleep, TemporaryFailure, read_retry_after
+from schemas.errors import Forbidden, NotFound, ParleyError, Unauthorized, Unavailable, Unprocessable
 
 API_VERSION = "2025-09-03"
 API_ADDRESS = "https://api.notion.com"
 PAGE_SIZE = 100
 _TIMEOUT_MS = 60_000
 """https://developers.notion.com/reference/status-codes: Notion gives up after 60 seconds."""
-_ATTEMPTS = 7
 _LIST_ATTEMPTS = 3
-_MAX_BACKOFF = 30.0
-_MAX_WAIT = 900.0
-"""Seconds: the per-workspace limit may ask for more than a minute
+_MAX_DELAY_S = 30.0
+_MAX_WAIT_S = 900.0
+"""The per-workspace limit may ask for more than a minute
 (https://developers.notion.com/reference/request-limits)."""
 _TEMPORARY_STATUSES = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _TOKEN_FIX = "copy the connection's token from notion.so/developers/connections to `options: {token: …}`"
 _CAPABILITY_FIX = "switch on the capability *Read content* of the connection, at notion.so/developers/connections"
 _logger = logging.getLogger("parley.sources.notion")
-
-Sleep = Callable[[float], Awaitable[object]]
 
 
 class StaleCursor(Unavailable):
@@ -60,6 +57,7 @@ class NotionClient:
     ) -> None:
         self._monotonic = monotonic
         self._sleep = sleep
+        self._retries = Retries("Notion", max_delay_s=_MAX_DELAY_S, max_wait_s=_MAX_WAIT_S, sleep=sleep)
         self._interval = 1 / rate
         self._next_slot = 0.0
         self._http = httpx.AsyncClient(event_hooks={"response": [self._read_time]}, follow_redirects=False)
@@ -124,30 +122,23 @@ class NotionClient:
 
     async def _request(self, send: Callable[[], Any]) -> object:
         """Raises Unauthorized, Forbidden, NotFound, Unprocessable, RateLimited and Unavailable."""
-        problem = ""
-        for attempt in range(_ATTEMPTS):
-            await self._wait_for_slot()
-            self.requests += 1
-            retry_after = 0.0
-            try:
-                answer: object = await send()
-                return answer
-            except HTTPResponseError as error:
-                if error.status not in _TEMPORARY_STATUSES:
-                    raise _explain(error) from None
-                problem, retry_after = f"Notion answered {error.status}", _retry_after(error.headers)
-                if retry_after > _MAX_WAIT:
-                    raise RateLimited(
-                        f"Notion asks to wait {retry_after:.0f} s", retry_after_ms=int(retry_after * 1000)
-                    ) from None
-            except RequestTimeoutError:
-                problem = "Notion did not answer in time"
-            except (httpx.RequestError, ValueError) as error:  # ValueError: an answer that is not JSON
-                problem = f"the connection to Notion failed ({type(error).__name__})"
-            backoff = min(_MAX_BACKOFF, 2.0**attempt) * random.random()
-            if attempt < _ATTEMPTS - 1:
-                await self._sleep(retry_after + min(backoff, 1.0) if retry_after else backoff)
-        raise Unavailable(f"{problem}, {_ATTEMPTS} times in a row", fix="run the sync again later")
+        return await self._retries.run(lambda: self._send(send))
+
+    async def _send(self, send: Callable[[], Any]) -> object:
+        await self._wait_for_slot()
+        self.requests += 1
+        try:
+            answer: object = await send()
+        except HTTPResponseError as error:
+            if error.status not in _TEMPORARY_STATUSES:
+                raise _explain(error) from None
+            retry_after = read_retry_after(error.headers)
+            raise TemporaryFailure(f"status {error.status}", retry_after=retry_after) from None
+        except RequestTimeoutError:
+            raise TemporaryFailure("no answer in time") from None
+        except (httpx.RequestError, ValueError) as error:  # ValueError: an answer that is not JSON
+            raise TemporaryFailure(f"the connection failed: {type(error).__name__}") from None
+        return answer
 
     async def _wait_for_slot(self) -> None:
         wait = self._next_slot - self._monotonic()
@@ -160,11 +151,6 @@ class NotionClient:
             self.server_time = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
         except (KeyError, ValueError):
             self.server_time = datetime.now(UTC)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() and len(value) < 10 else 0.0
 
 
 def _explain(error: HTTPResponseError) -> ParleyError:

@@ -12,10 +12,11 @@ import aiohttp
 
 from agent_worker.knowledge.text.documents import check_body
 from agent_worker.sources.captions import clean_text, sentences_of
+from agent_worker.sources.retries import Sleep
 from agent_worker.sources.youtube.caption_folder import CaptionFile, find_files
 from agent_worker.sources.youtube.caption_tracks import Captions, CaptionsMissing, OwnerCaptions, choose_track
 from agent_worker.sources.youtube.chapters import render_video
-from agent_worker.sources.youtube.data_api import TIMEOUT, DataApi, Sleep
+from agent_worker.sources.youtube.data_api import TIMEOUT, DataApi
 from agent_worker.sources.youtube.listing import MAX_VIDEOS, Video, batches_of, list_ids, read_videos, url_of
 from agent_worker.sources.youtube.options import SCHEME, Location, YouTubeOptions, parse_location, read_options
 from agent_worker.sources.youtube.video_memory import (

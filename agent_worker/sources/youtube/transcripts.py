@@ -6,7 +6,6 @@ https://github.com/jdepoix/youtube-transcript-api#working-around-ip-bans-request
 from __future__ import annotations
 
 import asyncio
-import random
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +25,8 @@ from youtube_transcript_api import (
 )
 
 from agent_worker.sources.captions import make_cue
+from agent_worker.sources.retries import Retries, Sleep, TemporaryFailure
 from agent_worker.sources.youtube.caption_tracks import Captions, CaptionsMissing, choose_track
-from agent_worker.sources.youtube.data_api import Sleep, retry_delay
 from agent_worker.sources.youtube.listing import Video
 from agent_worker.sources.youtube.options import YouTubeOptions
 from schemas.errors import ParleyError, Unavailable, Unprocessable
@@ -89,21 +88,22 @@ class Transcripts:
         self._client = YouTubeTranscriptApi(http_client=session)
         self._options = options
         self._sleep = sleep
+        self._retries = Retries("YouTube", attempts=_ATTEMPTS, sleep=sleep)
 
     async def fetch(self, video: Video) -> Captions:
         """Raises CaptionsMissing or Unprocessable for this video; Unavailable if YouTube refuses or is silent."""
         await self._sleep(PAUSE_S)
-        for attempt in range(_ATTEMPTS):
-            try:
-                return await asyncio.to_thread(self._fetch, video)
-            except (YouTubeRequestFailed, requests.RequestException):
-                if attempt + 1 < _ATTEMPTS:
-                    await self._sleep(retry_delay(attempt, None, random.random()))
-            except ParleyError:
-                raise
-            except Exception as error:
-                raise _explain(error) from None  # its text repeats addresses
-        raise Unavailable("YouTube does not send transcripts", fix="sync again later")
+        return await self._retries.run(lambda: self._attempt(video))
+
+    async def _attempt(self, video: Video) -> Captions:
+        try:
+            return await asyncio.to_thread(self._fetch, video)
+        except (YouTubeRequestFailed, requests.RequestException) as error:
+            raise TemporaryFailure(type(error).__name__) from None
+        except ParleyError:
+            raise
+        except Exception as error:
+            raise _explain(error) from None  # its text repeats addresses
 
     def _fetch(self, video: Video) -> Captions:
         listed = choose_track(map(_TranscriptTrack, self._client.list(video.id)), video, self._options)

@@ -10,7 +10,8 @@ from dataclasses import replace
 from html import escape
 from typing import ClassVar
 
-from agent_worker.sources.vendor_http import Sleep, VendorHttp
+from agent_worker.sources.retries import Sleep
+from agent_worker.sources.vendor_http import VendorHttp
 from agent_worker.sources.zendesk.help_center import Article, HelpCenter, visibility_of
 from agent_worker.sources.zendesk.settings import SCHEME, Place, ZendeskOptions, parse_location
 from schemas.conversation import Visibility

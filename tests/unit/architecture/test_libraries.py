@@ -83,6 +83,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/nlu/language_names.py",
         "agent_worker/nlu/weekdays.py",
     ),
+    "tenacity": ("agent_worker/sources/retries.py",),
     "dateparser": ("agent_worker/actions/parsing/date_languages.py",),
     "text_to_num": ("agent_worker/actions/parsing/numerals.py",),
     "regex": ("connectors/markup/*",),

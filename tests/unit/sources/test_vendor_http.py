@@ -9,8 +9,9 @@ import pytest
 from aiohttp import web
 
 from agent_worker.sources import vendor_http
+from agent_worker.sources.retries import MAX_ATTEMPTS, Retries
 from agent_worker.sources.source_options import SourceOptions
-from agent_worker.sources.vendor_http import MAX_ATTEMPTS, MAX_BACKOFF_S, VendorHttp, check_address, delay
+from agent_worker.sources.vendor_http import VendorHttp, check_address
 from gateway.http.app import run_server
 from schemas.errors import (
     Forbidden,
@@ -128,9 +129,10 @@ async def test_an_endless_answer_is_cut(vendor: Vendor, monkeypatch: pytest.Monk
 
 
 def test_waits_grow_and_are_spread_and_bounded() -> None:
-    assert all(0.5 * 2**attempt <= delay(attempt, 0) <= 2**attempt for attempt in range(7))
-    assert delay(40, 0) <= MAX_BACKOFF_S
-    assert 5 <= delay(0, 5) < 6
+    retries = Retries("Vendor", max_delay_s=64)
+    assert all(0.5 * 2**attempt <= retries.delay(attempt, 0) <= 2**attempt for attempt in range(7))
+    assert retries.delay(40, 0) <= 64
+    assert 5 <= retries.delay(0, 5) < 6
 
 
 @pytest.mark.parametrize(

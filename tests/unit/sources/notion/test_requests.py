@@ -85,7 +85,7 @@ async def test_an_outage_ends_the_sync_after_a_few_pages(notion: NotionServer, s
     for number in range(20):
         notion.workspace.page(f"More {number}", paragraph("Text."), share=True)
     notion.faults.always = lambda request: Fault("drop") if "blocks" in request.operation else None
-    with pytest.raises(Unavailable, match="7 times"):
+    with pytest.raises(Unavailable, match="7 attempts"):
         await sync()
     assert notion.total == 1 + 5 * 7
 

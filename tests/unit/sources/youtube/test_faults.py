@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent_worker.sources.youtube.data_api import MAX_ATTEMPTS, MAX_DELAY_S, retry_delay
+from agent_worker.sources.retries import MAX_ATTEMPTS
 from agent_worker.sources.youtube.source import YouTube
 from schemas.errors import Forbidden, ParleyError, RateLimited, Unauthorized, Unavailable
 from schemas.ports import ReadDocument, SyncRequest
@@ -71,14 +71,6 @@ async def test_without_memory_a_kill_costs_only_time(youtube: SimulatedYouTube) 
 
 
 # ── limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_waits_grow_and_are_spread_and_bounded() -> None:
-    waits = [retry_delay(attempt, None, 1.0) for attempt in range(10)]
-    assert waits[:7] == [1, 2, 4, 8, 16, 32, 64]
-    assert max(waits) == MAX_DELAY_S
-    assert retry_delay(3, None, 0.0) == 4.0
-    assert 5.0 <= retry_delay(0, 5.0, 0.7) <= 6.0
 
 
 async def test_retry_after_is_respected_up_to_a_minute(youtube: SimulatedYouTube) -> None:

@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import pytest
 
-from agent_worker.sources.vendor_http import MAX_ATTEMPTS
+from agent_worker.sources.retries import MAX_ATTEMPTS
 from schemas.errors import Forbidden, InvalidRequest, NotFound, ParleyError, RateLimited, Unauthorized, Unavailable
 from schemas.ports import Content, ReadDocument, SyncRequest
 from tests.harness.sizes import size
