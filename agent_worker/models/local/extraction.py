@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from agent_worker.grounding.answer_check import check_answer, opens_for, read_opening, remove_opening
 from agent_worker.knowledge.text.analysis import synonyms, terms
+from agent_worker.knowledge.text.query_splitting import is_question, sentences_of
 from agent_worker.knowledge.text.sentences import QuoteUnit, units_of
 from agent_worker.models.local.table_rows import select_rows
 from agent_worker.reading.question_form import has_figure, wanted_figure
@@ -40,12 +41,22 @@ def find_answer(question: str, passages: Sequence[Passage]) -> list[Quote]:
     if not quotes:
         return []
     passage, text = quotes[0].passage, " ".join(quote.unit.text for quote in quotes)
-    if read_opening(text) and not opens_for(question, passage):
+    if (opening := read_opening(text)) and not (
+        opens_for(question, passage) and (opening == "no" or _names_all(question, quotes[0]))
+    ):
         quotes = _without_opening(quotes)
         text = " ".join(quote.unit.text for quote in quotes)
     figure = wanted_figure(question)
     has_wanted = figure is None or has_figure(figure, f"{passage.heading} {text}")
     return quotes if has_wanted and check_answer(question, text, passage) is None else []
+
+
+def _names_all(question: str, quote: Quote) -> bool:
+    """True if the first quote and its headings name all that the question asks about. A Yes is often limited further
+    down: "Are dogs allowed?" says nothing of the family room yet."""
+    said = set(terms(f"{quote.passage.title} {quote.passage.heading} {quote.unit.text}"))
+    asking = [each for each in sentences_of(question) if is_question(each)] or [question]
+    return all(word in said or synonyms().get(word, frozenset()) & said for each in asking for word in terms(each))
 
 
 def _without_opening(quotes: Sequence[Quote]) -> list[Quote]:
@@ -143,7 +154,7 @@ def _score(question: str, passage: Passage) -> list[Quote]:
             sum(weight.values()) or 1.0
         )
         score += 0.12 if wants_digits and _DIGIT.search(unit.text) else 0.0
-        score += 0.05 if order == 0 else 0.0
+        score += 0.05 if order == 0 and unit.kind != "row" else 0.0
         quotes.append(Quote(passage, unit, order, score))
     return quotes
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
+from agent_worker.grounding.answer_check import read_opening
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.knowledge.text.analysis import synonyms, terms
+from agent_worker.knowledge.text.sentences import QuoteUnit
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.extraction import Quote, find_answer, repeats, select_quotes
 from agent_worker.nlu.language_detection import base_language, detect_language
@@ -34,6 +36,17 @@ _REFERS_BACK = re.compile(
     re.IGNORECASE,
 )
 """Beginning of a quote that means what its heading, or a sentence before it, names."""
+_FRAGMENT = re.compile(
+    r"\W*(?:(?:from|in|at|on|for|by|with|within|until|between|after|before|up to|ab|bis|von|vom|im|am|bei|beim|für|mit|"
+    r"nach|vor|zwischen|aus)\b|\d|[€$£¥])",
+    re.IGNORECASE,
+)
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|be|can|will|may|must|should|have|has|do|does|cost|costs|i|we|you|they|it|please|ist|sind|war|"
+    r"wird|werden|kann|können|haben|hat|gibt|kostet|kosten|ich|wir|sie|bitte)\b",
+    re.IGNORECASE,
+)
+"""Found in most sentences that are whole."""
 _LINK = re.compile(r"://|www\.|\w\.\w{2}", re.IGNORECASE)
 """Found in a word that is an address."""
 _MARKUP = re.compile(r"[\[\]()<>{}*_~`|#@\\\u200b-\u200f\u2028-\u202e\u2066-\u2069\x00-\x1f“”„\"]")
@@ -283,12 +296,20 @@ def format_paragraphs(quoted: QuotedAnswers, first: int = 1) -> list[str]:
     for answer in quoted.answers:
         begin, *rest = format_quotes(answer.quotes, number)
         titles = [f"“{brief}”" for one in answer.questions if is_titled and (brief := shorten_question(one))]
-        if not titles and _REFERS_BACK.match(answer.quotes[0].unit.text):
+        if not titles and _needs_heading(answer.quotes[0].unit):
             titles = [short_heading(answer.quotes[0].passage.heading)]
         lead = f"{' '.join(titles)}\n" if any(titles) else ""
         pieces += [f"\n\n{lead}{begin}" if pieces else f"{lead}{begin}", *rest]
         number += len(group_quotes(answer.quotes))
     return pieces
+
+
+def _needs_heading(unit: QuoteUnit) -> bool:
+    """True for a quote that says little without its heading: it means what that names, or is only the part of a
+    sentence that answers it."""
+    has_lost_opening = bool(read_opening(unit.quote)) and not read_opening(unit.text)
+    is_part = unit.kind == "sentence" and (has_lost_opening or _FRAGMENT.match(unit.text) is not None)
+    return (is_part and not _VERB.search(unit.text)) or _REFERS_BACK.match(unit.text) is not None
 
 
 def group_quotes(quotes: Sequence[Quote]) -> list[list[Quote]]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent_worker.knowledge.text.analysis import terms
 from agent_worker.knowledge.text.sentences import Cell, QuoteUnit, read_row
-from agent_worker.nlu.weekdays import weekdays_in, weekdays_of_labels
+from agent_worker.nlu.calendar_names import Periods, periods_in, periods_of_labels
 
 _MIN_RELATIVE_SCORE = 0.6
 """Rows need this share of the best one's score."""
+_MIN_NEAR = 2
+"""Words that a label must share with the question. One alone may be there by chance: "pay" and "Interest paid"."""
+_MAX_RARE = 0.5
+"""Share of the labels that may have a word which tells one of them from the others."""
 _MIN_PARALLEL_ROWS = 0.5
 """Share of the rows in which two columns must have cells of the same form, so that one can stand without the other."""
 _LETTER_AND_WORD = re.compile(r"\b([^\W\d_])-(?=[^\W\d_]{2})")
@@ -29,12 +34,12 @@ _LETTERS = re.compile(r"[^\W\d_]+|\s+")
 
 @dataclass(frozen=True, slots=True)
 class _QuestionWords:
-    """Words and days of a question's last line, and of the lines before it, which complete it."""
+    """Words, days and months of a question's last line, and of the lines before it, which complete it."""
 
     words: frozenset[str]
-    days: frozenset[int]
+    periods: Periods
     context: frozenset[str]
-    context_days: frozenset[int]
+    context_periods: Periods
     compares: bool
 
 
@@ -43,19 +48,21 @@ def select_rows(question: str, rows: Sequence[QuoteUnit], scores: Sequence[float
     names some of several alternatives. The last line of a question that was completed is what the contact wrote: "and
     for my son?" after a question about adults."""
     asked = _read_question(question)
-    columns = _named_columns(asked, rows)
+    named_columns = _find_named_columns(asked, rows)
+    columns = _without_alternatives(asked, named_columns, rows)
     labels = [row.cells[0].text if row.cells else row.text for row in rows]
     chosen = _find_named(asked, labels, with_context=bool(columns))
     if not chosen:
-        best = max(scores)
-        chosen = [place for place, score in enumerate(scores) if score >= _MIN_RELATIVE_SCORE * best]
+        # Whoever compares two columns wants to see what differs.
+        least = _MIN_RELATIVE_SCORE * max(scores) if len(named_columns) < 2 else 0.0
+        chosen = [place for place, score in enumerate(scores) if score >= least]
     return {place: _with_columns(rows[place], columns) for place in chosen}
 
 
 def _read_question(question: str) -> _QuestionWords:
     before, _, last = question.rpartition("\n")
     compares = _COMPARING.search(last) is not None
-    return _QuestionWords(_words(last), weekdays_in(last), _words(before), weekdays_in(before), compares)
+    return _QuestionWords(_words(last), periods_in(last), _words(before), periods_in(before), compares)
 
 
 def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: bool) -> list[int]:
@@ -63,31 +70,51 @@ def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: b
     bags = [_words(_IN_BRACKETS.sub(" ", label)) or _words(label) for label in labels]
     common = frozenset.intersection(*bags)
     own = [bag - common for bag in bags]
-    days = weekdays_of_labels(labels) if asked.days or asked.context_days else [frozenset[int]()] * len(labels)
+    has_periods = asked.periods or asked.context_periods
+    periods = periods_of_labels(labels) if has_periods else [Periods()] * len(labels)
 
-    def find(words: frozenset[str], before: frozenset[str], named_days: frozenset[int]) -> list[int]:
+    # "ebike" means "E-bike", of which the terms are "bike" and "ebike".
+    joined = {word for bag in bags for word in bag if word[1:] in bag}
+
+    def find(words: frozenset[str], before: frozenset[str], named: Periods) -> list[int]:
         return [
             place
-            for place, (bag, label_days) in enumerate(zip(own, days, strict=True))
-            if label_days & named_days or (bag & words - before and bag <= words | before)
-        ]
+            for place, (bag, label_periods) in enumerate(zip(own, periods, strict=True))
+            if label_periods & named or (bag & words - before and bag <= words | before)
+        ] or _find_nearest(own, words)
 
-    found = find(asked.words, asked.context, asked.days)
-    return found or (find(asked.context, frozenset(), asked.context_days) if with_context else [])
+    words = asked.words | {word[1:] for word in asked.words & joined}
+    found = find(words, asked.context, asked.periods)
+    return found or (find(asked.context, frozenset(), asked.context_periods) if with_context else [])
 
 
-def _named_columns(asked: _QuestionWords, rows: Sequence[QuoteUnit]) -> frozenset[str]:
-    """The names of the columns that the question names, if the others are alternatives to them: opening hours of
-    several shops, but not a price and a time."""
+def _find_nearest(labels: Sequence[frozenset[str]], words: frozenset[str]) -> list[int]:
+    """The places of the labels that share most words with the question, if one of these is rare among the labels:
+    "river" in a table of rooms with different views."""
+    frequency = Counter(word for label in labels for word in label)
+    shared = [label & words for label in labels]
+    most = max(map(len, shared))
+    nearest = [place for place, each in enumerate(shared) if len(each) == most]
+    is_rare = any(frequency[word] <= _MAX_RARE * len(labels) for place in nearest for word in shared[place])
+    return nearest if most >= _MIN_NEAR and is_rare and len(nearest) < len(labels) else []
+
+
+def _find_named_columns(asked: _QuestionWords, rows: Sequence[QuoteUnit]) -> list[str]:
+    """The names of the columns that the question names, if all rows have the same columns."""
     names = [cell.column for cell in rows[0].cells[1:]]
     if len(names) < 2 or any([cell.column for cell in row.cells[1:]] != names for row in rows):
-        return frozenset()
-    named = {names[place] for place in _find_named(asked, names, with_context=True)}
-    others = [name for name in names if name not in named]
+        return []
+    return [names[place] for place in _find_named(asked, names, with_context=True)]
+
+
+def _without_alternatives(asked: _QuestionWords, named: Sequence[str], rows: Sequence[QuoteUnit]) -> frozenset[str]:
+    """The named columns, if the others are alternatives to them: opening hours of several shops, but not a price and a
+    time. Else none."""
+    others = [cell.column for cell in rows[0].cells[1:] if cell.column not in named]
     if not named or not others or (len(named) == 1 and asked.compares):
         return frozenset()
     table = [{cell.column: _form(cell.text) for cell in row.cells[1:]} for row in rows]
-    return frozenset(named) if all(_are_parallel(table, next(iter(named)), other) for other in others) else frozenset()
+    return frozenset(named) if all(_are_parallel(table, named[0], other) for other in others) else frozenset()
 
 
 def _are_parallel(table: Sequence[Mapping[str, str]], one: str, other: str) -> bool:

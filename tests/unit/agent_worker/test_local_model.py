@@ -139,6 +139,7 @@ BIKES = (
     ("asked", "rows"),
     [
         ("How much is an e-bike for one day?", ["E-bike"]),
+        ("ebike for one day price?", ["E-bike"]),
         ("What does a cargo bike cost for half a day?", ["Cargo bike"]),
         ("Is an e-bike cheaper than a cargo bike?", ["E-bike", "Cargo bike"]),
         ("What does a bike cost for a day?", ["City bike", "E-bike", "Cargo bike"]),
@@ -187,6 +188,63 @@ HARBOUR_ON_WEEKDAYS = "Monday to Friday – Harbour: 9:00 to 18:00 [1]"
 async def test_a_table_is_read_at_the_row_and_the_column_of_the_question(asked: str, text: str) -> None:
     draft, _ = await ask_local_model(asked, passage(HOURS, heading="Our shops"))
     assert draft.text == text
+
+
+ROOMS = (
+    "| Room | Jul–Sep | Apr–Jun, Oct | Nov–Mar |\n|---|---|---|---|\n"
+    "| Garden-view double room | €118 | €98 | €84 |\n"
+    "| River-view double room | €138 | €115 | €96 |\n"
+    "| Family room (4 beds) | €165 | €140 | €119 |"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ("how much is a double with river view in august?", "River-view double room – Jul–Sep: €138 [1]"),
+        ("How much is the family room in May", "Family room (4 beds) – Apr–Jun, Oct: €140 [1]"),
+        ("How much is the family room in May\nand in december?", "Family room (4 beds) – Nov–Mar: €119 [1]"),
+        (
+            "Was kostet ein double room im Januar?",
+            "- Garden-view double room – Nov–Mar: €84\n- River-view double room – Nov–Mar: €96 [1]",
+        ),
+    ],
+)
+async def test_a_month_is_found_in_its_season(asked: str, text: str) -> None:
+    draft, _ = await ask_local_model(asked, passage(ROOMS, heading="Rooms"))
+    assert draft.text == text
+
+
+async def test_a_question_about_none_of_the_rows_is_shown_all() -> None:
+    """Not the first one, which would say that the house is closed."""
+    draft, _ = await ask_local_model("Is the harbour bar open in February?", passage(HOURS, heading="Bar"))
+    assert draft.text.count("\n") == 3
+
+
+DOGS = "Yes, in the double rooms, for €12 per night. They are not allowed in the family rooms or at breakfast."
+
+
+@pytest.mark.parametrize(
+    ("asked", "begins"),
+    [
+        ("Are dogs allowed?", "Yes, in the double rooms"),
+        ("Are dogs allowed at breakfast?", "Are dogs allowed?\nIn the double rooms"),
+        ("Are dogs allowed?\nand in the family room?", "Are dogs allowed?\nIn the double rooms"),
+        ("Are dogs allowed in the restaurant?", "Are dogs allowed?\nIn the double rooms"),
+        ("Are dogs allowed in december?", "Are dogs allowed?\nIn the double rooms"),
+    ],
+)
+async def test_a_yes_stands_only_for_what_its_sentence_names(asked: str, begins: str) -> None:
+    """What remains of the sentence is read with its heading."""
+    draft, _ = await ask_local_model(asked, passage(DOGS, heading="Are dogs allowed?"))
+    assert draft.text.startswith(begins)
+
+
+async def test_a_part_of_a_sentence_is_read_with_its_heading() -> None:
+    """The bare "from 10 pm" would tell a guest the opposite."""
+    quiet = passage("From 10 pm to 7 am, also in the garden. Then we ask you to leave.", heading="Quiet hours")
+    draft, _ = await ask_local_model("Until when can we be loud in the garden?", quiet)
+    assert draft.text.startswith("Quiet hours\nFrom 10 pm")
 
 
 async def test_what_a_column_says_about_another_is_not_left_out() -> None:

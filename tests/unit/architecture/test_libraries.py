@@ -81,7 +81,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/actions/parsing/dates.py",
         "agent_worker/handoff/wait_estimate.py",
         "agent_worker/nlu/language_names.py",
-        "agent_worker/nlu/weekdays.py",
+        "agent_worker/nlu/calendar_names.py",
     ),
     "tenacity": ("agent_worker/sources/retries.py",),
     "dateparser": ("agent_worker/actions/parsing/date_languages.py",),
@@ -104,7 +104,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "aiohttp": (
         "agent_worker/actions/*",
         "agent_worker/sources/drive/{client,credentials,source}.py",
-        "agent_worker/sources/vendor_http.py",
+        "agent_worker/sources/{retries,vendor_http}.py",
         "agent_worker/sources/website/*",
         "agent_worker/sources/youtube/*",
         "agent_worker/transcription/endpoint.py",
