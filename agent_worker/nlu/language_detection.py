@@ -4,6 +4,7 @@ detect the language themselves."""
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import TypeVar
@@ -30,11 +31,25 @@ _WORDS = {
         abbrechen aber alles auf bestellung bis bitte das dass dem der die doch ein eine einen für geht geld gern guten
         habe hallo heute ich ihr ist ja kann kannst kommt können könnt lieferung mein meine meinen mich mir mit möchte
         morgen nein nicht noch nummer oder paket schon sind stornieren termin und von wann warum welche wie wir wo würde
-        zum zurück
+        zum zurück erlaubt gibt hat kostet offen
         """,
+    "nl": "een ik jullie hoe hoeveel kost mijn niet waar wanneer het",
+    "fr": "avez combien est les mon où puis quand sont vous",
+    "es": "cuánto cuesta dónde está hay mi puedo tienen",
+    "it": "avete costa dove il posso quanto sono",
+    "pt": "custa meu onde posso quanto são tem vocês",
+    "pl": "czy gdzie ile jest kiedy mogę",
 }
-"""Words of our own phrases' languages that decide when the model does not: "yes", "ja bitte"."""
-_LANGUAGE_OF = {word: language for language, words in _WORDS.items() for word in words.split()}
+"""Words that decide when the model does not: "yes", "ja bitte"."""
+_PRIOR = 12.0
+"""How much likelier the language spoken before is than any other. It keeps "open in december?" from being Dutch."""
+_MIN_KNOWN = 0.5
+_MIN_KNOWN_OF_LIKELIEST = 0.3
+"""Share of the words that must be in those lists; a smaller one is enough for the model's likeliest language."""
+_IN_SEVERAL = Counter(word for words in _WORDS.values() for word in words.split())
+_LANGUAGE_OF = {
+    word: language for language, words in _WORDS.items() for word in words.split() if _IN_SEVERAL[word] == 1
+}
 _MAX_LENGTH = 1_000
 """Characters that are examined."""
 _WORD = re.compile(r"(?<!\S)[^\s\d@/]++(?!\S)")
@@ -57,7 +72,7 @@ def load_language_model() -> None:
 
 @cache
 def _model() -> LanguageIdentifier:
-    model = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, min_confidence=_MIN_CONFIDENCE)
+    model = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     model.set_languages(_LANGUAGES)
     # The selected columns lie one after the other. In a copy the rows do, so that what a text needs is in 23 places of
     # memory instead of 1,200, none of which are in the processor's caches any more.
@@ -72,7 +87,7 @@ def detect_language(text: str, known: str = "", default: str = "") -> str:
     if known and len(words) == 1 and _may_be_name(words[0], known):
         language = _language_by_words(words)
     else:
-        language = (_classify(" ".join(words)) or _language_by_words(words)) if words else ""
+        language = _classify(" ".join(words), base_language(known or default)) if words else ""
     if not language and not known and len(words) == 1:
         language = _courtesies().get(_EDGES.sub("", words[0].casefold()), "")
     if not language and _SPANISH.search(text[:_MAX_LENGTH]):
@@ -101,16 +116,28 @@ def _may_be_name(word: str, known: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _classify(text: str) -> str:
-    """A turn needs the language of the same text several times."""
-    language, _ = _model().classify(text)
-    return str(language) if language in _LANGUAGES else ""
+def _classify(text: str, before: str) -> str:
+    """A turn needs the language of the same text several times. ``before``: the language spoken before it."""
+    chances = {
+        str(language): float(chance) * (_PRIOR if language == before else 1.0)
+        for language, chance in _model().rank(text)
+        if language in _LANGUAGES
+    }
+    likeliest = max(chances, key=lambda language: chances[language])
+    is_sure = chances[likeliest] >= _MIN_CONFIDENCE * sum(chances.values())
+    if is_sure and likeliest != before:
+        return likeliest
+    words = text.split()
+    return _language_by_words(words) or (likeliest if is_sure else _language_by_words(words, likeliest))
 
 
-def _language_by_words(words: list[str]) -> str:
-    """The language that at least half of the words are in, if all that are known are in the same."""
+def _language_by_words(words: list[str], likeliest: str = "") -> str:
+    """The language that enough of the words are in, if all that are known are in the same. ``likeliest``: needs fewer,
+    and only this one counts."""
     found = [language for word in words if (language := _LANGUAGE_OF.get(_EDGES.sub("", word.casefold())))]
-    return found[0] if len(found) * 2 >= len(words) and len(set(found)) == 1 else ""
+    is_one = len(set(found)) == 1 and likeliest in ("", found[0])
+    least = _MIN_KNOWN_OF_LIKELIEST if likeliest else _MIN_KNOWN
+    return found[0] if is_one and len(found) >= least * len(words) else ""
 
 
 def base_language(locale: str) -> str:

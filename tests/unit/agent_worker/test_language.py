@@ -23,6 +23,30 @@ def test_a_word_is_enough_for_the_languages_of_our_own_phrases(text: str, found:
     assert detect_language(text, "fr") == found
 
 
+@pytest.mark.parametrize(
+    "text", ["hotel open in january?", "open in december?", "weekend dinner?", "any wifi", "pets?"]
+)
+def test_a_few_words_need_more_to_leave_the_language_before(text: str) -> None:
+    """Without it they seem to be Dutch or Polish."""
+    assert detect_language(text, "en") == detect_language(text, "", "en") == "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Sind Hunde erlaubt?", "de"),
+        ("Hat das Restaurant montags offen?", "de"),
+        ("was kostet parken", "de"),
+        ("is het restaurant open in januari?", "nl"),
+        ("kan ik parkeren?", "nl"),
+        ("avete il wifi", "it"),
+        ("tem estacionamento?", "pt"),
+    ],
+)
+def test_a_few_words_of_another_language_show_it(text: str, language: str) -> None:
+    assert detect_language(text, "en") == language
+
+
 def test_a_text_in_the_known_language_leaves_the_whole_locale() -> None:
     assert detect_language("Wann kann ich die Pflanze zurückgeben?", "de-AT") == "de-AT"
     assert detect_language("冬でも配送できますか？", "ja_JP") == "ja_JP"
