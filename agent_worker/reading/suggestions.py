@@ -6,6 +6,7 @@ finds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -23,6 +24,12 @@ MAX_SUGGESTIONS = 3
 _PREFIX = "section:"
 _NONE = f"{_PREFIX}none"
 _MAX_LABEL = 120
+_NONE_IN_WORDS = re.compile(
+    r"(?:no,? )?(?:none|neither|nothing)(?: of (?:them|those|these|that|it))?|kein\w{0,2} davon|nichts davon|aucune?s?|"
+    r"ningun[oa]s?|nessun[oa]|nenhum[a]?|geen(?: van (?:deze|die))?|żadn\w{1,3}(?: z nich)?|ничего из этого|ни одно",
+    re.IGNORECASE,
+)
+"""As people write it, not as the choice says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ def _find_picked(message: InboundMessage, offered: Sequence[Choice]) -> Choice |
     answer = yes_or_no(message.text) if sections else ""
     if answer == "no" and thanks_for_no(message.text):
         return None  # "no thanks" looks for nothing any more
-    if answer == "no":
+    if answer == "no" or (sections and _NONE_IN_WORDS.fullmatch(message.text.strip())):
         return next((choice for choice in offered if choice.id == _NONE), None)
     if answer == "yes":
         return sections[0] if len(sections) == 1 else None
