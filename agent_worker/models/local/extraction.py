@@ -12,7 +12,9 @@ from agent_worker.grounding.answer_check import check_answer, opens_for, read_op
 from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.query_splitting import is_question, sentences_of
 from agent_worker.knowledge.text.sentences import QuoteUnit, units_of
+from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.table_rows import select_rows
+from agent_worker.nlu.calendar_names import Periods, periods_in, periods_of_labels
 from agent_worker.reading.question_form import has_figure, wanted_figure
 from schemas.ports import Passage
 
@@ -23,6 +25,8 @@ _MIN_RELATIVE_SCORE = 0.6
 """Blocks of a long section need this share of the best one's score."""
 _MIN_SCORE_BELOW_HEADING = 0.4
 """A passage below a heading is preferred to the introduction from this share of its score."""
+_MIN_SCORE_OF_PERIOD = 0.5
+"""The same for a table with the asked day or month."""
 _DIGIT = re.compile(r"\d")
 
 
@@ -52,9 +56,9 @@ def find_answer(question: str, passages: Sequence[Passage]) -> list[Quote]:
 
 
 def _names_all(question: str, quote: Quote) -> bool:
-    """True if the first quote and its headings name all that the question asks about. A Yes is often limited further
+    """True if the first quote and its heading name all that the question asks about. A Yes is often limited further
     down: "Are dogs allowed?" says nothing of the family room yet."""
-    said = set(terms(f"{quote.passage.title} {quote.passage.heading} {quote.unit.text}"))
+    said = set(terms(f"{short_heading(quote.passage.heading)} {quote.unit.text}"))
     asking = [each for each in sentences_of(question) if is_question(each)] or [question]
     return all(word in said or synonyms().get(word, frozenset()) & said for each in asking for word in terms(each))
 
@@ -70,7 +74,7 @@ def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
     say most about the question. Empty without passages."""
     if not passages:
         return []
-    scored = _without_other_rows(question, _score(question, _best_passage(passages)))
+    scored = _without_other_rows(question, _score(question, _best_passage(question, passages)))
     if _count_words(scored) <= MAX_WORDS:
         return scored
     chosen: list[Quote] = []
@@ -130,14 +134,23 @@ def repeats(quote: Quote, other: Quote) -> bool:
     return quote.unit == other.unit or len(one & two) > _MAX_OVERLAP * max(1, min(len(one), len(two)))
 
 
-def _best_passage(passages: Sequence[Passage]) -> Passage:
-    """The best passage. Prose before the first heading describes the page, often in the question's words, while the
-    answer comes later. A table there is content."""
+def _best_passage(question: str, passages: Sequence[Passage]) -> Passage:
+    """The best passage, or a table that has the asked day or month where the best one has only others. Prose before the
+    first heading describes the page, often in the question's words, while the answer comes later. A table there is
+    content."""
     best = passages[0]
+    if (asked := periods_in(question.rpartition("\n")[2])) and not asked & periods_in(f"{best.heading} {best.text}"):
+        near = [passage for passage in passages if passage.score >= _MIN_SCORE_OF_PERIOD * best.score]
+        best = next((passage for passage in near if _has_row_for(asked, passage)), best)
     if best.heading or any(unit.kind == "row" for unit in units_of(best.text)):
         return best
     below = [passage for passage in passages if passage.document == best.document and passage.heading]
     return next((passage for passage in below if passage.score >= _MIN_SCORE_BELOW_HEADING * best.score), best)
+
+
+def _has_row_for(asked: Periods, passage: Passage) -> bool:
+    rows = [unit.cells[0].text for unit in units_of(passage.text) if unit.cells]
+    return any(asked & periods for periods in periods_of_labels(rows))
 
 
 def _score(question: str, passage: Passage) -> list[Quote]:

@@ -74,7 +74,7 @@ def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: b
     periods = periods_of_labels(labels) if has_periods else [Periods()] * len(labels)
 
     # "ebike" means "E-bike", of which the terms are "bike" and "ebike".
-    joined = {word for bag in bags for word in bag if word[1:] in bag}
+    joined = [(_joined_words(label) - frozenset(terms(label)), frozenset(terms(label))) for label in labels]
 
     def find(words: frozenset[str], before: frozenset[str], named: Periods) -> list[int]:
         return [
@@ -83,7 +83,7 @@ def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: b
             if label_periods & named or (bag & words - before and bag <= words | before)
         ] or _find_nearest(own, words)
 
-    words = asked.words | {word[1:] for word in asked.words & joined}
+    words = asked.words.union(*(separate for together, separate in joined if together & asked.words))
     found = find(words, asked.context, asked.periods)
     return found or (find(asked.context, frozenset(), asked.context_periods) if with_context else [])
 
@@ -135,4 +135,8 @@ def _with_columns(row: QuoteUnit, columns: frozenset[str]) -> QuoteUnit:
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset([*terms(text), *terms(_LETTER_AND_WORD.sub(r"\1", text))])
+    return frozenset(terms(text)) | _joined_words(text)
+
+
+def _joined_words(text: str) -> frozenset[str]:
+    return frozenset(terms(_LETTER_AND_WORD.sub(r"\1", text)))

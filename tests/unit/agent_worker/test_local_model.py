@@ -133,6 +133,7 @@ BIKES = (
     "| Bike | Half day | Day |\n|---|---|---|\n"
     "| City bike | 12 euro | 18 euro |\n| E-bike | 28 euro | 42 euro |\n| Cargo bike | 30 euro | 45 euro |"
 )
+TANDEM = f"{BIKES}\n| Tandem | 20 euro | 30 euro |"
 
 
 @pytest.mark.parametrize(
@@ -252,6 +253,19 @@ async def test_what_a_column_says_about_another_is_not_left_out() -> None:
     table = "| Work | Price | Time |\n|---|---|---|\n| New zip | £16.50 | 5 days |\n| New hem | £12.00 | 4 days |"
     draft, _ = await ask_local_model("What is the price of a new zip?", passage(table, heading="Repairs"))
     assert draft.text == "New zip – Price: £16.50; Time: 5 days [1]"
+
+
+async def test_an_e_bike_is_found_without_its_hyphen() -> None:
+    draft, _ = await ask_local_model("ebike for one day price?", passage(TANDEM, heading="Prices"))
+    assert draft.text == "E-bike – Half day: 28 euro; Day: 42 euro [1]"
+
+
+async def test_a_table_with_the_asked_day_is_preferred() -> None:
+    """To a section that speaks of other days."""
+    booking = passage("For dinner on Friday and Saturday, yes. We hold a table for a while.", heading="Must I book?")
+    hours = passage(HOURS, heading="Hours", score=0.8)
+    draft, _ = await ask_local_model("Is the harbour open for dinner on Mondays?", booking, hours)
+    assert draft.text == "Monday to Friday – Harbour: 9:00 to 18:00 [1]"
 
 
 async def test_nothing_found_is_declined() -> None:

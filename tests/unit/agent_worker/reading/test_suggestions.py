@@ -117,9 +117,7 @@ def test_a_section_is_picked_by_its_choice() -> None:
     assert find_selection(message("Prices: Implants", SECOND.section), history(CROWNS, IMPLANTS)) == SECOND
 
 
-@pytest.mark.parametrize(
-    "text", ["3", "None of these", "no", "nope", "none of them", "Neither", "keine davon"]
-)
+@pytest.mark.parametrize("text", ["3", "None of these", "no", "nope", "none of them", "Neither", "keine davon"])
 def test_none_of_them_is_picked(text: str) -> None:
     selection = find_selection(message(text), history(CROWNS, IMPLANTS))
     assert selection is not None
