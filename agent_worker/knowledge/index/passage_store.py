@@ -131,6 +131,10 @@ class PassageWriter:
         return WordEntry(number, document.visibility, prepared.expires, prepared.title_terms, terms)
 
 
+_KEPT_READERS = 2
+"""Idle connections. Each has two open files, and there may be many tenants."""
+
+
 class PassageStore:
     """One writer, in a transaction of ``change``, and many readers. Raises sqlite3.Error."""
 
@@ -154,7 +158,7 @@ class PassageStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for each concurrent reader. It is kept, because opening one takes longer than a search
+        """A connection for each concurrent reader. A few are kept, because opening one takes longer than a search
         reads."""
         try:
             connection = self._readers.pop()
@@ -163,7 +167,10 @@ class PassageStore:
         try:
             yield connection
         finally:
-            self._readers.append(connection)
+            if len(self._readers) < _KEPT_READERS:
+                self._readers.append(connection)
+            else:
+                connection.close()
 
     def _open_writer(self) -> sqlite3.Connection:
         if self._writer is None:
