@@ -59,7 +59,7 @@ def periods_in(text: str) -> Periods:
     """The days and months that a message names: "on Saturday", "am Wochenende", "im August", "日曜日"."""
     text = _NO_MONTH.sub(" ", text[:_MAX_READ].casefold())
     words = frozenset(period for word in _WORD.findall(text) for period in _periods_of_word(word))
-    return words | frozenset(period for name, period in _phrases() if name.search(text))
+    return words | frozenset(period for name, period in _phrases() if _contains(text, name))
 
 
 def periods_of_labels(labels: Sequence[str]) -> list[Periods]:
@@ -137,14 +137,21 @@ def _words() -> tuple[dict[str, Periods], dict[str, Periods]]:
 
 
 @cache
-def _phrases() -> list[tuple[re.Pattern[str], Period]]:
+def _phrases() -> list[tuple[str, Period]]:
     """Names that are no single word: "thứ sáu", "日曜日", "8月"."""
     names = [each for language in LANGUAGES for each in _full_names(language)]
-    return [
-        (re.compile(rf"(?<!\d){re.escape(name)}(?!\d)"), period)
-        for name, period in names
-        if is_unspaced(name) or not _WORD.fullmatch(name)
-    ]
+    return [(name, period) for name, period in names if is_unspaced(name) or not _WORD.fullmatch(name)]
+
+
+def _contains(text: str, name: str) -> bool:
+    """True if the text has the name. "11月" does not have "1月", nor "tháng 10" "tháng 1"."""
+    at = text.find(name)
+    while at >= 0:
+        around = text[max(0, at - 1) : at], text[at + len(name) : at + len(name) + 1]
+        if not (name[0].isdigit() and around[0].isdigit()) and not (name[-1].isdigit() and around[1].isdigit()):
+            return True
+        at = text.find(name, at + 1)
+    return False
 
 
 @cache

@@ -42,7 +42,10 @@ _WORDS = {
 }
 """Words that decide when the model does not: "yes", "ja bitte"."""
 _PRIOR = 12.0
-"""How much likelier the language spoken before is than any other. It keeps "open in december?" from being Dutch."""
+"""How much likelier the language spoken before is than any other in a short message. It keeps "open in december?" from
+being Dutch."""
+_MAX_SHORT = 6
+"""Words of a short message."""
 _MIN_KNOWN = 0.5
 _MIN_KNOWN_OF_LIKELIEST = 0.3
 """Share of the words that must be in those lists; a smaller one is enough for the model's likeliest language."""
@@ -118,8 +121,10 @@ def _may_be_name(word: str, known: str) -> bool:
 @lru_cache(maxsize=256)
 def _classify(text: str, before: str) -> str:
     """A turn needs the language of the same text several times. ``before``: the language spoken before it."""
+    words = text.split()
+    prior = _PRIOR if len(words) <= _MAX_SHORT else 1.0
     chances = {
-        str(language): float(chance) * (_PRIOR if language == before else 1.0)
+        str(language): float(chance) * (prior if language == before else 1.0)
         for language, chance in _model().rank(text)
         if language in _LANGUAGES
     }
@@ -127,7 +132,6 @@ def _classify(text: str, before: str) -> str:
     is_sure = chances[likeliest] >= _MIN_CONFIDENCE * sum(chances.values())
     if is_sure and likeliest != before:
         return likeliest
-    words = text.split()
     return _language_by_words(words) or (likeliest if is_sure else _language_by_words(words, likeliest))
 
 

@@ -81,19 +81,34 @@ _IMPERSONAL = re.compile(
     re.IGNORECASE,
 )
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")
-_ENDS = (
-    r"(?=\W*$|\s(?:auch|denn|dann|noch|bei|für|im|in|mit|so|eigentlich|jetzt|schon|überhaupt|möglich|erlaubt|ook|nog|"
-    r"bij|voor|met|op|anche)\b)"
-)
-_OTHER_LANGUAGES = re.compile(
-    r"\b(?:dafür|davon|damit|dazu|dabei|darauf|daran|darin|darüber|hierfür|stattdessen|daarvoor|daarmee|daarbij|ervan|"
-    r"ervoor|ça|cela|ceci|celui|celle|ceux|celles|eso|esto|ello|isso|isto|disso|nisso|ciò|tego|tym|temu|это|этого|этим|"
-    r"этому|этом|це|цього|цим|цьому|bu|bunu|bunun|buna|onu|onun|itu|ini|nó|هذا|هذه|ذلك|تلك)\b|"
-    rf"\b(?:das|dies|dieser|dieses|ihn|ihm|dat|dit|questo|quello){_ENDS}|"
-    r"[これそあ]れ|[こそ]ちら|[这那这那]个|这要|那要|它|[그이](?:거|것|건)|यह|इस(?:े|का|की|में)|یہ|এটা|এটি|সেটা",
-    re.IGNORECASE,
+_EDGES = ".,;:!?\"'()¿¡…\u061f\uff1f"
+_OTHER_PRONOUNS = frozenset(
+    word
+    for line in (
+        "dafür davon damit dazu dabei darauf daran darin darüber hierfür stattdessen",
+        "daarvoor daarmee daarbij ervan ervoor",
+        "ça cela ceci celui celle ceux celles eso esto ello isso isto disso nisso ciò tego tym temu",
+        "это этого этим этому этом це цього цим цьому bu bunu bunun buna onu onun itu ini nó هذا هذه ذلك تلك",
+        "यह इसे इसका इसकी इसमें یہ এটা এটি সেটা",
+    )
+    for word in line.split()
 )
 """Pronouns of the other languages that stand for what was named before."""
+_OTHER_DETERMINERS = frozenset(["das", "dies", "dieser", "dieses", "ihn", "ihm", "dat", "dit", "questo", "quello"])
+"""Words that also stand before a noun. They are pronouns at the end of a message, and before these:"""
+_AFTER_PRONOUN = frozenset(
+    word
+    for line in (
+        "auch denn dann noch bei für im in mit so eigentlich jetzt schon überhaupt möglich erlaubt",
+        "ook nog bij voor met op anche",
+    )
+    for word in line.split()
+)
+_UNSPACED_PRONOUNS = (
+    *("これ", "それ", "あれ", "こちら", "そちら"),
+    *("这个", "那个", "這個", "那個", "这要", "那要", "它"),
+    *("그거", "그것", "그건", "이거", "이것", "이건"),
+)
 _MAX_OTHER_WORDS = 9
 """Words of a follow-up in those languages, of which all count."""
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
@@ -221,7 +236,18 @@ def _refers(text: str) -> bool:
 
 def _refers_elsewhere(text: str) -> bool:
     """As ``_refers``, in another language than English."""
-    return len(text.split()) <= _MAX_OTHER_WORDS and _OTHER_LANGUAGES.search(text) is not None
+    written = text.casefold().split()
+    if len(written) > _MAX_OTHER_WORDS:
+        return False
+    words = [word.strip(_EDGES) for word in written]
+    return (
+        not _OTHER_PRONOUNS.isdisjoint(words)
+        or any(pronoun in text for pronoun in _UNSPACED_PRONOUNS)
+        or any(
+            word in _OTHER_DETERMINERS and (after is None or after in _AFTER_PRONOUN)
+            for word, after in zip(words, [*words[1:], None], strict=True)
+        )
+    )
 
 
 def _names_before(text: str, place: int) -> bool:
