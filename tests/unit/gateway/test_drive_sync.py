@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent_worker.sources.drive.client import RetryPolicy
 from agent_worker.sources.drive.source import GoogleDrive
 from gateway.config import loader as configuration
 from gateway.documents import document_sources
@@ -48,7 +48,7 @@ class DriveSyncCommand:
 
 @pytest.fixture
 async def workspace(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DriveWorkspace]:
-    monkeypatch.setattr(GoogleDrive, "retry", RetryPolicy(first_delay_s=0.002, max_delay_s=0.02))
+    monkeypatch.setattr(GoogleDrive, "retries", replace(GoogleDrive.retries, first_delay_s=0.002, max_delay_s=0.02))
     async with serve_drive() as server:
         yield DriveWorkspace(server)
 

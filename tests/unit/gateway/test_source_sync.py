@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from typing import Any
 import pytest
 import structlog
 
-from agent_worker.sources.drive.client import RetryPolicy
 from agent_worker.sources.drive.source import GoogleDrive
 from gateway.commands.common.instance import ADDRESS_FILE
 from gateway.doctor.knowledge_sources import check_sources
@@ -103,7 +103,8 @@ class SyncShop:
 
 @pytest.fixture
 async def workspace(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DriveWorkspace]:
-    monkeypatch.setattr(GoogleDrive, "retry", RetryPolicy(attempts=2, first_delay_s=0.002, max_delay_s=0.02))
+    retries = replace(GoogleDrive.retries, attempts=2, first_delay_s=0.002, max_delay_s=0.02)
+    monkeypatch.setattr(GoogleDrive, "retries", retries)
     monkeypatch.setattr(sync_service, "TICK_S", 0.05)
     async with serve_drive() as server:
         yield DriveWorkspace(server)
@@ -274,7 +275,7 @@ async def test_a_source_without_a_success_becomes_stale_and_is_warned_of_once(sh
         (shop.instance.services.config.data_path / ADDRESS_FILE).write_text(shop.instance.address)
         (finding,) = await check_sources(shop.instance.services.config)
         assert (finding.status, finding.check) == ("warn", f"source {polls[0]['source']}")
-        assert "was not synced successfully since 2026-05-04 09:30: drive: Google answered 503" in finding.detail
+        assert "successfully since 2026-05-04 09:30: Google Drive does not answer (status 503" in finding.detail
         shop.workspace.server.faults.always.clear()
         assert not (await shop.poll())["is_stale"]
 
