@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from agent_worker.knowledge.text.addresses import remove_addresses
@@ -245,7 +246,7 @@ def _refers_elsewhere(text: str) -> bool:
         or any(pronoun in text for pronoun in _UNSPACED_PRONOUNS)
         or any(
             word in _OTHER_DETERMINERS and (after is None or after in _AFTER_PRONOUN)
-            for word, after in zip(words, [*words[1:], None], strict=True)
+            for word, after in zip_longest(words, words[1:])
         )
     )
 

@@ -104,10 +104,12 @@ def start_search(
 def _begins_like_another(passages: Sequence[Passage]) -> bool:
     """True if the first heading is a question that begins like that of another passage: "Do you clean fur?" beside "Do
     you clean silk?". Vectors across languages do not tell such questions apart, and there are no words to compare."""
-    first, *others = [short_heading(passage.heading) for passage in passages]
-    beginning = first.casefold().split()[:_WORDS_OF_A_FORM]
-    return first.endswith("?") and any(
-        other != first and other.casefold().split()[:_WORDS_OF_A_FORM] == beginning for other in others
+    headings = [short_heading(passage.heading) for passage in passages]
+    beginnings = [heading.casefold().split()[:_WORDS_OF_A_FORM] for heading in headings]
+    return any(
+        heading.endswith("?") and beginning == beginnings[0]
+        for heading, beginning in zip(headings, beginnings, strict=True)
+        if heading != headings[0]
     )
 
 

@@ -94,6 +94,13 @@ def test_questions_of_the_same_form_are_offered_across_languages(encoder: Encode
     assert found[1].suggestable
 
 
+def test_without_documents_nothing_is_found_across_languages(encoder: Encoder, tmp_path: Path) -> None:
+    index = make_index(tmp_path, encoder, (SHOP, ""))
+    index.apply([], list(SHOP))
+    found = search_index(index, "shop", ASKED["de"], NOW, encoder, language="de")
+    assert (found.passages, found.answerable) == ([], False)
+
+
 def test_questions_of_the_same_meaning_are_near_in_the_documents_space(encoder: Encoder, multilingual: Encoder) -> None:
     """Nearer than any other question, of those that the sentence encoder itself encodes in English."""
     english = ["On which days are you open?", "How do I pay?", "Is aloe poisonous for cats?"]
