@@ -24,6 +24,7 @@ from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, synonyms_of
 from agent_worker.media.decoder import MediaDecoder
+from agent_worker.nlu.calendar_names import load_calendar_names
 from agent_worker.nlu.classification import load_phrases
 from agent_worker.nlu.language_detection import load_language_model
 from agent_worker.sources.registry import load_sources
@@ -141,7 +142,7 @@ async def open_services(
 async def _open_library(config: Config, engine: Engine, data_dir: Path, *, answers: bool) -> AsyncIterator[Library]:
     thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
     synonyms = {name: synonyms_of(tenant.knowledge.synonyms) for name, tenant in config.tenants.items()}
-    loads = (load_language_model, load_date_parser, load_phrases, load_sources) if answers else ()
+    loads = (load_language_model, load_date_parser, load_phrases, load_calendar_names, load_sources) if answers else ()
     encoder, *_ = await asyncio.gather(
         asyncio.to_thread(open_encoder, config), *(asyncio.to_thread(load) for load in loads)
     )

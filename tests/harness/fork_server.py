@@ -55,6 +55,7 @@ def warm() -> None:
 
     from agent_worker.actions.parsing.date_languages import load_date_parser
     from agent_worker.knowledge.vectors.encoder import light_encoder
+    from agent_worker.nlu.calendar_names import load_calendar_names
     from agent_worker.nlu.classification import load_phrases
     from agent_worker.nlu.language_detection import load_language_model
     from agent_worker.translations import load_translations
@@ -66,6 +67,7 @@ def warm() -> None:
     load_date_parser()
     light_encoder()
     load_phrases()
+    load_calendar_names()
     load_translations()
     # What is here now is never garbage: a child that looked through it would only copy the pages.
     gc.collect()
