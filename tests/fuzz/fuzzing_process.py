@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.fuzz.mutations import Draft, mutate_request, valid
-from tests.fuzz.raw_http import Answer, Line, NoAnswer
+from tests.fuzz.raw_http import PATIENCE, Answer, Line, NoAnswer
 from tests.fuzz.seeds import ValidRequest
 from tests.fuzz.socket_frames import INTERNAL_ERROR, PER_SOCKET, ChatSocket, hostile_frame
 
@@ -120,7 +120,7 @@ async def _judged(catch: Findings, line: Line, sent: list[tuple[Draft, bytes]]) 
             line.pipelined(wires, rightly) if first.whole else line.alone(wires[0], rightly, whole=not first.cut)
         )
     except NoAnswer:
-        catch.complain(f"{time.time():.1f}: no answer within a second", b" || ".join(wires))
+        catch.complain(f"{time.time():.1f}: no answer within {PATIENCE:.0f} s", b" || ".join(wires))
         return len(sent)
     except (OSError, TimeoutError) as error:
         catch.complain(f"no connection ({error!r})", wires[0])
@@ -167,7 +167,7 @@ async def _frames(port: int, visitor: Visitor, catch: Findings, rng: random.Rand
         finally:
             socket.close()
     except NoAnswer:
-        catch.complain(f"{time.time():.1f}: socket does not answer within a second", last)
+        catch.complain(f"{time.time():.1f}: socket does not answer within {PATIENCE:.0f} s", last)
     except (OSError, TimeoutError) as error:
         catch.complain(f"no socket ({error!r})", last)
 

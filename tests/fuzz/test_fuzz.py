@@ -19,7 +19,7 @@ COUNT = 5000
 
 @pytest.mark.slow
 async def test_nothing_sent_makes_the_edge_fail(fork_server: ForkServer, tmp_path: Path) -> None:
-    """Whatever is sent: no 5xx but 503 with Retry-After, an answer within a second, valid requests are served as ever,
+    """Whatever is sent: no 5xx but 503 with Retry-After, an answer in time, valid requests are served as ever,
     memory stays bounded, the process lives, and no route was left out."""
     seed = random.SystemRandom().randrange(10**6)
     outcome = await campaign(fork_server, tmp_path, count=COUNT, seed=seed, processes=1)

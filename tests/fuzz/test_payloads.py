@@ -15,7 +15,7 @@ SEED = random.SystemRandom().randrange(10**6)
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_no_payload_is_a_defect(channel: str) -> None:
-    """It is taken, or refused with a 4xx, within a second."""
+    """It is taken, or refused with a 4xx, in time."""
     outcome = in_process(channel, SEED, 3000)
     assert outcome.wrong == [], f"seed {SEED}\n{outcome}"
     assert outcome.events > 100, outcome
