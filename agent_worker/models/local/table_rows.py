@@ -23,8 +23,8 @@ _LETTER_AND_WORD = re.compile(r"\b([^\W\d_])-(?=[^\W\d_]{2})")
 """The beginning of "e-bike" or "T-shirt", of which terms have only the second part."""
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 _COMPARING = re.compile(
-    r"\b(?:or|than|vs|versus|compared?|difference|only|oder|als|unterschied|nur|ou|plutôt|o|u|oppure|of|dan|czy|lub|"
-    r"или|чем|або|ніж|veya|atau|hay|hoặc)\b|أو|還是|还是|それとも|या|অথবা|یا",
+    r"\b(?:or|than|vs|versus|compared?|difference|only|oder|als|unterschied|nur|ou|plutôt|o|oppure|dan|czy|lub|"
+    r"или|чем|або|ніж|veya|atau|hoặc)\b|أو|還是|还是|それとも|या|অথবা|یا",
     re.IGNORECASE,
 )
 """Whoever compares may mean a column by another name; all are shown unless two are named."""

@@ -172,6 +172,7 @@ HARBOUR_ON_WEEKDAYS = "Monday to Friday – Harbour: 9:00 to 18:00 [1]"
             "Monday to Friday – Central Arcade: 7:00 to 20:00 [1]",
         ),
         ("Until when is the Harbour shop open on weekdays?", HARBOUR_ON_WEEKDAYS),
+        ("What are the hours of the Harbour shop on a Monday?", HARBOUR_ON_WEEKDAYS),
         ("When do you open at Mill Lane on Saturday?\nand on Sunday?", "Sunday – Mill Lane (main shop): closed [1]"),
         ("When do you open at Mill Lane on weekdays?\nand the Harbour one?", HARBOUR_ON_WEEKDAYS),
         ("Are there lockers at Mill Lane and Harbour?", "Lockers – Mill Lane (main shop): no; Harbour: yes [1]"),
