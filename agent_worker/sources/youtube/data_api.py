@@ -20,6 +20,7 @@ from agent_worker.sources.youtube.options import YouTubeOptions
 from schemas.errors import Forbidden, InvalidRequest, NotFound, RateLimited, TooLarge, Unauthorized
 
 TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=30)
+_MAX_WAIT_S = 64.0
 _MAX_BYTES = 20 * 1024 * 1024
 _REASON = re.compile(r"[A-Za-z_]{1,60}")
 _RATE_REASONS = {"rateLimitExceeded", "userRateLimitExceeded"}
@@ -52,7 +53,7 @@ class DataApi:
     def __init__(self, session: aiohttp.ClientSession, options: YouTubeOptions, sleep: Sleep = asyncio.sleep) -> None:
         self._session = session
         self._options = options
-        self._retries = Retries("YouTube", sleep=sleep)
+        self._retries = Retries("YouTube", max_wait_s=_MAX_WAIT_S, sleep=sleep)
         self._url = URL(options.api_url.rstrip("/"))
         self._token = ""
         self._token_ends = 0.0
