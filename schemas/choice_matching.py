@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from schemas.messages import Choice
 
-_NUMBER = re.compile(r"[#(\[]?(\d{1,3})[.):\]]*")
+_NUMBER = re.compile(r"(?:(?:option|number|nummer|choice|no\.|nr\.?)\s?)?[#(\[]?(\d{1,3})[.):\]]*", re.IGNORECASE)
 _NUMBERED = re.compile(r"(\d{1,3})[.)]\s*(\D.*)", re.DOTALL)
 _KEYCAP = str.maketrans("", "", "\ufe0f\u20e3")
 """Marks that make a keycap: 2️⃣ is the digit 2 in a box."""

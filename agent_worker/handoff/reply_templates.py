@@ -72,6 +72,10 @@ def not_found_draft(voice: Voice, model: str = "") -> AnswerDraft:
     return AnswerDraft(text=voice.not_found, answered=False, choices=[person_choice(voice)], model=model)
 
 
+def apology_draft(voice: Voice, model: str = "") -> AnswerDraft:
+    return AnswerDraft(text=voice.apology, answered=False, choices=[person_choice(voice)], model=model)
+
+
 def wait_draft(voice: Voice, model: str = "") -> AnswerDraft:
     """Build a request to wait, because no model could answer."""
     return AnswerDraft(text=voice.models_unavailable, answered=False, choices=[person_choice(voice)], model=model)

@@ -36,6 +36,7 @@ class PhraseTable(BaseModel):
     legal: str
     chargeback: str
     deletion: str
+    upset: str
     negated: str
     greeting: str
     thanks: str
@@ -64,7 +65,7 @@ Topic = Literal["danger", "person", "legal", "chargeback", "deletion"]
 """Topics that a message may mention beside other things."""
 Kind = Literal["person", "complaint", "abilities", "presence", "goodbye", "thanks", "greeting", "laugh", ""]
 """Kinds of small talk, the most important first; empty for none."""
-_NEGATED = "negated"
+_UPSET, _NEGATED = "upset", "negated"
 _MAX_WORDS = 12
 """Words of a message that can be pure small talk."""
 _MAX_UNSPACED_WORDS = 40
@@ -77,9 +78,17 @@ Phrases = Mapping[tuple[str, ...], str]
 
 def topics_in(text: str, locale: str = "") -> Mapping[Topic, str]:
     """Topic → language of the words that mention it, preferably the contact's own."""
-    topics = _cached_topics(text) if len(text) <= _MAX_CACHED_LENGTH else _cached_topics_of_long(text)
     own = locale[:2].casefold()
-    return {topic: own if own in languages else languages[0] for topic, languages in topics.items()}
+    return {
+        topic: own if own in languages else languages[0]
+        for label, languages in _find_languages(text).items()
+        if (topic := _TOPICS.get(label)) is not None
+    }
+
+
+def is_upset(text: str) -> bool:
+    """True if the words say that the contact is angry or disappointed."""
+    return _UPSET in _find_languages(text)
 
 
 def small_talk_kind(text: str) -> Kind:
@@ -106,25 +115,29 @@ def _cached_small_talk_kind(text: str) -> Kind:
 # ── topics ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _find_languages(text: str) -> Mapping[str, list[str]]:
+    """The labels of the patterns that match, and the languages of these. A turn asks four times and more."""
+    return _cached_labels(text) if len(text) <= _MAX_CACHED_LENGTH else _cached_labels_of_long(text)
+
+
 @lru_cache(maxsize=64)
-def _cached_topics(text: str) -> Mapping[Topic, list[str]]:
-    return _topics(text)
+def _cached_labels(text: str) -> Mapping[str, list[str]]:
+    return _labels(text)
 
 
 @lru_cache(maxsize=4)
-def _cached_topics_of_long(text: str) -> Mapping[Topic, list[str]]:
-    """A turn asks four times here, too."""
-    return _topics(text)
+def _cached_labels_of_long(text: str) -> Mapping[str, list[str]]:
+    return _labels(text)
 
 
-def _topics(text: str) -> Mapping[Topic, list[str]]:
-    found: dict[Topic, list[str]] = {}
+def _labels(text: str) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
     # Spellings have the same words at the same places, so what one of them negates is negated in all.
     matches = [match for words in spelling_variants(text) for match in _patterns().find(words)]
     negated = [match for match in matches if match.label == _NEGATED]
     for match in matches:
         if match.label != _NEGATED and not any(_covers(other, match) for other in negated):
-            languages = found.setdefault(_TOPICS[match.label], [])
+            languages = found.setdefault(match.label, [])
             if match.language not in languages:
                 languages.append(match.language)
     return found
@@ -140,7 +153,7 @@ def _patterns() -> PatternIndex:
     return PatternIndex.build(
         parse_pattern(label, language, line)
         for language in LANGUAGES
-        for label in (*_TOPICS, _NEGATED)
+        for label in (*_TOPICS, _UPSET, _NEGATED)
         for line in pattern_lines(getattr(load_phrase_table(language), label))
     )
 

@@ -19,6 +19,7 @@ _WANTED: tuple[tuple[Figure, re.Pattern[str]], ...] = (
         re.compile(
             r"\bwhat (?:do|does|would|will) (?:i|we|you|it) (?:pay|charge|cost)\b|"
             r"\bhow (?:much (?:is|are|does|do|did|would|will|for|to)|expensive)\b|"
+            r"\bcosts? (?:anything|something|extra|more)\b|\b(?:is|are) (?:it|this|that|they|those) (?:for )?free\b|"
             r"\bwhat(?:'s| is| are| does| do| would| will)? (?:the |your |a |it )?(?:price|cost|fee|charge)s?\b",
             re.IGNORECASE,
         ),

@@ -27,6 +27,7 @@ from agent_worker.reading.follow_ups import (
     share_of_own_terms,
     strip_openers,
 )
+from agent_worker.reading.suggestions import Selection, select_section
 from schemas.messages import TranscriptMessage
 from schemas.ports import Passage, QuestionPart, SearchResult
 
@@ -58,6 +59,19 @@ class Query:
     text: str
     questions: Sequence[SplitQuestion] = ()
     excess: Sequence[SplitQuestion] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """The passages for a query, and for each of its questions. ``resolved``: the query's text with what a follow-up
+    leaves out. ``is_picked``: the contact picked the section. ``is_danger``: the contact seems to report a danger to
+    life; then the single questions were not looked up."""
+
+    search_result: SearchResult
+    parts: Sequence[QuestionPart] = ()
+    resolved: str = ""
+    is_picked: bool = False
+    is_danger: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,3 +232,20 @@ def merge_results(results: Sequence[SearchResult]) -> SearchResult:
         suggestable=any(result.suggestable for result in results),
         stale=any(result.stale for result in results),
     )
+
+
+async def retrieve_sections(selection: Selection, search: Search) -> Retrieval:
+    """Look for the sections that the contact picked. A single one whose document has changed is searched for like any
+    question."""
+    found = [await search(one.label, one.label) for one in selection.sections]
+    sections = [select_section(result, one) for result, one in zip(found, selection.sections, strict=True)]
+    if len(sections) == 1:
+        text = f"{selection.question}\n{selection.sections[0].label}"
+        return Retrieval(sections[0] or found[0], resolved=text, is_picked=sections[0] is not None)
+    results = [section or replace(result, answerable=False) for section, result in zip(sections, found, strict=True)]
+    labels = [one.label for one in selection.sections]
+    parts = [
+        QuestionPart(f"{selection.question}\n{label}", result, label, True)
+        for label, result in zip(labels, results, strict=True)
+    ]
+    return Retrieval(merge_results(results), parts, is_picked=True)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from agent_worker.actions.slot_filling.references import match_position
+from agent_worker.knowledge.text.analysis import terms
+from agent_worker.knowledge.text.query_splitting import is_question
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.nlu.classification import thanks_for_no
 from agent_worker.nlu.yes_no import yes_or_no
@@ -30,15 +32,24 @@ _NONE_IN_WORDS = re.compile(
     re.IGNORECASE,
 )
 """As people write it, not as the choice says it."""
+_AND = r"\s{0,3}(?:,\s{0,3}(?:and|und)?|and|und|et|y|e|en|i|&|\+)\s{0,3}"
+_POLITE = r"(?:,?\s{0,3}(?:please|thanks|bitte|then|dann))?\W{0,3}"
+_NUMBERS = re.compile(rf"\W{{0,3}}\d(?:{_AND}\d){{1,2}}{_POLITE}", re.IGNORECASE)
+_DIGITS = re.compile(r"\d")
+_BOTH = re.compile(rf"both(?: of (?:them|those|these))?{_POLITE}|(?:alle )?beide{_POLITE}", re.IGNORECASE)
+_ALL = re.compile(
+    rf"all(?: (?:of (?:them|those|these)|two|three))?{_POLITE}|alle(?: (?:zwei|drei))?{_POLITE}", re.IGNORECASE
+)
+_MAX_NAMED_WORDS, _MAX_PICKING_WORDS = 3, 5
+"""Search terms, and words in all, of a message that names a section by some of its label's words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The choice that a contact picked among suggestions. ``section``: its id, empty for none of them; ``label``: its
-    words; ``question``: the message that it explains."""
+    """What a contact picked among suggestions. ``sections``: the choices, empty for none of them; ``question``: the
+    message that they explain."""
 
-    section: str
-    label: str
+    sections: tuple[Choice, ...]
     question: str
 
 
@@ -89,17 +100,17 @@ def is_none_of_these(choice: str) -> bool:
 
 
 def find_selection(message: InboundMessage, history: Sequence[TranscriptMessage]) -> Selection | None:
-    """The suggestion that the message picks, by a choice or in words ("2", "the second one"). None if the last reply
-    suggested nothing, or the message says something else."""
+    """The suggestions that the message picks, by a choice or in words ("2", "the second one", "1 and 3"). None if the
+    last reply suggested nothing, or the message says something else."""
     place = _place_of_last_reply(history)
     offered = history[place].choices if place is not None else []
     if not has_suggestions(offered):
         return None
     picked = _find_picked(message, offered)
-    if picked is None or not picked.id.startswith(_PREFIX):
+    if not picked or not has_suggestions(picked):
         return None
     asked = next((line.text for line in reversed(history[:place]) if line.author.kind == "contact"), "")
-    return Selection("" if picked.id == _NONE else picked.id, picked.label, asked)
+    return Selection(tuple(_sections_among(picked)), asked)
 
 
 def last_suggestions(history: Sequence[TranscriptMessage]) -> list[Choice]:
@@ -116,22 +127,42 @@ def _sections_among(choices: Iterable[Choice]) -> list[Choice]:
     return [choice for choice in choices if choice.id.startswith(_PREFIX) and choice.id != _NONE]
 
 
-def _find_picked(message: InboundMessage, offered: Sequence[Choice]) -> Choice | None:
+def _find_picked(message: InboundMessage, offered: Sequence[Choice]) -> list[Choice]:
     if message.choice is not None:
-        return next((choice for choice in offered if choice.id == message.choice.id), None)
-    sections = _sections_among(offered)
-    answer = yes_or_no(message.text) if sections else ""
-    if answer == "no" and thanks_for_no(message.text):
-        return None  # "no thanks" looks for nothing any more
-    if answer == "no" or (sections and _NONE_IN_WORDS.fullmatch(message.text.strip())):
-        return next((choice for choice in offered if choice.id == _NONE), None)
+        return [choice for choice in offered if choice.id == message.choice.id]
+    text, sections = message.text.strip(), _sections_among(offered)
+    answer = yes_or_no(text) if sections else ""
+    if answer == "no" and thanks_for_no(text):
+        return []  # "no thanks" looks for nothing any more
+    if answer == "no" or (sections and _NONE_IN_WORDS.fullmatch(text)):
+        return [choice for choice in offered if choice.id == _NONE]
     if answer == "yes":
-        return sections[0] if len(sections) == 1 else None
-    return match_choice(message.text, offered) or match_position(message.text, offered)
+        return sections if len(sections) == 1 else []
+    if several := _find_several(text, sections):
+        return several
+    picked = match_choice(text, offered) or match_position(text, offered) or _find_by_words(text, sections)
+    return [] if picked is None else [picked]
 
 
-def select_section(result: SearchResult, selection: Selection) -> SearchResult | None:
+def _find_several(text: str, sections: Sequence[Choice]) -> list[Choice]:
+    """The sections of "1 and 3", "both" or "all of them"."""
+    if _ALL.fullmatch(text) or (len(sections) == 2 and _BOTH.fullmatch(text)):
+        return list(sections)
+    numbers = [int(number) for number in _DIGITS.findall(text)] if _NUMBERS.fullmatch(text) else []
+    return [sections[n - 1] for n in numbers] if all(0 < n <= len(sections) for n in numbers) else []
+
+
+def _find_by_words(text: str, sections: Sequence[Choice]) -> Choice | None:
+    """The only section whose label contains all of the few words: "the train one"."""
+    words = set(terms(text[:_MAX_LABEL]))
+    if not words or len(words) > _MAX_NAMED_WORDS or len(text.split()) > _MAX_PICKING_WORDS or is_question(text):
+        return None
+    named = [choice for choice in sections if words <= set(terms(choice.label))]
+    return named[0] if len(named) == 1 else None
+
+
+def select_section(result: SearchResult, section: Choice) -> SearchResult | None:
     """The passages of the picked section, as an answer. None if they were not found, because the document has
     changed."""
-    passages = [passage for passage in result.passages if section_id(passage) == selection.section]
+    passages = [passage for passage in result.passages if section_id(passage) == section.id]
     return replace(result, passages=passages, answerable=True, confidence=1.0) if passages else None

@@ -6,37 +6,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-UPSET_PHRASES = (
-    "angry",
-    "appalling",
-    "awful",
-    "complain*",
-    "disappoint*",
-    "disgrace*",
-    "disgust*",
-    "does not help",
-    "doesn't help",
-    "fed up",
-    "frustrat*",
-    "furious",
-    "horrible",
-    "joke",
-    "never again",
-    "not helpful",
-    "not what i asked",
-    "pathetic",
-    "ridiculous",
-    "still no answer",
-    "still not",
-    "still waiting",
-    "terrible",
-    "unacceptable",
-    "unbelievable",
-    "useless",
-    "waste of time",
-    "wasted",
-    "worst",
-)
+from agent_worker.nlu.classification import is_upset
+
 _MIN_SHOUT_LETTERS = 12
 """Letters, nearly all of them capitals."""
 
@@ -48,9 +19,9 @@ def find_phrase(text: str, phrases: Sequence[str]) -> str:
 
 
 def anger_score(text: str, phrases: Sequence[str] = ()) -> float:
-    """0–1. One upset phrase is a half; shouting, or `!!`, is another half."""
+    """0–1. Angry words, each of ``phrases``, shouting, and `!!` are a half each."""
     plain = _normalize(text)
-    signs = sum(_is_in(phrase, plain) for phrase in (*UPSET_PHRASES, *phrases))
+    signs = is_upset(text) + sum(_is_in(phrase, plain) for phrase in phrases)
     signs += _is_shouted(text) + ("!!" in text or "?!" in text)
     return min(1.0, signs / 2)
 

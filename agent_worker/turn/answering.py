@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar, get_args
 
@@ -28,8 +28,15 @@ from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import Topic, topics_in
 from agent_worker.nlu.corrections import apply_corrections
 from agent_worker.nlu.danger_similarity import DangerSimilarity
-from agent_worker.reading.retrieval import Query, build_query, merge_results, search_parts, search_query
-from agent_worker.reading.suggestions import select_section
+from agent_worker.reading.retrieval import (
+    Query,
+    Retrieval,
+    build_query,
+    merge_results,
+    retrieve_sections,
+    search_parts,
+    search_query,
+)
 from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route
 from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
@@ -42,7 +49,7 @@ from agent_worker.voice import translate_voice
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.conversation import Conversation
 from schemas.messages import Assurance
-from schemas.ports import ActionOffer, AnswerDraft, Clock, Contacts, Knowledge, Question, QuestionPart, SearchResult
+from schemas.ports import ActionOffer, AnswerDraft, Clock, Contacts, Knowledge, Question, SearchResult
 
 LEVELS: tuple[Assurance, ...] = get_args(Assurance)
 Value = TypeVar("Value")
@@ -51,19 +58,6 @@ _LONG_TEXT = 4_000
 STALE = "answered before the newest change of the documents could be searched"
 PERSON_ROUTE = Route("person", (), (PERSON_REQUESTED,))
 DANGER_ROUTE = Route("person", (), (IN_DANGER,))
-
-
-@dataclass(frozen=True, slots=True)
-class Retrieval:
-    """The passages for a query, and for each of its questions. ``resolved``: the query's text with what a follow-up
-    leaves out. ``is_picked``: the contact picked the section. ``is_danger``: the contact seems to report a danger to
-    life; then the single questions were not looked up."""
-
-    search_result: SearchResult
-    parts: Sequence[QuestionPart] = ()
-    resolved: str = ""
-    is_picked: bool = False
-    is_danger: bool = False
 
 
 class Answering:
@@ -170,10 +164,7 @@ class Answering:
     async def retrieve(self, turn: TurnInput, query: Query) -> Retrieval:
         search = partial(self._search, turn)
         if (selection := turn.selection) is not None:
-            found = await search(selection.label, selection.label)
-            section = select_section(found, selection)
-            text = f"{selection.question}\n{selection.label}"
-            return Retrieval(section or found, resolved=text, is_picked=section is not None)
+            return await retrieve_sections(selection, search)
         whole = await search_query(query, turn.history, search, turn.intake.context)
         if await self._danger.is_danger(turn.conversation.origin.tenant, whole.search_result):
             return Retrieval(whole.search_result, is_danger=True)
@@ -293,7 +284,7 @@ def find_fixed_reply(turn: TurnInput) -> Reply | None:
         return Reply(AnswerDraft(text=turn.voice.assistant_back, answered=True, reasons=reasons))
     if turn.intake.asks_for_person:
         return Reply(handoff_draft(turn.voice), PERSON_ROUTE)
-    if turn.selection is not None and not turn.selection.section:
+    if turn.selection is not None and not turn.selection.sections:
         return Reply(not_found_draft(turn.voice))
     text = "\n".join(message.text for message in turn.intake.waiting.values())
     language = topics_in(text, turn.locale).get("danger")

@@ -25,10 +25,23 @@ _OTHER = re.compile(
     r"(?:the |die |der |das |den )?(?:other|andere\w?)(?: one)?\b(?:\W{0,3}(?:please|bitte))?\W{0,3}$",
     re.IGNORECASE,
 )
-_POSITIONS = {"first": 0, "erste": 0, "second": 1, "zweite": 1, "third": 2, "dritte": 2, "last": -1, "letzte": -1}
+_POSITIONS = {
+    "first": 0,
+    "1st": 0,
+    "erste": 0,
+    "second": 1,
+    "2nd": 1,
+    "zweite": 1,
+    "third": 2,
+    "3rd": 2,
+    "dritte": 2,
+    "last": -1,
+    "letzte": -1,
+}
 _POSITION = re.compile(
-    r"^\W{0,3}(?:(?:yes|yeah|yep|sure|ok(?:ay)?|no|ja|gern|nein|sorry|i meant?|i think|ich meine?|it'?s|that'?s|das)"
-    rf"\b\W{{0,3}}){{0,3}}(?:(?:the|die|der|das|den)\s)?(?P<name>{'|'.join(_POSITIONS)})[nrs]?(?:\sone)?(?:\s(?:please|bitte))?\W{{0,3}}$",
+    r"^\W{0,3}(?:(?:yes|yeah|yep|sure|ok(?:ay)?|then|no|ja|gern|nein|dann|sorry|i meant?|i think|ich meine?|"
+    rf"it'?s|that'?s|das)\b\W{{0,3}}){{0,3}}(?:(?:the|die|der|das|den)\s)?(?P<name>{'|'.join(_POSITIONS)})[nrs]?(?:\s(?:one|option))?"
+    r"(?:,?\s(?:then|dann))?(?:,?\s(?:please|bitte|thanks|danke))?\W{0,3}$",
     re.IGNORECASE,
 )
 

@@ -37,6 +37,14 @@ _CLAUSE = re.compile(r"(?<=[.!?,;:])\s+|(?<!\s)\s+[–—-]\s+|\n+")
 _COURTESY_TERMS = frozenset(
     map(term, ["advance", "excuse", "mean", "meant", "pardon", "question", "quick", "sorry", "team"])
 )
+_ANNOUNCEMENT = re.compile(
+    r"^\W{0,3}(?:(?:(?:i|we)(?:['’]ve|\shave)(?:\sgot)?|ich\s(?:hätte|habe)|wir\s(?:hätten|haben)|just|only|nur)\s)?"
+    r"(?:\d{1,2}|a\sfew|a\scouple\sof|some|several|one|two|three|four|five|eine|ein\spaar|zwei|drei|vier|fünf|mehrere)\s"
+    r"(?:(?:more|other|quick|short|small|kurze|weitere)\s)?(?:questions?|things|fragen?|sachen)"
+    r"(?:\s(?:for\syou|please|bitte|an\ssie))?\s?(?:[:.,;!–—-]\s{0,3}|$)",
+    re.IGNORECASE,
+)
+"""Says how many questions follow."""
 _ITEM = re.compile(r"(?:^|(?<=\s))\(?(\d{1,2})[.)]\s{1,3}(?=\S)|^[ \t]{0,8}[-*•–][ \t]{1,3}(?=\S)", re.MULTILINE)
 """The mark of a list's item: a number, also in the middle of a line, or a bullet."""
 
@@ -132,7 +140,9 @@ def _split_message(message: str, is_wish: Callable[[str], bool], *, has_parts: b
     parts: list[SplitQuestion] = []
     statements: list[str] = []
     takes_remarks, has_clauses = False, len(message) <= _MAX_CLAUSE_TEXT
-    for sentence in sentences_of(message):
+    for whole in sentences_of(message):
+        if not (sentence := _ANNOUNCEMENT.sub("", whole)):
+            continue
         if is_wish(sentence):
             parts += [SplitQuestion(" ".join(statements), " ".join(statements), False)] if statements else []
             parts.append(SplitQuestion(sentence, sentence, is_question(sentence)))

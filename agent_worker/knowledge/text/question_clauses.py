@@ -61,7 +61,8 @@ _INDIRECT_PART = re.compile(
 )
 _OTHER_LANGUAGES = re.compile(
     r"(?:¿|wie\b|was\s(?:ist|sind|kostet|kosten|passiert|muss|kann|mache|macht|soll)\b|wann\b|wo\b|warum\b|welche\w?\b|wer\b|wieviel\b|(?:kann|können|könnt|gibt|haben|habt|ist|sind|"
-    r"muss|darf)\s(?:ich|sie|es|man|wir|die|der|das|mein\w*)\b|[^\W\d_]{3,15}\s(?:ihr|sie)\b|"
+    r"muss|darf|kostet|kosten|gilt|geht|dauert|braucht)\s(?:ich|sie|es|man|wir|die|der|das|mein\w*)\b|"
+    r"[^\W\d_]{3,15}\s(?:ihr|sie)\b|[^\W\d_]{2,14}e\sich\b|"
     r"[^\W\d_]{2,15}-(?:vous|tu|je|on|ils?|elles?)\b|"
     r"combien\b|comment\b|où\b|quand\b|pourquoi\b|quel(?:le)?s?\b|est-ce\b|puis-je\b|"
     r"cuánt\w{1,2}\b|cuant\w{1,2}\b|cómo\b|dónde\b|cuándo\b|qué\b|cuál\w{0,3}\b|puedo\b|"
@@ -82,6 +83,25 @@ _ELLIPSIS = re.compile(
 )
 """A question word alone asks nothing that can be answered by itself."""
 
+_ARTICLE = r"(?:an?|any|some|eine?n?|keine?n?|une?|des|una?s?|unos|um|uma)"
+_EXISTENCE = re.compile(
+    r"(?P<verb>\W{0,3}(?:(?:and|und|also|hi|hello|hey)\W{1,3})?(?:(?:is|are)\sthere|do\s(?:you|u|they|we)\s(?:have|offer|sell|"
+    r"rent|serve|stock|provide)|have\syou(?:\sgot)?|gibt\ses|(?:haben|verkaufen|vermieten)\ssie|habt\sihr|avez-vous|"
+    r"y\sa-t-il|hay|tienen|tienes|tenéis|avete|c['’]è)\s)(?P<things>\S.{0,200})$",
+    re.IGNORECASE,
+)
+"""Asks whether there are one or more things."""
+_NEXT_THING = re.compile(
+    rf"(?:,\s{{0,3}}(?:(?:and|or|und|oder)\s{{1,3}})?|\s(?:and|or|&|und|oder|et|ou|y|o|e)\s{{1,3}})(?={_ARTICLE}\s)",
+    re.IGNORECASE,
+)
+_OF_ALL_THINGS = re.compile(
+    r"\b(?:for|in|on|at|to|of|as|than|with|near|from|between|during|when|while|if|who|which|für|im|am|zu[mr]?|mit|bei|von|"
+    r"zwischen|wenn|pour|dans|à|avec|entre|para|en|con|per|nel\w*|tra)\s",
+    re.IGNORECASE,
+)
+"""May concern every thing named before it: "a pot and a saucer for orchids"."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
@@ -98,11 +118,21 @@ def split_clauses(sentence: str) -> list[str]:
     if len(sentence) > _MAX_LENGTH:
         return [sentence]
     pieces = _pieces(sentence)
-    if len(pieces) == 1:
-        return [sentence]
     starts = list(_part_starts(pieces))
     cuts = [0, *(pieces[n].start for n in starts), len(sentence)]
-    return [part for start, end in pairwise(cuts) if (part := _trim(sentence[start:end]))] if starts else [sentence]
+    parts = [part for start, end in pairwise(cuts) if (part := _trim(sentence[start:end]))] if starts else [sentence]
+    return [question for part in parts for question in _split_things(part)]
+
+
+def _split_things(part: str) -> list[str]:
+    """A question for each thing of "is there a kitchen and a washing machine?"."""
+    match = _EXISTENCE.match(part)
+    if not match or _OF_ALL_THINGS.search(match["things"]):
+        return [part]
+    return [
+        f"{match['verb'] if n else match['verb'].lstrip()}{thing}"
+        for n, thing in enumerate(_NEXT_THING.split(match["things"]))
+    ]
 
 
 def asks_something(clause: str) -> bool:

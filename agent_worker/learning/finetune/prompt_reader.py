@@ -27,9 +27,10 @@ from agent_worker.models.providers.provider import ModelLimits, Usage
 from agent_worker.models.providers.remote_model import ModelDependencies, RemoteModel
 from agent_worker.models.registry import Models
 from agent_worker.models.request import CallResults, ModelOutput, Prompt, UserImage, UserText
+from agent_worker.reading.retrieval import Retrieval
 from agent_worker.router.decision import Route
 from agent_worker.settings import WorkerSettings
-from agent_worker.turn.answering import Answering, Retrieval, read_query
+from agent_worker.turn.answering import Answering, read_query
 from agent_worker.turn.values import TurnInput
 from schemas.conversation import Turn
 from schemas.errors import ModelFailed

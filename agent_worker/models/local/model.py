@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
-from agent_worker.handoff.reply_templates import not_found_draft
+from agent_worker.handoff.reply_templates import apology_draft, not_found_draft
+from agent_worker.knowledge.text.query_splitting import is_question
 from agent_worker.models.local.canned_replies import find_canned_reply
 from agent_worker.models.local.multiple_questions import (
     add_unanswered,
@@ -21,6 +22,7 @@ from agent_worker.models.local.multiple_questions import (
     remove_questions,
 )
 from agent_worker.models.registry import Emit
+from agent_worker.nlu.classification import is_upset
 from agent_worker.reading.suggestions import suggestion_draft, suggestions_of
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import Voice, translate_voice
@@ -61,10 +63,12 @@ class LocalModel:
         return replace(draft, filling=dialogue.filling)
 
     def _extract(self, question: Question, voice: Voice) -> tuple[AnswerDraft, list[str]]:
-        quoted = quote_answers(question.parts)
+        quoted = quote_answers(question.parts, is_picked=question.is_picked)
         if not quoted.answers and question.search_result.answerable:
             quoted = quote_jointly(question) or quoted
         if not quoted.answers and len(quoted.missing) < 2:
+            if is_upset(question.text) and not is_question(question.text):
+                return apology_draft(voice, self.name), []
             choices = suggestions_of([question.search_result])
             draft = suggestion_draft(choices, voice, self.name) if choices else not_found_draft(voice, self.name)
             return draft, []

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
 from agent_worker.grounding.answer_check import read_opening
 from agent_worker.handoff.reply_templates import person_choice
-from agent_worker.knowledge.text.analysis import synonyms, terms
+from agent_worker.knowledge.text.analysis import synonyms, term, terms
 from agent_worker.knowledge.text.sentences import QuoteUnit
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.extraction import Quote, find_answer, repeats, select_quotes
@@ -28,6 +29,17 @@ _MIN_SHARE_OF_OWN = 0.35
 """Share of a question's own words that its answer must contain, unless it gives the figure asked for."""
 _MIN_SHARE_OF_REPEATED = 0.5
 """Share of a question's own words in an answer that was given to another question already."""
+_CONTRASTS = frozenset(
+    ["in", "out", "on", "off", "up", "down", "before", "after", "with", "without", "over", "under", "first", "last"]
+)
+"""Words that searches leave out, and that alone tell "check in" from "check out"."""
+_FIGURE_TERMS = frozenset(
+    map(
+        term,
+        ["anything", "charge", "cost", "extra", "fee", "free", "go", "last", "often", "pay", "price", "run", "take"],
+    )
+)
+"""Terms of a question that wants a figure, and says of nothing else what it is about."""
 _MAX_QUESTION_LENGTH = 70
 _MAX_READ = 400
 """Characters of a question that are considered for quoting."""
@@ -47,6 +59,7 @@ _VERB = re.compile(
     re.IGNORECASE,
 )
 """Found in most sentences that are whole."""
+_WORD = re.compile(r"\w+")
 _LINK = re.compile(r"://|www\.|\w\.\w{2}", re.IGNORECASE)
 """Found in a word that is an address."""
 _MARKUP = re.compile(r"[\[\]()<>{}*_~`|#@\\\u200b-\u200f\u2028-\u202e\u2066-\u2069\x00-\x1f“”„\"]")
@@ -82,26 +95,49 @@ class QuotedAnswers:
         return [_citation(group, number) for number, group in enumerate(groups, first)]
 
 
-def quote_answers(parts: Sequence[QuestionPart]) -> QuotedAnswers:
+def quote_answers(parts: Sequence[QuestionPart], *, is_picked: bool = False) -> QuotedAnswers:
     """Nothing is said twice: a question whose answer was already quoted is added to that answer, if that contains most
-    of the words that only this question has."""
+    of the words that only this question has. ``is_picked``: the parts are sections, quoted whatever they lack."""
+    find = select_quotes if is_picked else find_answer
     result = QuotedAnswers()
     for part, own in zip(parts, _own_terms(parts), strict=True):
-        found = find_answer(part.text, part.search_result.passages) if part.search_result.answerable else []
+        found = find(part.text, part.search_result.passages) if part.search_result.answerable else []
         words = [part.words or part.text] if part.is_question else []
         unanswered = [part] if part.is_question else []
-        share = _share_of(own, found)
+        share = 1.0 if is_picked else _share_of(own, found)
         if not found or not (share >= _MIN_SHARE_OF_OWN or _gives_figure(part, found)):
             result.missing += unanswered
             continue
         previous = result.quotes
-        if new := [one for one in found if not any(repeats(one, each) for each in previous)]:
+        if new := [one for one in found if is_picked or not any(repeats(one, each) for each in previous)]:
             result.answers.append(QuestionAnswer(new, words))
         elif share >= _MIN_SHARE_OF_REPEATED or not words:
             _existing_answer(result, found).questions += words
         else:
             result.missing += unanswered
+    for part in list(result.missing):
+        before = next((one for one, after in pairwise(parts) if after is part), None)
+        if (answer := _answer_beside(part, before, result.answers)) is not None:
+            answer.questions.append(part.words or part.text)
+            result.missing.remove(part)
     return result
+
+
+def _answer_beside(
+    part: QuestionPart, before: QuestionPart | None, answers: Sequence[QuestionAnswer]
+) -> QuestionAnswer | None:
+    """The answer to another question that answers this one too: it contains all of its words, or the figure that "and
+    what does it cost?" wants of what was asked ``before``."""
+    words = part.words or part.text
+    asked, figure = set(terms(words)), wanted_figure(words)
+    texts = [" ".join(quote.unit.text for quote in answer.quotes) for answer in answers]
+    for answer, text in zip(answers, texts, strict=True):
+        if len(asked - _FIGURE_TERMS) > 1 and asked <= _terms_and_synonyms(text):
+            return answer
+        is_before = before is not None and (before.words or before.text) in answer.questions
+        if is_before and figure and has_figure(figure, text) and asked <= _FIGURE_TERMS:
+            return answer
+    return None
 
 
 def _existing_answer(result: QuotedAnswers, found: Sequence[Quote]) -> QuestionAnswer:
@@ -131,14 +167,25 @@ def _own_terms(parts: Sequence[QuestionPart]) -> list[set[str]]:
     found: list[set[str]] = []
     for n, bag in enumerate(bags):
         others = before[n].union(*(other for m, other in enumerate(bags) if m != n))
-        found.append((bag - others) or (set() if before[n] else bag))
+        contrast = _contrast(
+            parts[n], [part for m, part in enumerate(parts) if bags[m] == bag and part is not parts[n]]
+        )
+        found.append((bag - others) or contrast or (set() if before[n] else bag))
     return found
+
+
+def _contrast(part: QuestionPart, others: Sequence[QuestionPart]) -> set[str]:
+    """The only words that tell the question from ``others`` with the same terms: "out" of "when is check out?"."""
+    said = [set(_WORD.findall((one.words or one.text).casefold())) & _CONTRASTS for one in (part, *others)]
+    return said[0].difference(*said[1:]) if others else set()
 
 
 def _share_of(own: set[str], found: Sequence[Quote]) -> float:
     """The share of a question's own words that the quotes or their headings contain; 1 where it has none."""
     said = " ".join(f"{one.passage.title} {one.passage.heading} {one.unit.lead} {one.unit.text}" for one in found)
-    return len(own & _terms_and_synonyms(said)) / len(own) if own else 1.0
+    quoted = " ".join(one.unit.text for one in found).casefold()
+    contained = _terms_and_synonyms(said) | (_CONTRASTS & set(_WORD.findall(quoted)))
+    return len(own & contained) / len(own) if own else 1.0
 
 
 def _gives_figure(part: QuestionPart, found: Sequence[Quote]) -> bool:

@@ -50,6 +50,8 @@ def classify_small_talk(
     answer = yes_or_no(text, locale)
     if last is not None and any(choice.id == "person" for choice in last.choices) and answer in ("yes", "no"):
         return "person" if answer == "yes" else "declined"
+    if answer == "yes" and not small_talk_kind(text) and _has_refused_person(history):
+        return "person"
     if not _has_words(text):
         return _escalate_complaint(_classify_icons(text, history, own), history)
     kind = small_talk_kind(text)
@@ -60,6 +62,18 @@ def classify_small_talk(
         return _escalate_complaint(kind, history)
     is_sign = answer == "yes" or (kind == "laugh" and len(text.split()) <= _MAX_SIGN_WORDS)
     return "go_on" if is_sign and not _has_open_question(last, own) else ""
+
+
+def _has_refused_person(history: Sequence[TranscriptMessage]) -> bool:
+    """True if the contact's last words were a no to the offer of a person."""
+    said = next((n for n in reversed(range(len(history))) if history[n].author.kind == "contact"), None)
+    offer = None if said is None else _last_reply(history[:said])
+    return (
+        said is not None
+        and offer is not None
+        and any(choice.id == "person" for choice in offer.choices)
+        and yes_or_no(history[said].text) == "no"
+    )
 
 
 def asks_for_person(text: str) -> bool:

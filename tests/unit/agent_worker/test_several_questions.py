@@ -88,3 +88,38 @@ async def test_an_edit_of_a_waiting_message_is_what_is_answered(world: WorkerEnv
     (reply,) = await world.replies()
     assert "heat pack to every parcel" in reply.text
     assert CUP not in reply.text
+
+
+ARRIVAL = """# Arrival
+
+## When can I check in?
+
+Check-in is from 3 pm to 9 pm.
+
+## Pets
+
+Dogs are welcome at 12 euro per night. Tell us that you bring a dog when you book.
+
+## Kitchen
+
+The guest kitchen has a stove and an oven.
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "named"),
+    [
+        ("When is check in and when is check out?", "from 3 pm to 9 pm", "“when is check out?”"),
+        ("Is there a kitchen and a swimming pool?", "guest kitchen", "“Is there a swimming pool?”"),
+        ("Do I have to tell you that I bring a dog and does it cost anything?", "12 euro per night", ""),
+    ],
+)
+async def test_the_second_half_of_a_sentence_is_answered_or_named(
+    world: WorkerEnvironment, text: str, said: str, named: str
+) -> None:
+    await world.put("arrival", ARRIVAL)
+    await world.library.search("shop", "check in", wait=5)
+    (reply,) = await send_and_list_replies(world, text)
+    assert said in reply
+    assert named in reply
+    assert bool(named) == ("“" in reply)

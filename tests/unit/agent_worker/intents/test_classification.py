@@ -13,7 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
-from agent_worker.nlu.classification import LANGUAGES, PhraseTable, Topic, load_phrase_table, small_talk_kind, topics_in
+from agent_worker.nlu.classification import (
+    LANGUAGES,
+    PhraseTable,
+    Topic,
+    is_upset,
+    load_phrase_table,
+    small_talk_kind,
+    topics_in,
+)
 from agent_worker.nlu.phrase_matcher import parse_pattern, pattern_lines
 from agent_worker.translations import LANGUAGES as TRANSLATED
 from agent_worker.voice import DEFAULT_VOICE, Voice, translate_voice
@@ -30,6 +38,7 @@ def read(path: Path) -> Any:
 WISHES = read(HERE / "wishes.yaml")
 MORE = read(HERE / "more_wishes.yaml")
 ORDINARY = read(HERE / "ordinary.yaml")
+UPSET = read(HERE / "upset.yaml")
 
 
 def is_recognized(topic: str, text: str) -> bool:
@@ -93,6 +102,17 @@ def test_each_phrase_is_the_small_talk_that_its_list_says(language: str, kind: s
     phrases = getattr(load_phrase_table(language), kind).split("|")
     other = [phrase for phrase in phrases if small_talk_kind(phrase) != kind]
     assert len(other) <= len(phrases) / 10, other
+
+
+def test_every_language_has_words_of_upset_contacts() -> None:
+    assert [text for texts in UPSET.values() for text in texts if not is_upset(text)] == []
+    assert sorted(UPSET) == sorted(LANGUAGES)
+
+
+def test_ordinary_questions_upset_nobody() -> None:
+    shop = [text for name in ("questions", "unseen", "calibration") for text in texts_in(read(SHOP / f"{name}.yaml"))]
+    upset = [text for text in (*ORDINARY, *shop, "I was not disappointed, thanks!") if is_upset(text)]
+    assert [text for text in upset if "complain" not in text] == []
 
 
 def test_negated_wishes_are_none() -> None:

@@ -13,7 +13,7 @@ from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.envelope import Envelope
 from tests.unit.agent_worker.router.test_routed_turn import QuotingModel
-from tests.unit.agent_worker.worker_environment import WorkerEnvironment, world_at
+from tests.unit.agent_worker.worker_environment import VOICE, WorkerEnvironment, world_at
 
 DANGER = {
     "de": "Ich will mich umbringen",
@@ -101,6 +101,24 @@ async def test_a_declined_offer_is_closed_politely(world: WorkerEnvironment) -> 
     *_, last = await world.replies()
     assert last.text == DEFAULT_VOICE.offer_declined
     assert last.choices == []
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("My parcel came crushed, this is a disgrace", "en"),
+        ("I have been waiting for weeks. Worst company ever!", "en"),
+        ("Mein Paket war völlig zerdrückt, das ist eine Frechheit", "de"),
+        ("C'est scandaleux, je suis très déçue du colis écrasé", "fr"),
+    ],
+)
+async def test_an_upset_contact_gets_an_apology_and_the_offer_of_a_person(
+    world: WorkerEnvironment, text: str, language: str
+) -> None:
+    await world.handle(world.said("m1", text))
+    (reply,) = await world.replies()
+    assert reply.text == translate_voice(VOICE, language).apology
+    assert [choice.id for choice in reply.choices] == ["person"]
 
 
 @pytest.mark.parametrize("text", ["👍", "🙏", "❤️", "😂", "👋", "lol", "?", "hello? is anyone there", "what can you do"])

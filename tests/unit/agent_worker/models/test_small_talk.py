@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
+from agent_worker.voice import DEFAULT_VOICE
 from schemas.messages import Author, Choice, TranscriptMessage
 
 ONE = ["human", "person", "people", "agent", "someone", "somebody", "representative", "rep", "colleague", "employee"]
@@ -34,6 +36,23 @@ def test_a_no_with_thanks_ends_the_search(text: str) -> None:
         id="2", author=Author(kind="agent"), text="Did you mean?", choices=offered, created_at=datetime.now(UTC)
     )
     assert classify_small_talk(text, [asked]) == "declined"
+
+
+@pytest.mark.parametrize(("text", "talk"), [("actually yes", "person"), ("Yes", "person"), ("ok", "go_on")])
+def test_a_no_to_the_offer_of_a_person_can_be_taken_back(text: str, talk: str) -> None:
+    said: list[tuple[Literal["agent", "contact"], str, list[Choice]]] = [
+        ("agent", "Shall I pass you to a colleague?", [Choice(id="person", label="Talk to a person")]),
+        ("contact", "no", []),
+        ("agent", DEFAULT_VOICE.offer_declined, []),
+    ]
+    history = [
+        TranscriptMessage(
+            id=str(n), author=Author(kind=kind), text=words, choices=choices, created_at=datetime.now(UTC)
+        )
+        for n, (kind, words, choices) in enumerate(said)
+    ]
+    assert classify_small_talk(text, history) == talk
+    assert classify_small_talk("actually yes", history[2:]) == "go_on"
 
 
 @pytest.mark.parametrize(

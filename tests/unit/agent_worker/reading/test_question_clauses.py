@@ -58,6 +58,18 @@ def _words(*messages: str) -> list[str]:
         ("Wie lange dauert der Kurs und was kostet er?", ["Wie lange dauert der Kurs", "was kostet er?"]),
         ("Louez-vous des vélos et combien ça coûte ?", ["Louez-vous des vélos", "combien ça coûte ?"]),
         ("¿Cuánto cuesta y cuándo empieza?", ["¿Cuánto cuesta", "cuándo empieza?"]),
+        ("was kostet ein Kajak und brauche ich eine Kaution?", ["was kostet ein Kajak", "brauche ich eine Kaution?"]),
+        (
+            "is there a kitchen we can use and a washing machine?",
+            ["is there a kitchen we can use", "is there a washing machine?"],
+        ),
+        (
+            "Do you rent a sauna, a boat and an oven?",
+            ["Do you rent a sauna", "Do you rent a boat", "Do you rent an oven?"],
+        ),
+        ("Gibt es einen Pool oder eine Sauna?", ["Gibt es einen Pool", "Gibt es eine Sauna?"]),
+        ("Three questions: is there a lift, and how deep is the pool?", ["is there a lift", "how deep is the pool?"]),
+        ("I have two quick questions. Is there a lift? What is the fee?", ["Is there a lift?", "What is the fee?"]),
         ("営業時間は？駐車場は？", ["営業時間は？", "駐車場は？"]),
     ],
 )

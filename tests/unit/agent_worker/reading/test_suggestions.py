@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from agent_worker.models.local.multiple_questions import quote_answers
+from agent_worker.reading.retrieval import retrieve_sections
 from agent_worker.reading.suggestions import (
     Selection,
     find_selection,
@@ -94,7 +96,7 @@ def message(text: str, choice: str = "") -> InboundMessage:
     return InboundMessage(id="3", external_id="3", place="p", contact_id="c", text=text, choice=picked, sent_at=NOW)
 
 
-SECOND = Selection(section_id(IMPLANTS), "Prices: Implants", "what's a new tooth?")
+SECOND = Selection((Choice(id=section_id(IMPLANTS), label="Prices: Implants"),), "what's a new tooth?")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,12 @@ SECOND = Selection(section_id(IMPLANTS), "Prices: Implants", "what's a new tooth
         "prices: implants",
         "(2)",
         "２",
+        "option 2",
+        "Nr. 2",
+        "ok the second then",
+        "the 2nd one, thanks",
+        "the implants one",
+        "implants please",
     ],
 )
 def test_a_section_is_picked_in_words(text: str) -> None:
@@ -114,25 +122,46 @@ def test_a_section_is_picked_in_words(text: str) -> None:
 
 
 def test_a_section_is_picked_by_its_choice() -> None:
-    assert find_selection(message("Prices: Implants", SECOND.section), history(CROWNS, IMPLANTS)) == SECOND
+    assert find_selection(message("Prices: Implants", SECOND.sections[0].id), history(CROWNS, IMPLANTS)) == SECOND
 
 
 @pytest.mark.parametrize("text", ["3", "None of these", "no", "nope", "none of them", "Neither", "keine davon"])
 def test_none_of_them_is_picked(text: str) -> None:
     selection = find_selection(message(text), history(CROWNS, IMPLANTS))
     assert selection is not None
-    assert selection.section == ""
+    assert selection.sections == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["1 and 2", "1, 2", "2 und 1 bitte", "both", "Both of them please", "all of them", "beide"]
+)
+def test_several_sections_are_picked(text: str) -> None:
+    selection = find_selection(message(text), history(CROWNS, IMPLANTS))
+    assert selection is not None
+    assert {one.id for one in selection.sections} == {section_id(CROWNS), section_id(IMPLANTS)}
 
 
 def test_yes_picks_the_only_section() -> None:
     selection = find_selection(message("yes please"), history(CROWNS))
     assert selection is not None
-    assert selection.section == section_id(CROWNS)
+    assert [one.id for one in selection.sections] == [section_id(CROWNS)]
     assert find_selection(message("yes"), history(CROWNS, IMPLANTS)) is None
 
 
 @pytest.mark.parametrize(
-    "text", ["how much is a crown?", "4", "thanks", "yes and no", "no thanks", "nein danke", "non merci"]
+    "text",
+    [
+        "how much is a crown?",
+        "prices",
+        "1 and 4",
+        "do implants hurt?",
+        "4",
+        "thanks",
+        "yes and no",
+        "no thanks",
+        "nein danke",
+        "non merci",
+    ],
 )
 def test_another_message_picks_nothing(text: str) -> None:
     assert find_selection(message(text), history(CROWNS, IMPLANTS)) is None
@@ -157,11 +186,38 @@ def test_choices_of_other_questions_are_not_suggestions() -> None:
 
 
 def test_the_picked_section_answers_alone() -> None:
-    result = select_section(found(CROWNS, IMPLANTS, replace(IMPLANTS, text="More.")), SECOND)
+    result = select_section(found(CROWNS, IMPLANTS, replace(IMPLANTS, text="More.")), SECOND.sections[0])
     assert result is not None
     assert [each.text for each in result.passages] == ["A clean costs £65.", "More."]
     assert (result.answerable, result.confidence) == (True, 1.0)
 
 
 def test_a_section_that_is_gone_is_searched_for() -> None:
-    assert select_section(found(CROWNS), SECOND) is None
+    assert select_section(found(CROWNS), SECOND.sections[0]) is None
+
+
+async def test_several_picked_sections_are_all_quoted() -> None:
+    async def search(question: str, text: str) -> SearchResult:
+        return found(CROWNS, IMPLANTS)
+
+    selection = find_selection(message("both"), history(CROWNS, IMPLANTS))
+    assert selection is not None
+    retrieval = await retrieve_sections(selection, search)
+    assert [[each.heading for each in part.search_result.passages] for part in retrieval.parts] == [
+        [CROWNS.heading],
+        [IMPLANTS.heading],
+    ]
+    assert retrieval.is_picked
+    quoted = quote_answers(retrieval.parts, is_picked=True)
+    assert [quote.passage.heading for quote in quoted.quotes] == [CROWNS.heading, IMPLANTS.heading]
+    assert quoted.missing == []
+
+
+async def test_a_picked_section_that_is_gone_is_named_beside_another() -> None:
+    async def search(question: str, text: str) -> SearchResult:
+        return found(CROWNS)
+
+    selection = find_selection(message("1 and 2"), history(CROWNS, IMPLANTS))
+    assert selection is not None
+    quoted = quote_answers((await retrieve_sections(selection, search)).parts, is_picked=True)
+    assert [part.words for part in quoted.missing] == ["Prices: Implants"]
