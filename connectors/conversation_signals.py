@@ -45,9 +45,9 @@ async def publish_change(signals: Signals, conversation: str, message_id: str) -
     await _publish(signals, conversation, json.dumps({"type": "changed", "message_id": message_id}).encode())
 
 
-async def publish_typing(signals: Signals, conversation: str, kind: AuthorKind, name: str = "") -> None:
+async def publish_typing(signals: Signals, conversation: str, kind: AuthorKind) -> None:
     """Signal that somebody is typing; a worker that collects messages waits longer."""
-    frame = {"type": "typing", "author": {"kind": kind, "name": name}}
+    frame = {"type": "typing", "author": {"kind": kind, "name": ""}}
     await _publish(signals, conversation, json.dumps(frame).encode())
 
 

@@ -219,7 +219,7 @@ class StoredBlobs:
         if self._clock() >= ends + _MARGIN / 2:
             raise NotFound("there is no such attachment")
 
-    async def settle(self, tenant: str, attachment: str) -> None:
+    async def confirm(self, tenant: str, attachment: str) -> None:
         await self._delete(_waiting_key(tenant, attachment))
 
     async def uploads(self, *, before: datetime) -> AsyncIterator[Upload]:

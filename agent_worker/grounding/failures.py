@@ -17,15 +17,13 @@ class AttemptFailed(ModelFailed):
         self,
         message: str,
         *,
-        tokens: int = 0,
-        cost: float = 0.0,
         outage: bool = False,
         unreachable: bool = False,
         retry_after: float = 0.0,
     ) -> None:
         super().__init__(message)
-        self.tokens = tokens
-        self.cost = cost
+        self.tokens = 0
+        self.cost = 0.0
         self.outage = outage
         self.unreachable = unreachable
         self.retry_after = retry_after

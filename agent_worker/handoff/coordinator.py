@@ -63,7 +63,7 @@ class HandoffCoordinator:
 
     # ── while the turn loads ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def settle_owner(
+    async def apply_owner_changes(
         self, begun: BegunConversation, events: Sequence[InboundEvent], rules: TenantRules, previous: HandoffDecisions
     ) -> tuple[HandoffDecisions, bool]:
         """Apply the changes of owner that the events ask for. Decisions in ``previous`` stay. Return the decisions, and

@@ -181,7 +181,7 @@ class Library:
             await _pause_briefly()
         finally:
             async with self._progress:
-                self._queue.settle(tenant, [change for _, change in batch[:done]], batch[done:])
+                self._queue.finish(tenant, [change for _, change in batch[:done]], batch[done:])
                 self._progress.notify_all()
             self._has_work.set()
 

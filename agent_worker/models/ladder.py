@@ -38,7 +38,7 @@ class StreamedText:
         self._text = ""
         await self._take_back()
 
-    async def settle(self, text: str) -> None:
+    async def finish(self, text: str) -> None:
         """Retract the shown text unless the final text begins with it, so that no half reply remains."""
         if not text.startswith(self._text.strip()):
             await self.restart()
@@ -114,7 +114,7 @@ class Ladder:
         claiming that the documents do not contain the answer; the second time in a row people are called."""
         if not draft.answered and any(_is_outage(error) for error in self.failures):
             draft = self._wait_or_handoff(draft)
-        await self.streamed.settle(draft.text)
+        await self.streamed.finish(draft.text)
         if not self.failures:
             return draft
         tokens, cost = draft.tokens + self.tokens, draft.cost + self.cost

@@ -139,7 +139,7 @@ class TurnEngine:
         fold = Fold(batch, rules.fold, self._clock, self._monotonic)
         with stage("fold"):
             if batch.attempt == 1:
-                await fold.settle()
+                await fold.wait_for_quiet()
         return fold
 
     async def _restart(self, fold: Fold, stream: ReplyStream, stage: StageTimer) -> None:
@@ -147,7 +147,7 @@ class TurnEngine:
         await stream.abort()
         fold.restart()
         with stage("fold"):
-            await fold.settle()
+            await fold.wait_for_quiet()
 
     # ── settle, act, retrieve, route, answer ─────────────────────────────────────────────────────────────────────────
 

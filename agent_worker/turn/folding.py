@@ -84,7 +84,7 @@ class Fold:
         self._speaker, self.sealed, self.repeats = "", False, 0
         return self._first < len(self.event_batch.events)
 
-    async def settle(self) -> None:
+    async def wait_for_quiet(self) -> None:
         """Wait until nobody has written for the quiet period. Time that was spent in the log counts."""
         rules = self._rules
         while not self.batch.revoking.is_set():

@@ -140,7 +140,7 @@ class TurnLoader:
             crash_points.reach("worker.after_begin")
             if begun.outbox:
                 await self._outbox.publish(conversation, begun.outbox, self._clock())
-            decisions, owner_changed = await self._handoffs.settle_owner(begun, events, rules, decisions)
+            decisions, owner_changed = await self._handoffs.apply_owner_changes(begun, events, rules, decisions)
             if not owner_changed:
                 return begun, decisions
 

@@ -77,7 +77,7 @@ class LiveReplyStart:
             await part.record_outcome("unknown", reason=error.message)
             return None
         if external_id is None:
-            await self._sender.reconciler.wait_until_settled(part)
+            await self._sender.reconciler.wait_until_visible(part)
             await part.record_outcome("failed", reason="not_shown")
             return None
         await part.record_outcome("sent", external_id=external_id)

@@ -41,7 +41,7 @@ NO_ANSWER = "no_answer"
 @dataclass(frozen=True, slots=True)
 class EndedAttempt:
     """An attempt of this process that ended without a usable answer. ``until``: deadline of its intent; ``at``: when it
-    ended; ``settled``: when its effect at the vendor is visible. ``slow`` and ``denied`` as in SendUnknown. ``number``
+    ended; ``visible``: when its effect at the vendor is visible. ``slow`` and ``denied`` as in SendUnknown. ``number``
     counts the attempts in doubt for the same part."""
 
     until: datetime
@@ -49,7 +49,7 @@ class EndedAttempt:
     slow: bool = False
     denied: bool = False
     number: int = 1
-    settled: datetime | None = None
+    visible: datetime | None = None
 
 
 class Reconciler:
@@ -83,7 +83,7 @@ class Reconciler:
         previous = self._ended.pop(part.marker, None)
         number = 1 if previous is None else previous.number + 1
         pause = self._get_settle_seconds(part, ended, number) * random.uniform(1.0, 1.1)
-        self._ended[part.marker] = replace(ended, number=number, settled=ended.at + timedelta(seconds=pause))
+        self._ended[part.marker] = replace(ended, number=number, visible=ended.at + timedelta(seconds=pause))
         if self._reports is not None and self.get_doubt_rule(part) == "receipt":
             self._reports.forget(part.marker)  # earlier news says nothing about this attempt
             self._reports.watch(part.account, part.marker, ended.at)
@@ -146,11 +146,11 @@ class Reconciler:
         if deadline is None:
             return self._clock()
         ended = self._ended.get(part.marker)
-        if ended is None or ended.until != deadline or ended.settled is None:
+        if ended is None or ended.until != deadline or ended.visible is None:
             return deadline + timedelta(seconds=self._policy_of(part.account).settle_time)
-        return ended.settled
+        return ended.visible
 
-    async def wait_until_settled(self, part: MessagePart) -> None:
+    async def wait_until_visible(self, part: MessagePart) -> None:
         """Return once the intent's deadline is over and everything in flight has arrived; before that raises Parked."""
         decision_time, now = await self._find_decision_time(part), self._clock()
         if now < decision_time:
@@ -204,9 +204,9 @@ class Reconciler:
         ended = self._ended.get(part.marker)
         if ended is None:
             return None  # nothing about it is on record
-        settled = ended.settled or ended.at
-        is_over = now >= max(settled, ended.at + REPORT_TIMEOUT)
-        is_undelivered = now >= settled and (ended.denied or self._is_report_missing(part))
+        visible = ended.visible or ended.at
+        is_over = now >= max(visible, ended.at + REPORT_TIMEOUT)
+        is_undelivered = now >= visible and (ended.denied or self._is_report_missing(part))
         if (is_over or is_undelivered) and not await self._has_pending_report(part):
             if not is_undelivered:
                 return await part.record_outcome("unknown", reason=NO_ANSWER)

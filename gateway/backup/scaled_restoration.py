@@ -72,7 +72,7 @@ async def _rebuild_state(services: ProcessServices) -> None:
         services.state.rebuild,
         _ALL,
         channels=channels_of(services.config),
-        settle=0.0,
+        grace=0.0,
         now=services.clock(),
         periods=periods_of(services.config),
     )

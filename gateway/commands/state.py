@@ -135,7 +135,7 @@ async def _rebuild(config: Config) -> dict[str, Any]:
     from gateway.wiring.engines import channels_of, open_engine, periods_of
     from infra.bus.partitioner import SHARDS
     from infra.state.rebuild import rebuild as rebuild_state
-    from infra.state.recovery import LEASE, LEASE_TTL, SETTLE
+    from infra.state.recovery import GRACE, LEASE, LEASE_TTL
 
     holder = f"command-{uuid4().hex}"
     async with open_engine(config, config.data_path) as engine:
@@ -151,7 +151,7 @@ async def _rebuild(config: Config) -> dict[str, Any]:
                 engine.state.rebuild,
                 frozenset(range(SHARDS)),
                 channels=channels_of(config),
-                settle=0.0 if config.embedded else SETTLE,
+                grace=0.0 if config.embedded else GRACE,
                 now=now,
                 periods=periods_of(config),
                 progress=lambda item, count: note(f"{count} {item}"),

@@ -60,14 +60,14 @@ class DocumentEditor:
         await self._check_version(tenant, draft.id, replaces)
         await self.publish(tenant, draft)
         await self.discard_draft(tenant, draft.id)
-        await self.settle(tenant)
+        await self.wait_until_indexed(tenant)
 
     async def save_draft(self, tenant: str, draft: DocumentDraft, *, origin: str = "", reason: str = "") -> str:
         """Store a draft that nothing searches; returns its id."""
         proposal = DocumentProposal(document=draft.id, visibility=draft.visibility, origin=origin, reason=reason)
         stored = replace(draft, id=draft_id(draft.id), visibility="internal", proposal=proposal)
         await self.publish(tenant, stored)
-        await self.settle(tenant)
+        await self.wait_until_indexed(tenant)
         return stored.id
 
     async def discard_draft(self, tenant: str, document: str) -> None:
@@ -84,7 +84,7 @@ class DocumentEditor:
         state, now = self._services.state, self._services.clock()
         await delete(self._services.bus, state.heads, tenant, document, now)
 
-    async def settle(self, tenant: str) -> None:
+    async def wait_until_indexed(self, tenant: str) -> None:
         """Wait until searches and lists show the last change, so that the next page does."""
         await self.knowledge.wait_until_indexed(tenant, SEARCHABLE_WITHIN)
 

@@ -56,7 +56,7 @@ class DocumentUploads:
                     results.append(UploadResult(file.name, [draft.id for draft in drafts]))
                 except ParleyError as error:
                     results.append(UploadResult(file.name, problem=_describe_problem(error)))
-        await self._editor.settle(tenant)
+        await self._editor.wait_until_indexed(tenant)
         return results
 
     async def _publish_drafts(self, tenant: str, drafts: Sequence[DocumentDraft], changed_by: str) -> None:

@@ -65,7 +65,7 @@ class AttachmentCollector:
         checked = deleted = 0
         async for upload in self._blobs.uploads(before=self._clock() - UNCLAIMED_FOR):
             if upload.claimed and await self._is_referenced(upload, referenced):
-                await self._blobs.settle(upload.tenant, upload.id)
+                await self._blobs.confirm(upload.tenant, upload.id)
             elif not upload.claimed or upload.at < self._clock() - UNCONFIRMED_FOR:
                 await self._blobs.delete(upload.tenant, upload.id)
                 deleted += 1

@@ -154,8 +154,8 @@ class QuotaBlobs:
     async def claim(self, tenant: str, attachment: str) -> None:
         await self._blobs.claim(tenant, attachment)
 
-    async def settle(self, tenant: str, attachment: str) -> None:
-        await self._blobs.settle(tenant, attachment)
+    async def confirm(self, tenant: str, attachment: str) -> None:
+        await self._blobs.confirm(tenant, attachment)
 
     def uploads(self, *, before: datetime) -> AsyncIterator[Upload]:
         return self._blobs.uploads(before=before)

@@ -112,7 +112,7 @@ class RetentionCleaner:
         return removed
 
     async def _repeat(self, retention: Retention, run_step: Callable[[str], Awaitable[RemovalStep]]) -> int:
-        """Run steps to the end, and settle after each what it has removed."""
+        """Run steps to the end. After each, forget what it has removed."""
         removed, after, is_first = 0, "", True
         while is_first or after:
             is_first = False
@@ -133,7 +133,7 @@ class RetentionCleaner:
                 for contact in contacts:
                     is_used = await self._state.contacts.get(tenant, contact) is not None
                     if await keys.retire(tenant, contact, is_used=is_used):
-                        await retention.settle_key(tenant, contact)
+                        await retention.forget_key(tenant, contact)
                 after = contacts[-1] if len(contacts) == KEYS_AT_ONCE and await self._acquire_lease() else ""
 
     async def _settle_all(self, retention: Retention) -> None:
@@ -142,9 +142,9 @@ class RetentionCleaner:
             for removal in removals:
                 if removal.kind == "file":
                     await self._delete_file(removal)
-                if not await retention.settle(removal):
+                if not await retention.forget(removal):
                     await self._append_again(removal)
-                    await retention.settle(removal, revived=True)
+                    await retention.forget(removal, revived=True)
 
     async def _delete_file(self, removal: Removal) -> None:
         """Delete a file, unless another line refers to it."""

@@ -133,7 +133,7 @@ async def open_services(
             # Until the first check the state counts as lost, because it must not be used if it is.
             is_state_lost=lambda: not recovery.available.is_set(),
             check_readiness=build_readiness(engine, library, recovery, documents),
-            watch=engine.watch,
+            self_repair=engine.self_repair,
         )
         yield services, recovery
 
@@ -277,8 +277,8 @@ async def run_process(
         if (keys := services.contact_keys) is not None:
             rotation = KeyRotation(keys, services.state, config.tenants)
             supervisor.run_every("keys of contacts", keys.follow_every, rotation.follow)
-        if (watch := services.watch) is not None:
-            supervisor.run("store", lambda: supervisor.run_until_stop(watch()))
+        if (self_repair := services.self_repair) is not None:
+            supervisor.run("store", lambda: supervisor.run_until_stop(self_repair()))
         supervisor.run_every("ready gauges", gauges.LONG_INTERVAL, lambda: gauges.report_readiness(services, role))
         process_tuning.freeze_heap()
         supervisor.run_every("memory", process_tuning.EVERY, lambda: asyncio.to_thread(process_tuning.trim_heap))

@@ -313,13 +313,13 @@ class ConsumerRunner:
             self._services.state.parking,
             limits=limits,
             clock=self._services.clock,
-            closed=self._services.is_state_lost,
-            pressed=self._services.overload_flag,
+            suspended=self._services.is_state_lost,
+            low_on_memory=self._services.overload_flag,
             tenant_limit=lambda tenant: turns.get(tenant, limits.running_per_tenant),
-            watch=self._build_watch(consumer.group),
+            poison_watch=self._build_poison_watch(consumer.group),
         )
 
-    def _build_watch(self, group: str) -> PoisonWatch | None:
+    def _build_poison_watch(self, group: str) -> PoisonWatch | None:
         services = self._services
         if services.recorder is None:
             return None

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The bus and the state store. ``watch`` checks and repairs the store while the process serves; None: others do.
-    ``sealer`` seals under the keys of contacts; None without a secret key."""
+    """The bus and the state store. ``self_repair`` checks and repairs the store while the process serves; None: others
+    do. ``sealer`` seals under the keys of contacts; None without a secret key."""
 
     bus: Bus
     state: State
     sealer: EventSealer | None = None
-    watch: Callable[[], Coroutine[object, object, None]] | None = None
+    self_repair: Callable[[], Coroutine[object, object, None]] | None = None
 
     @property
     def contact_keys(self) -> ContactKeyService | None:

@@ -43,8 +43,9 @@ class ProcessServices:
 
     ``channels`` are the open channels by name. ``knowledge`` is None in processes that do not search. ``overload_flag``
     is set while the edge refuses requests because of overload. ``sleep`` belongs to ``clock``. ``check_readiness``
-    returns the problem of each part that is not ready. ``recorder`` records what the process handles, and ``watch``
-    checks and repairs the state store; None in processes without them. ``contact_keys`` is None without a secret key.
+    returns the problem of each part that is not ready. ``recorder`` records what the process handles, and
+    ``self_repair`` checks and repairs the state store; None in processes without them. ``contact_keys`` is None without
+    a secret key.
     """
 
     config: Config
@@ -66,7 +67,7 @@ class ProcessServices:
     check_readiness: Callable[[], Awaitable[dict[str, str]]] = _no_problems
     audit: AuditTrail
     contact_keys: ContactKeyService | None = None
-    watch: Callable[[], Coroutine[object, object, None]] | None = None
+    self_repair: Callable[[], Coroutine[object, object, None]] | None = None
 
 
 def list_accounts(config: Config) -> list[Account]:

@@ -43,7 +43,7 @@ def start_streams(services: ProcessServices, supervisor: Supervisor, channels: S
 
 def start_backfills(services: ProcessServices, supervisor: Supervisor) -> None:
     """Start the backfills of accounts with webhooks, which fetch the events of calls that failed."""
-    _start(services, supervisor, list(services.channels), "watch", _has_backfill)
+    _start(services, supervisor, list(services.channels), "backfills", _has_backfill)
 
 
 def _start(

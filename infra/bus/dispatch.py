@@ -30,7 +30,7 @@ class Dispatch:
         give_up: GiveUp,
         *,
         clock: Clock,
-        closed: Callable[[], bool],
+        suspended: Callable[[], bool],
         tenant_limit: Callable[[str], int] | None,
     ) -> None:
         def limit_of(tenant: str) -> int:
@@ -41,7 +41,7 @@ class Dispatch:
         self._handler = handler
         self._give_up = give_up
         self._clock = clock
-        self._closed = closed
+        self._suspended = suspended
         self.queue: FairQueue[Lane] = FairQueue(limits.running, limit_of, self._start)
         self.memory_usage = MemoryUsage()
         self.failure: BaseException | None = None
@@ -123,7 +123,7 @@ class Dispatch:
         now = self._clock()
         while self._schedule and self._schedule[0][0] <= now:
             self._continue_or_drop(heapq.heappop(self._schedule)[2])
-        if self._blocked and not self._closed():
+        if self._blocked and not self._suspended():
             for lane in [lane for lane in self._blocked if not self._is_blocked(lane)]:
                 self._blocked.discard(lane)
                 self._continue_or_drop(lane)
@@ -152,7 +152,7 @@ class Dispatch:
     def _is_blocked(self, lane: Lane) -> bool:
         """Return whether nothing may be started now: in general, or in this partition because its parked records are
         not known yet."""
-        return self._closed() or lane.assignment.lookup is not None
+        return self._suspended() or lane.assignment.lookup is not None
 
     def _start(self, lane: Lane) -> None:
         lane.waiting = False
@@ -213,14 +213,14 @@ class Dispatch:
 
     async def _settle(self, lane: Lane, batch: LaneBatch, outcome: BatchOutcome | datetime) -> None:
         if outcome is BatchOutcome.DONE:
-            batch.settled = len(batch.records)
+            batch.finished = len(batch.records)
         until = outcome if isinstance(outcome, datetime) else None
-        if (until is not None or lane.overflow) and not await self._overflow.settle(lane, batch, until):
+        if (until is not None or lane.overflow) and not await self._overflow.finish(lane, batch, until):
             return
         if lane.assignment.gone:
             return
         lane.assignment.offsets.finish(
-            batch.records[batch.parked :] if until else batch.records[batch.parked : batch.settled]
+            batch.records[batch.parked :] if until else batch.records[batch.parked : batch.finished]
         )
         if outcome is not BatchOutcome.INTERRUPTED:
             lane.batch = None

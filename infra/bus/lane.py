@@ -79,7 +79,7 @@ class Lane:
     @property
     def first(self) -> Record | None:
         """The oldest unfinished record in memory."""
-        handled = self.batch.records[self.batch.settled :] if self.batch is not None else []
+        handled = self.batch.records[self.batch.finished :] if self.batch is not None else []
         return next(iter(handled or self.queue or self.spilling), None)
 
     @property
@@ -98,7 +98,7 @@ class Lane:
 
 
 class LaneBatch:
-    """See schemas.ports.Batch. Of its records the first ``parked`` are in the store, and the first ``settled`` need no
+    """See schemas.ports.Batch. Of its records the first ``parked`` are in the store, and the first ``finished`` need no
     more work."""
 
     __slots__ = (
@@ -108,10 +108,10 @@ class LaneBatch:
         "attempt",
         "backlog",
         "conversation",
+        "finished",
         "parked",
         "records",
         "revoking",
-        "settled",
     )
 
     def __init__(self, lane: Lane, records: list[Record], parked: int = 0) -> None:
@@ -120,7 +120,7 @@ class LaneBatch:
         self.attempt = 1
         self.records = records
         self.parked = parked
-        self.settled = 0
+        self.finished = 0
         self.arrived = asyncio.Event()
         self.backlog = asyncio.Event()
         self.revoking = lane.assignment.revoking
@@ -160,6 +160,6 @@ class LaneBatch:
         return more
 
     def split(self) -> list[LaneBatch]:
-        """Each unsettled record in a batch of its own."""
+        """Each unfinished record in a batch of its own."""
         lane = self._lane
-        return [] if lane is None else [self.single(lane, record) for record in self.records[self.settled :]]
+        return [] if lane is None else [self.single(lane, record) for record in self.records[self.finished :]]

@@ -34,10 +34,10 @@ PRESSED = 20
 
 
 class Lanes:
-    """Runs one member of a consumer group. ``closed`` tells when nothing may be started (state is being rebuilt); when
-    it opens again, parked records are looked up anew. ``pressed`` tells when the process is overloaded and records had
-    better wait on the log. ``tenant_limit`` tells how many turns of a tenant may run at once. ``watch`` handles records
-    that stall or kill the process."""
+    """Runs one member of a consumer group. ``suspended`` tells when nothing may be started (state is being rebuilt);
+    afterwards, parked records are looked up anew. ``low_on_memory`` tells when the process is overloaded and records
+    had better wait on the log. ``tenant_limit`` tells how many turns of a tenant may run at once. ``poison_watch``
+    handles records that stall or kill the process."""
 
     def __init__(
         self,
@@ -46,20 +46,20 @@ class Lanes:
         *,
         limits: ConsumerLimits | None = None,
         clock: Clock = lambda: datetime.now(UTC),
-        closed: Callable[[], bool] = lambda: False,
-        pressed: Callable[[], bool] = lambda: False,
+        suspended: Callable[[], bool] = lambda: False,
+        low_on_memory: Callable[[], bool] = lambda: False,
         tenant_limit: Callable[[str], int] | None = None,
-        watch: PoisonWatch | None = None,
+        poison_watch: PoisonWatch | None = None,
     ) -> None:
-        self._watch = watch
+        self._poison_watch = poison_watch
         self._bus = bus
         self._parking = parking
         self.limits = limits or ConsumerLimits()
         self._clock = clock
-        self._gate = closed
-        self._pressed = pressed
-        self._shut = False
-        """The gate was closed, and the records that were parked meanwhile are not known yet."""
+        self._suspended = suspended
+        self._low_on_memory = low_on_memory
+        self._was_suspended = False
+        """Nothing could be started, and the records that were parked meanwhile are not known yet."""
         self._tenant_limit = tenant_limit
         self._group = ""
         self._dispatch: Dispatch | None = None
@@ -83,15 +83,15 @@ class Lanes:
         Fenced when another member took this one's name."""
         self._group = group
         self._overflow = Overflow(self._parking, group, self._clock)
-        if self._watch is not None:
-            handler, give_up = self._watch.watch_handler(handler), self._watch.watch_give_up(give_up)
+        if self._poison_watch is not None:
+            handler, give_up = self._poison_watch.watch_handler(handler), self._poison_watch.watch_give_up(give_up)
         dispatch = self._dispatch = Dispatch(
             self.limits,
             self._overflow,
             handler,
             give_up,
             clock=self._clock,
-            closed=self._is_closed,
+            suspended=self._is_suspended,
             tenant_limit=self._tenant_limit,
         )
         subscription = self._subscription = await self._bus.subscribe(topics, group, self, member=member)
@@ -159,8 +159,8 @@ class Lanes:
     async def _poll_once(self, subscription: Subscription, dispatch: Dispatch) -> None:
         if dispatch.failure is not None:
             raise dispatch.failure
-        if self._is_closed() and not self._gate():
-            self._reopen(dispatch)
+        if self._is_suspended() and not self._suspended():
+            self._resume(dispatch)
         self._apply_pauses(subscription, dispatch)
         dispatch.tick()
         rest = 0.0  # sleep even for 0 s: a poll that returns at once must not keep the lanes from running
@@ -208,22 +208,22 @@ class Lanes:
         share = 0.8 if source in self._paused else 1.0
         assignment = self._assignments[source]
         return (
-            self._is_closed()
+            self._is_suspended()
             or assignment.lookup is not None
-            or dispatch.memory_usage.is_full(self.limits, share / PRESSED if self._pressed() else share)
+            or dispatch.memory_usage.is_full(self.limits, share / PRESSED if self._low_on_memory() else share)
             or assignment.offsets.span >= share * self.limits.span
         )
 
-    # ── the gate ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── suspension ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _is_closed(self) -> bool:
-        """Once found closed, the gate counts as closed until ``_reopen``."""
-        self._shut = self._shut or self._gate()
-        return self._shut
+    def _is_suspended(self) -> bool:
+        """Once found suspended, this stays true until ``_resume``."""
+        self._was_suspended = self._was_suspended or self._suspended()
+        return self._was_suspended
 
-    def _reopen(self, dispatch: Dispatch) -> None:
+    def _resume(self, dispatch: Dispatch) -> None:
         """The store may have been rebuilt with parked records that no lane knows: look them up, as on assignment."""
-        self._shut = False
+        self._was_suspended = False
         for assignment in self._assignments.values():
             if assignment.open:
                 self._look_up(assignment, dispatch)
@@ -263,7 +263,7 @@ class Lanes:
 
     async def _load_suspects(self, assignment: Assignment) -> bool:
         """Load the partition's suspect records, until the store answers; False when the partition goes first."""
-        if (watch := self._watch) is None:
+        if (watch := self._poison_watch) is None:
             return True
 
         async def load() -> bool:

@@ -72,8 +72,8 @@ class Overflow:
             lane.assignment.offsets.finish([*handled, *spilled])
         return spilled
 
-    async def settle(self, lane: Lane, batch: LaneBatch, until: datetime | None) -> bool:
-        """The batch is over: remove its settled records from the store, and park the others ``until``, together with
+    async def finish(self, lane: Lane, batch: LaneBatch, until: datetime | None) -> bool:
+        """The batch is over: remove its finished records from the store, and park the others ``until``, together with
         those that wait behind them. False when the partition was taken away meanwhile."""
         if until is not None:
             batch.take_more()
@@ -83,7 +83,7 @@ class Overflow:
             return stored and await self._unpark(lane, batch) and not lane.assignment.gone
 
     async def _set_aside(self, lane: Lane, batch: LaneBatch, until: datetime) -> bool:
-        rest = batch.records[batch.settled :]
+        rest = batch.records[batch.finished :]
         if not await self._park(lane, rest, until):
             return False
         if lane.woken:
@@ -92,7 +92,7 @@ class Overflow:
         return True
 
     async def _unpark(self, lane: Lane, batch: LaneBatch) -> bool:
-        handled = batch.records[: min(batch.settled, batch.parked)]
+        handled = batch.records[: min(batch.finished, batch.parked)]
         if not handled:
             return True
         left = await retry_until_success(

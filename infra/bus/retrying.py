@@ -37,7 +37,7 @@ class BatchOutcome(Enum):
 async def run_handler(
     handler: LaneHandler, give_up: GiveUp, batch: LaneBatch, attempts: int
 ) -> BatchOutcome | datetime:
-    """Run the handler until its batch is done; a datetime means: park the unsettled records until then.
+    """Run the handler until its batch is done; a datetime means: park the unfinished records until then.
 
     An outage of the store or broker is waited for without limit, because no record is at fault. Other failures count;
     after ``attempts`` of them the records are tried one by one, so that only the one at fault is given up on."""
@@ -85,7 +85,7 @@ async def _single_out(
         outcome = await run_handler(handler, give_up, single, attempts)
         if outcome is not BatchOutcome.DONE:
             return outcome
-        batch.settled += 1
+        batch.finished += 1
     return BatchOutcome.DONE
 
 

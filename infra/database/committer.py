@@ -124,10 +124,10 @@ class Committer:
 
         def run(connection: sqlite3.Connection) -> None:
             try:
-                settle = partial(_answer, future, job(connection))
+                deliver = partial(_answer, future, job(connection))
             except Exception as error:
-                settle = partial(_answer, future, None, error)
-            future.get_loop().call_soon_threadsafe(settle)
+                deliver = partial(_answer, future, None, error)
+            future.get_loop().call_soon_threadsafe(deliver)
 
         self._queue_job(run)
         return future
@@ -253,7 +253,7 @@ class Committer:
             self._undo(error)
             _fail(batch, error)
         for work in batch:
-            work.settle()
+            work.resolve()
 
     # ── failure and recovery ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -297,7 +297,7 @@ class Committer:
         self._jobs.clear()
         _fail(waiting, error)
         for work in waiting:
-            work.settle()
+            work.resolve()
 
     def _close_dropped(self) -> None:
         while self._dropped:
@@ -360,7 +360,7 @@ class WriteRequest:
     result: Any = None
     error: BaseException | None = None
 
-    def settle(self) -> None:
+    def resolve(self) -> None:
         if self.future.done():
             return  # the caller has given up waiting
         if self.error is not None:

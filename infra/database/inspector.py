@@ -36,10 +36,9 @@ class Inspector:
     works. SQLite does the reading and does not hold the interpreter lock meanwhile. ``found`` is called in the
     thread."""
 
-    def __init__(self, path: Path, found: Callable[[list[Damage]], None], *, every: float = EVERY_S) -> None:
+    def __init__(self, path: Path, found: Callable[[list[Damage]], None]) -> None:
         self._path = path
         self._found = found
-        self._every = every
         self._stopped = threading.Event()
         self._due = threading.Event()
         self._connection: sqlite3.Connection | None = None
@@ -75,7 +74,7 @@ class Inspector:
                     log.warning("database.inspection_failed", reason=str(error))
             if suspected:
                 self._stopped.wait(SUSPECTED_AGAIN_S)
-            suspected = self._due.wait(self._every)
+            suspected = self._due.wait(EVERY_S)
 
     def _inspect(self, suspected: bool) -> list[Damage]:
         self._connection = connection = connect(self._path, read_only=True)

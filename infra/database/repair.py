@@ -90,8 +90,8 @@ def replace_table(writer: sqlite3.Connection, reader: sqlite3.Connection, name: 
     return RepairResult(name, rows, complete)
 
 
-def copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: Table, name: str = "") -> tuple[int, bool]:
-    """Copy the readable rows of ``name`` (by default the table's own) in ``source``. Returns how many rows the table in
+def copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: Table) -> tuple[int, bool]:
+    """Copy the readable rows of the table in ``source``. Returns how many rows the table in
     ``target`` has, and whether that is all of them."""
     columns = ", ".join(f'"{column[0]}"' for column in table.columns)
     places = ", ".join("?" * len(table.columns))

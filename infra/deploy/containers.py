@@ -17,15 +17,19 @@ KAFKA_IMAGE = f"apache/kafka:{KAFKA_VERSION}@sha256:77e3df9054047a88b520d0cc46e1
 REDIS_IMAGE = "redis:8.10.1@sha256:298e5b3bc566bade82f46ad5511777a4a07a294097ce16ada2f6a42be5239df5"
 _READY_TIMEOUT_S = 90.0
 _PULL_TIMEOUT_S = 900.0
+_ENGINE_TIMEOUT_S = 3.0
 
 
-def engine_runs(timeout_s: float = 3.0) -> bool:
+def engine_runs() -> bool:
     """Return whether a Docker engine answers; an installed client alone is not enough."""
     if shutil.which("docker") is None:
         return False
     try:
         result = subprocess.run(
-            ["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, timeout=timeout_s, check=False
+            ["docker", "info", "--format", "{{.ServerVersion}}"],
+            capture_output=True,
+            timeout=_ENGINE_TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return False

@@ -30,6 +30,7 @@ _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-spawner"
 # given that very port as its own and connect to itself.
 _PORTS = range(15_000, 32_000)
 _POLL_S = 0.05
+_TAIL_LINES = 20
 # Ports that were given out and may not be listened on yet: groups of servers choose a dozen before the first starts.
 _GIVEN: deque[int] = deque(maxlen=1_000)
 
@@ -176,8 +177,8 @@ class LocalServer(ABC):
         if self._process is not None:
             self._process.send_signal(number)
 
-    def _log_tail(self, lines: int = 20) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+    def _log_tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]) if self.log.exists() else ""
 
 
 _LIVE: weakref.WeakSet[LocalServer] = weakref.WeakSet()

@@ -1,7 +1,7 @@
 """Rebuild lost shards from the log: the log is the source of truth, the state store only what follows from
 it.
 
-The shards are emptied, which stops every process. After a settle time, in which processes append what they were
+The shards are emptied, which stops every process. After a grace period, in which processes append what they were
 working on, the log is read: keys of contacts, snapshots and contacts, then the ids of all messages, then events and
 dead letters, and then, once every message has its number, the messages themselves. Records that a lane had parked are
 parked again. Where a checkpoint tells what the shards lack, they keep their rows, and only the log behind it is read.
@@ -96,14 +96,14 @@ async def rebuild(
     shards: frozenset[int],
     *,
     channels: Iterable[str],
-    settle: float,
+    grace: float,
     now: datetime,
     progress: Progress = lambda _what, _count: None,
     limit: int = LIMIT,
     periods: Mapping[str, RetentionPeriods] = NO_PERIODS,
     checkpoints: Checkpoints | None = None,
 ) -> RebuildReport:
-    """Empty ``shards``, wait ``settle`` seconds, fill them from the log, and release them. ``periods``: the retention
+    """Empty ``shards``, wait ``grace`` seconds, fill them from the log, and release them. ``periods``: the retention
     by tenant; messages that are older stay away, unless somebody waits for something in their conversation.
     ``checkpoints``: if they tell what the shards lack, the rows stay, and only the end of the log is read.
 
@@ -111,7 +111,7 @@ async def rebuild(
     StateUnavailable, SchemaMismatch when a newer release has written snapshots, and StateLost when another rebuild has
     begun meanwhile."""
     report = RebuildReport(shards=len(shards))
-    summary, kept = await _begin(bus, rebuild_port, checkpoints, shards, settle)
+    summary, kept = await _begin(bus, rebuild_port, checkpoints, shards, grace)
     report.is_partial = kept is not None
     job = _RebuildJob(bus, rebuild_port, tuple(channels), now, limit, progress, periods, summary, report, kept)
     left = shards
@@ -126,21 +126,21 @@ async def rebuild(
 
 
 async def _begin(
-    bus: Bus, rebuild_port: RebuildPort, checkpoints: Checkpoints | None, shards: frozenset[int], settle: float
+    bus: Bus, rebuild_port: RebuildPort, checkpoints: Checkpoints | None, shards: frozenset[int], grace: float
 ) -> tuple[LogSummary, Checkpoints | None]:
     """Stop all work on the shards, wait, and empty them unless the end of the log completes them. Returns what there is
     to read, and who finds the lines that were kept."""
     starts = None if checkpoints is None else await checkpoints.load(shards)
     if checkpoints is not None and starts is not None:
         await checkpoints.keep(shards)
-        await asyncio.sleep(settle)
+        await asyncio.sleep(grace)
         summary = await LogSummary.read(bus, starts)
         # Else rows of somebody who was erased may be back, or another replica, which lacks more, has taken over.
         if not summary.has_erasures and await checkpoints.load(shards) == starts:
             return summary, checkpoints
-        settle = 0.0
+        grace = 0.0
     await rebuild_port.prepare(shards)
-    await asyncio.sleep(settle)
+    await asyncio.sleep(grace)
     return await LogSummary.read(bus, {}), None
 
 
@@ -333,11 +333,9 @@ class _LogReading:
                     for id_ in tail.list_changed() - self._restored:
                         await writes.add(id_, update(conversation, tail, id_))
 
-    async def _read(
-        self, topic: str, *, by_tenant: bool = False, living: bool = False
-    ) -> AsyncIterator[tuple[Record, BaseModel]]:
+    async def _read(self, topic: str, *, living: bool = False) -> AsyncIterator[tuple[Record, BaseModel]]:
         """The decoded records of a topic."""
-        async for record in self._records(topic, by_tenant=by_tenant, living=living):
+        async for record in self._records(topic, living=living):
             payload = self._decode(record)
             if payload is not None:
                 yield record, payload

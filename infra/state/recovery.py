@@ -22,7 +22,7 @@ CHECKPOINT_EVERY = 5.0  # seconds
 CHECK_EVERY = 1.0  # seconds
 CHECKS_WHILE_LOST = 4
 """Checks in the time of one, so that work resumes soon after another process has rebuilt the state."""
-SETTLE = 2.0
+GRACE = 2.0
 """Seconds between emptying the store and reading the log: by then each process has met an error or made its own check,
 and what it had committed before is on the log."""
 _log = structlog.get_logger(__name__)
@@ -43,11 +43,9 @@ class StateRecovery:
         *,
         channels: Iterable[str],
         clock: Clock,
-        holder: str = "",
         check_every: float = CHECK_EVERY,
-        settle: float = SETTLE,
+        grace: float = GRACE,
         lease_ttl: float = LEASE_TTL,
-        checkpoint_every: float = CHECKPOINT_EVERY,
         periods: Mapping[str, RetentionPeriods] = NO_PERIODS,
     ) -> None:
         self.lost = asyncio.Event()
@@ -57,11 +55,10 @@ class StateRecovery:
         self._bus = bus
         self._channels = tuple(channels)
         self._clock = clock
-        self._holder = holder or uuid4().hex
+        self._holder = uuid4().hex
         self._check_every = check_every
-        self._settle = settle
+        self._grace = grace
         self._ttl = lease_ttl
-        self._checkpoint_every = checkpoint_every
         self._checkpoint_due = 0.0
         self._positions: LogPositions = {}
         self._periods = periods
@@ -105,8 +102,8 @@ class StateRecovery:
         now = asyncio.get_running_loop().time()
         if now < self._checkpoint_due:
             return
-        self._checkpoint_due = now + self._checkpoint_every
-        leases, ttl = self._state.leases, self._ttl + self._checkpoint_every
+        self._checkpoint_due = now + CHECKPOINT_EVERY
+        leases, ttl = self._state.leases, self._ttl + CHECKPOINT_EVERY
         try:
             if await leases.acquire(CHECKPOINT_LEASE, self._holder, ttl=ttl, now=self._clock()) is not None:
                 await checkpoints.save(self._positions)
@@ -135,7 +132,7 @@ class StateRecovery:
                 self._state.rebuild,
                 shards,
                 channels=self._channels,
-                settle=self._settle,
+                grace=self._grace,
                 now=self._clock(),
                 periods=self._periods,
                 checkpoints=self._state.checkpoints,

@@ -43,8 +43,7 @@ class Reader(AsyncIterator[bytes]):
 class ProcessSignals:
     """Publishers and readers live on one event loop."""
 
-    def __init__(self, *, queued: int = QUEUED) -> None:
-        self._queued = queued
+    def __init__(self) -> None:
         self._readers: dict[str, WeakSet[Reader]] = {}
 
     async def publish(self, topic: str, payload: bytes) -> None:
@@ -55,7 +54,7 @@ class ProcessSignals:
             reader.put(payload)
 
     def subscribe(self, topic: str) -> Reader:
-        reader = Reader(self._queued)
+        reader = Reader(QUEUED)
         self._readers.setdefault(topic, WeakSet()).add(reader)
         return reader
 

@@ -63,7 +63,7 @@ class Blobs(Protocol):
         """Keep an upload, because a message that references it is about to be appended. May be repeated. Raises
         NotFound, also for an upload that is old enough to be deleted."""
 
-    async def settle(self, tenant: str, attachment: str) -> None:
+    async def confirm(self, tenant: str, attachment: str) -> None:
         """The message is in the transcript: the file is no longer an upload."""
 
     def uploads(self, *, before: datetime) -> AsyncIterator[Upload]:

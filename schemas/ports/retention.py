@@ -65,16 +65,16 @@ class Retention(Protocol):
         these contacts in the same step."""
 
     async def list_removals(self, *, limit: int) -> list[Removal]:
-        """Removals that are not settled yet, each from the step that removed the item."""
+        """Removals that are not forgotten yet, each from the step that removed the item."""
 
-    async def settle(self, removal: Removal, *, revived: bool = False) -> bool:
+    async def forget(self, removal: Removal, *, revived: bool = False) -> bool:
         """Forget the removal, because the item is removed everywhere. False, and nothing changes, when the state holds
         it again; with ``revived`` it is forgotten in any case."""
 
     async def list_unused_keys(self, tenant: str, *, after: str = "", limit: int) -> list[str]:
-        """Contacts behind ``after``, in order, that were removed and whose keys were not settled yet."""
+        """Contacts behind ``after``, in order, that were removed and whose keys were not forgotten yet."""
 
-    async def settle_key(self, tenant: str, contact: str) -> None:
+    async def forget_key(self, tenant: str, contact: str) -> None:
         """Forget that the key of a removed contact is still to be removed."""
 
     async def tidy(self, *, now: datetime) -> None:

@@ -74,7 +74,7 @@ class Child:
         self._state = state
         watch = PoisonWatch(GROUP, recorder, state.strikes, folder, self._now)
         limits = ConsumerLimits(poll=0.02, commit_every=0.02)
-        self._lanes = Lanes(bus, state.parking, limits=limits, watch=watch)
+        self._lanes = Lanes(bus, state.parking, limits=limits, poison_watch=watch)
 
     @staticmethod
     def _now() -> datetime:

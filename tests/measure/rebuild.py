@@ -23,7 +23,7 @@ from infra.bus.kafka.profile import KafkaProfile
 from infra.bus.partitioner import SHARDS
 from infra.deploy.local_kafka import LocalKafka
 from infra.state.rebuild import rebuild
-from infra.state.recovery import SETTLE
+from infra.state.recovery import GRACE
 from infra.state.redis.engine import open_redis_state
 from schemas import ids, topics
 from schemas.conversation import (
@@ -131,7 +131,7 @@ async def rebuild_all(bus: Bus, state: State, what: str) -> None:
         state.rebuild,
         frozenset(range(SHARDS)),
         channels=["web"],
-        settle=SETTLE,
+        grace=GRACE,
         now=datetime.now(UTC),
         checkpoints=state.checkpoints,
     )

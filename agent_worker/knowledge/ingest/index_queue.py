@@ -45,7 +45,7 @@ class IndexQueue:
     """The queue of one event loop. A later change of a document replaces an earlier one that is still pending. No call
     takes longer because there are more tenants.
 
-    :meth:`take` starts a batch and :meth:`settle` ends it. In between no other batch of that tenant is handed out, so
+    :meth:`take` starts a batch and :meth:`finish` ends it. In between no other batch of that tenant is handed out, so
     an index has one writer and a document's changes stay in order.
     """
 
@@ -85,7 +85,7 @@ class IndexQueue:
         self.size -= sum(each.size for _, each in taken)
         return tenant, taken
 
-    def settle(
+    def finish(
         self, tenant: str, applied: Iterable[PendingChange], remaining: Iterable[tuple[str, PendingChange]]
     ) -> None:
         """End a batch with the changes that were applied, and those to be taken again, in the batch's order."""

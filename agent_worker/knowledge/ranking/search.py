@@ -50,16 +50,13 @@ def search_index(
     now: datetime,
     encoder: Encoder | None,
     *,
-    k: int = 8,
-    assurance: Assurance = "anonymous",
     language: str = "",
     above: float = ANSWERABLE_ABOVE,
-    own_synonyms: Synonyms = NO_SYNONYMS,
 ) -> SearchResult:
     """``language``: the contact's, which documents in it are preferred to others; ``above``: confidence from which the
-    documents count as containing an answer; ``own_synonyms``: the tenant's. Blocking."""
-    start = partial(start_search, index, tenant, query, now, encoder, k=k, assurance=assurance, language=language)
-    return start(above=above, own_synonyms=own_synonyms).finish()
+    documents count as containing an answer. Blocking."""
+    start = partial(start_search, index, tenant, query, now, encoder, k=8, assurance="anonymous", language=language)
+    return start(above=above, own_synonyms=NO_SYNONYMS).finish()
 
 
 def start_search(

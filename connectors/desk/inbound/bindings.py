@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.desk.client import DeskClient
@@ -38,13 +37,10 @@ class Bindings:
         deliveries: Deliveries,
         conversations: Conversations,
         client: DeskClient,
-        *,
-        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._deliveries = deliveries
         self._conversations = conversations
         self._client = client
-        self._now = now
         self._foreign: dict[tuple[str, ...], float] = {}
 
     async def find(self, account: Account, external_id: str) -> Binding | None:
@@ -69,7 +65,7 @@ class Bindings:
     async def _read_binding(self, account: Account, external_id: str) -> tuple[str, str] | None:
         """Read the conversation and the marker from the metadata of a card."""
         key = (account.tenant, account.name, external_id)
-        if self._now() < self._foreign.get(key, 0.0):
+        if time.monotonic() < self._foreign.get(key, 0.0):
             return None
         message = await self._client.ask(account, lambda connection: connection.find_message(external_id))
         metadata = message.metadata if message is not None and message.thread == thread_of(external_id) else {}
@@ -78,7 +74,7 @@ class Bindings:
             return conversation, marker
         if len(self._foreign) >= MAX_CACHED:
             self._foreign.clear()
-        self._foreign[key] = self._now() + UNKNOWN_SECONDS
+        self._foreign[key] = time.monotonic() + UNKNOWN_SECONDS
         return None
 
 

@@ -25,11 +25,10 @@ MAX_CACHED = 2_000
 
 
 class Permissions:
-    """Permission checks of one process, with a cache. ``now``: a monotonic clock in seconds."""
+    """Permission checks of one process, with a cache."""
 
-    def __init__(self, client: DeskClient, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: DeskClient) -> None:
         self._client = client
-        self._now = now
         self._cache: dict[tuple[str, ...], tuple[float, object]] = {}
         self._rechecks: dict[tuple[str, ...], tuple[float, float]] = {}
         """By channel, the number of further checks, and the time of that count."""
@@ -75,7 +74,7 @@ class Permissions:
             return frozenset()
 
     def _may_recheck(self, key: tuple[str, ...]) -> bool:
-        now = self._now()
+        now = time.monotonic()
         left, at = self._rechecks.get(key, (float(RECHECK_BURST), now))
         left = min(float(RECHECK_BURST), left + (now - at) / RECHECK_SECONDS)
         is_allowed = left >= 1
@@ -86,8 +85,8 @@ class Permissions:
         self, key: tuple[str, ...], ask: Callable[[], Awaitable[T]], lifetime: float = CACHE_SECONDS
     ) -> T:
         asked_at, answer = self._cache.get(key, (0.0, None))
-        if answer is None or self._now() >= asked_at + lifetime:
-            now = self._now()
+        if answer is None or time.monotonic() >= asked_at + lifetime:
+            now = time.monotonic()
             answer = await ask()
             if len(self._cache) >= MAX_CACHED:
                 self._cache.clear()

@@ -158,7 +158,7 @@ class Group:
         for key, member in changed.items():
             if member.evicted:
                 continue
-            member.settle(True)
+            member.set_assigning(True)
             for name in sorted(target[key] - member.owned.keys()):
                 partition = self._catalog.partition(name)
                 member.take(partition, committed.get(name, partition.start))
@@ -168,7 +168,7 @@ class Group:
     async def _notify_assigned(self, member: Member) -> None:
         member.joined = True
         await self._call("assigned", member, member.listener.on_assigned(frozenset(member.owned)))
-        member.settle(False)
+        member.set_assigning(False)
 
     async def _call(self, callback: str, member: Member, call: Coroutine[object, object, None]) -> None:
         """A listener that fails or exceeds the drain budget does not hold up the group."""

@@ -27,7 +27,7 @@ class Member:
         self.leaving = False
         self.joined = False
         self.evicted = False
-        self.settling = True
+        self.assigning = True
         """True until ``on_assigned`` has returned: no records are returned before, so that it can still pause."""
         self.owned: dict[TopicPartition, Partition] = {}
         self._group = group
@@ -91,10 +91,10 @@ class Member:
         self._positions[partition.name] = position
         partition.watchers.add(self._wake)
 
-    def settle(self, settling: bool) -> None:
+    def set_assigning(self, assigning: bool) -> None:
         """An assignment begins or ends. As with Kafka, it clears all pauses, and ``on_assigned`` may set them again."""
-        self.settling = settling
-        if settling:
+        self.assigning = assigning
+        if assigning:
             self._paused.clear()
         else:
             self._wake.set()
@@ -108,7 +108,7 @@ class Member:
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _is_readable(self, name: TopicPartition) -> bool:
-        return not self.settling and name in self.owned and name not in self._paused and name not in self._withdrawn
+        return not self.assigning and name in self.owned and name not in self._paused and name not in self._withdrawn
 
     async def _fetch(self, max_records: int) -> list[Record]:
         behind = [

@@ -140,7 +140,7 @@ class RedisRetention:
         answers = await self._shards.run_on_all("removals_list", ("rm",), limit)
         return [_unpack(name, note) for (flat,) in answers for name, note in codec.pairs(flat)][:limit]
 
-    async def settle(self, removal: Removal, *, revived: bool = False) -> bool:
+    async def forget(self, removal: Removal, *, revived: bool = False) -> bool:
         shard, item = self._place_of(removal)
         (settled,) = await self._shards.run(
             shard,
@@ -157,7 +157,7 @@ class RedisRetention:
         (found,) = await self._shards.run(shard, "unused_keys_list", [key], after, limit)
         return [id_.decode() for id_ in found]
 
-    async def settle_key(self, tenant: str, contact: str) -> None:
+    async def forget_key(self, tenant: str, contact: str) -> None:
         shard, key = self._locate_unused_keys(tenant)
         await self._shards.run(shard, "unused_key_settle", [key], contact)
 

@@ -77,7 +77,7 @@ class SqliteContacts:
             contacts = rows.find_by_addresses(connection, tenant, known)
             return contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now, change)
 
-        def settle(connection: sqlite3.Connection) -> contact_merging.ContactResolution:
+        def resolve(connection: sqlite3.Connection) -> contact_merging.ContactResolution:
             resolution = look(connection)
             rows.save_contacts(
                 connection, tenant, resolution.changed, resolution.merged_ids, into=resolution.contact.id
@@ -87,7 +87,7 @@ class SqliteContacts:
         # Nearly every message comes from a known contact: that must not wait for the writer.
         resolution = await self._store.read(contact_merging.contacts_key(tenant), look)
         if resolution.changed or resolution.merged_ids:
-            resolution = await self._store.write(contact_merging.contacts_key(tenant), settle)
+            resolution = await self._store.write(contact_merging.contacts_key(tenant), resolve)
         return resolution.contact, resolution.conversation
 
     async def preview(

@@ -115,7 +115,7 @@ class SqliteConversations:
     ) -> OwnershipResult:
         holder = Holder(by=by, name=name, reason=reason, since=now)
         change = OwnershipChange(conversation, to, expected_epoch, request_id, holder)
-        return await self._store.write(conversation, change.settle, durable=True)
+        return await self._store.write(conversation, change.apply, durable=True)
 
     async def get(self, conversation: str) -> Conversation | None:
         row = await self._store.read(conversation, lambda connection: conversation_rows.load(connection, conversation))
@@ -287,7 +287,7 @@ class OwnershipChange:
     request_id: str
     holder: Holder
 
-    def settle(self, connection: sqlite3.Connection) -> OwnershipResult:
+    def apply(self, connection: sqlite3.Connection) -> OwnershipResult:
         """Raises NotFound. A repeat of a won request gets the result it won, whatever has happened since."""
         row = conversation_rows.load(connection, self.conversation)
         if row is None:

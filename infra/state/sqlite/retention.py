@@ -133,7 +133,7 @@ class SqliteRetention:
             ALL_SHARDS, lambda connection: [Removal(*row) for row in connection.execute(query, (limit,))]
         )
 
-    async def settle(self, removal: Removal, *, revived: bool = False) -> bool:
+    async def forget(self, removal: Removal, *, revived: bool = False) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             if not revived and _exists(connection, removal):
                 return False
@@ -148,7 +148,7 @@ class SqliteRetention:
             ALL_SHARDS, lambda connection: [id_ for (id_,) in connection.execute(query, (after, tenant, limit))]
         )
 
-    async def settle_key(self, tenant: str, contact: str) -> None:
+    async def forget_key(self, tenant: str, contact: str) -> None:
         query = "DELETE FROM state_removals WHERE kind = 'key' AND id = ? AND tenant = ?"
         await self._store.write(ALL_SHARDS, partial(_execute, query, (contact, tenant)))
 

@@ -117,7 +117,7 @@ async def test_a_claimed_upload_is_told_as_such_until_it_is_settled_and_stays(bl
     clock.tick(hours=3)
     assert [(found.id, found.claimed) for found in await list_unclaimed(blobs, clock)] == [(put.id, True)]
     for _ in range(2):
-        await blobs.settle("shop", put.id)
+        await blobs.confirm("shop", put.id)
     assert await list_unclaimed(blobs, clock) == []
     clock.tick(days=400)
     await blobs.claim("shop", put.id)

@@ -74,7 +74,7 @@ class LaneGroup:
         self.bus = bus
         self.parking = parking
         self.passed = timedelta()
-        self.shut = False
+        self.suspended = False
         self.members: list[Member] = []
 
     def now(self) -> datetime:
@@ -86,11 +86,13 @@ class LaneGroup:
         *,
         limits: ConsumerLimits = QUICK,
         group: str = "group",
-        gated: bool = False,
+        can_suspend: bool = False,
         tenant_limit: Callable[[str], int] | None = None,
     ) -> Member:
-        closed = (lambda: self.shut) if gated else (lambda: False)
-        lanes = Lanes(self.bus, self.parking, limits=limits, clock=self.now, closed=closed, tenant_limit=tenant_limit)
+        suspended = (lambda: self.suspended) if can_suspend else (lambda: False)
+        lanes = Lanes(
+            self.bus, self.parking, limits=limits, clock=self.now, suspended=suspended, tenant_limit=tenant_limit
+        )
         member = Member(str(len(self.members)), lanes, handler)
         member.task = asyncio.create_task(lanes.run([WEB], group, member.handle, member.give_up))
         self.members.append(member)

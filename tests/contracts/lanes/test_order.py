@@ -146,19 +146,19 @@ async def test_conversations_held_back_by_a_gate_start_when_it_opens(lane_group:
     async def handle(batch: Batch) -> None:
         await release.wait()
 
-    member = lane_group.member(handle, gated=True)
+    member = lane_group.member(handle, can_suspend=True)
     await lane_group.append(message("k", 0))
     await wait_until(lambda: len(member.started) == 1, "one runs")
     await lane_group.append(message("k", 1))
     await wait_until(lambda: member.lanes.held_count == 2, "one waits behind it")
-    lane_group.shut = True
+    lane_group.suspended = True
     release.set()
     await wait_until(lambda: len(member.done) == 1, "what ran has ended")
     await lane_group.append(*make_burst([f"k{number}" for number in range(20)], 1))
     control = lane_group.member(group="control")
     await wait_until(lambda: len(control.done) == 22, "an open member of another group has read everything")
     assert len(member.started) == 1
-    lane_group.shut = False
+    lane_group.suspended = False
     await lane_group.caught_up()
     assert len(member.done) == 22
     by_key = defaultdict(list)
@@ -175,7 +175,7 @@ async def test_records_parked_behind_a_closed_gate_come_first_when_it_opens(lane
         if any(record.value == b"2" for record in batch.records):
             await release.wait()
 
-    member = lane_group.member(handle, gated=True)
+    member = lane_group.member(handle, can_suspend=True)
     await lane_group.append(*make_burst(["k", "idle"], 2))
     await lane_group.caught_up()
     lost = {key: [record for record in member.done if record.key == key] for key in ("k", "idle")}
@@ -183,13 +183,13 @@ async def test_records_parked_behind_a_closed_gate_come_first_when_it_opens(lane
     await wait_until(lambda: len(member.started) == 5, "one runs")
     await lane_group.append(message("k", 3))
     await wait_until(lambda: member.lanes.held_count == 2, "one waits behind it")
-    lane_group.shut = True
+    lane_group.suspended = True
     release.set()
     await wait_until(lambda: len(member.done) == 5, "what ran has ended")
     await lane_group.append(message("k", 4))
     for key, records in lost.items():
         await lane_group.parking.park("group", key, records, until=lane_group.now())
-    lane_group.shut = False
+    lane_group.suspended = False
     await wait_until(lambda: len(member.done) == 11, "all are handled")
     assert numbers_of(member.done, "k") == [0, 1, 2, 0, 1, 3, 4]
     assert numbers_of(member.done, "idle") == [0, 1, 0, 1]

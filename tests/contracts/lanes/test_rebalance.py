@@ -57,11 +57,11 @@ async def test_a_handler_beyond_the_budget_is_cancelled_and_its_records_go_to_th
 
 async def test_paused_partitions_stay_paused_after_a_rebalance(lane_group: LaneGroup) -> None:
     """The gate is closed before a second member joins and the first leaves; nobody takes a record in until it opens."""
-    first = lane_group.member(gated=True)
+    first = lane_group.member(can_suspend=True)
     await lane_group.append(message("before", 0))
     await lane_group.caught_up()
-    lane_group.shut = True
-    second = lane_group.member(gated=True)
+    lane_group.suspended = True
+    second = lane_group.member(can_suspend=True)
     await lane_group.shared(first, second)
     await lane_group.append(*make_burst(KEYS, 2))
     control = lane_group.member(group="control")
@@ -72,7 +72,7 @@ async def test_paused_partitions_stay_paused_after_a_rebalance(lane_group: LaneG
     another = lane_group.member(group="another")
     await wait_until(lambda: len(another.done) == 61, "a member of a third group has read everything")
     assert (second.lanes.held_count, len(second.started)) == (0, 0)
-    lane_group.shut = False
+    lane_group.suspended = False
     await lane_group.caught_up()
     assert all(numbers_of([*first.done, *second.done], key) == [0, 1] for key in KEYS)
 

@@ -160,6 +160,6 @@ def calls_of_all_ports(state: State) -> list[Callable[[], Awaitable[object]]]:
         lambda: retention_of(state).sweep_conversations({"plantstore": PERIODS}, groups=GROUPS, now=NOW),
         lambda: retention_of(state).sweep_tenant("plantstore", PERIODS, letters_before=NOW, now=NOW),
         lambda: retention_of(state).list_removals(limit=5),
-        lambda: retention_of(state).settle(Removal("conversation", conversation, "plantstore")),
+        lambda: retention_of(state).forget(Removal("conversation", conversation, "plantstore")),
         state.check_ready,
     ]

@@ -113,7 +113,7 @@ async def read_ends(bus: Bus) -> LogPositions:
 async def rebuild_again(state: State, bus: Bus) -> RebuildReport:
     assert await state.rebuild.check() == ALL_SHARDS
     return await rebuild(
-        bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW, checkpoints=state.checkpoints
+        bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, grace=0, now=NOW, checkpoints=state.checkpoints
     )
 
 

@@ -115,7 +115,7 @@ async def test_after_a_failover_only_the_shards_of_that_primary_are_lost_until_t
 async def test_work_on_the_other_nodes_goes_on_while_shards_are_rebuilt(
     servers: RedisCluster, state: State, bus: Bus
 ) -> None:
-    recovery = StateRecovery(state, bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.05, settle=0.5)
+    recovery = StateRecovery(state, bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.05, grace=0.5)
     recovery.start()
     try:
         await recovery.available.wait()

@@ -242,7 +242,7 @@ async def test_a_rebuild_does_not_bring_back_a_removed_key(state: State, bus: Bu
     await service.retire(TENANT, contact, is_used=False)
     clock.now += RETIRED_FOR
     await service.retire(TENANT, contact, is_used=False)
-    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
+    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, grace=0, now=NOW)
     assert await process(state, bus, clock).get(TENANT, contact) is None
 
 
@@ -260,7 +260,7 @@ async def test_a_key_is_on_the_log_before_its_first_use_and_survives_the_store(
 ) -> None:
     contact = new_id()
     before = await process(state, bus, clock).get_or_create(TENANT, contact)
-    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
+    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, grace=0, now=NOW)
     after = await process(state, bus, clock).get(TENANT, contact)
     assert after is not None
     assert seal(after) == seal(before)
@@ -289,7 +289,7 @@ async def test_an_erased_key_is_gone_in_every_process_and_after_a_rebuild(state:
     clock.now += CACHE_LIFETIME
     for each in services:
         assert (await each.get_or_create(TENANT, contact)).is_erased
-    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
+    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, grace=0, now=NOW)
     assert (await process(state, bus, clock).get_or_create(TENANT, contact)).is_erased
     assert (await records(bus))[-1].wrapped == ""
 

@@ -204,7 +204,7 @@ async def test_the_journal_comes_back_from_the_log(state: State, bus: Bus) -> No
         elif isinstance(fact, ActionSettled):
             await state.journal.record(conversation, fact)
     before = await state.journal.find_by_authority(conversation, ["confirmation-1"])
-    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
+    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, grace=0, now=NOW)
     assert await state.journal.find_by_authority(conversation, ["confirmation-1"]) == before
     assert len(before) == 4
     assert await due(state, 51) == ["doubt"]

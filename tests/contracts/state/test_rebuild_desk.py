@@ -39,7 +39,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
 
 
 async def rebuild_again(state: State, bus: Bus) -> RebuildReport:
-    return await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
+    return await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, grace=0, now=NOW)
 
 
 async def commit_everything(bus: Bus) -> None:

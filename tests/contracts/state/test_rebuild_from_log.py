@@ -50,7 +50,7 @@ def clock() -> Clock:
 async def rebuild_again(
     state: State, bus: Bus, shards: frozenset[int] = ALL_SHARDS, limit: int = 10_000
 ) -> RebuildReport:
-    return await rebuild(bus, state.rebuild, shards, channels=CHANNELS, settle=0, now=NOW, limit=limit)
+    return await rebuild(bus, state.rebuild, shards, channels=CHANNELS, grace=0, now=NOW, limit=limit)
 
 
 async def test_everything_that_is_on_the_log_comes_back_as_it_was(state: State, bus: Bus) -> None:

@@ -45,7 +45,7 @@ def clock() -> Clock:
 async def rebuild_again(
     state: State, bus: Bus, shards: frozenset[int] = ALL_SHARDS, *, now: datetime = NOW, limit: int = 10_000
 ) -> RebuildReport:
-    return await rebuild(bus, state.rebuild, shards, channels=CHANNELS, settle=0, now=now, limit=limit)
+    return await rebuild(bus, state.rebuild, shards, channels=CHANNELS, grace=0, now=now, limit=limit)
 
 
 async def commit_everything(bus: Bus) -> None:

@@ -43,7 +43,7 @@ async def clean(state: State, bus: Bus, now: datetime) -> None:
 
 async def rebuild_again(state: State, bus: Bus, now: datetime) -> int:
     report = await rebuild(
-        bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=now, periods={TENANT: PERIODS}
+        bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, grace=0, now=now, periods={TENANT: PERIODS}
     )
     return report.conversations
 
@@ -124,8 +124,8 @@ async def test_all_lines_of_a_conversation_that_a_person_has_come_back(state: St
 async def test_without_a_retention_everything_comes_back(state: State, bus: Bus, clock: Clock) -> None:
     life = await record_conversation(state, bus, "visitor")
     clock.now = later(days=61)
-    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=clock.now)
+    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, grace=0, now=clock.now)
     assert len(await state.transcript.read(life.conversation)) == 4
     await bus.append([build_envelope(topics.CONVERSATION_SNAPSHOT, None, life.conversation, new_id())])
-    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=clock.now)
+    await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, grace=0, now=clock.now)
     assert await state.conversations.get(life.conversation) is None

@@ -39,7 +39,7 @@ async def start(stoppable_redis: LocalRedis, bus: Bus) -> AsyncIterator[Callable
     async def start_() -> Process:
         state = await open_redis_state(stoppable_redis.url)
         healer = StateRecovery(
-            state, bus, channels=CHANNELS, clock=lambda: datetime.now(UTC), check_every=0.1, settle=0.3, lease_ttl=2
+            state, bus, channels=CHANNELS, clock=lambda: datetime.now(UTC), check_every=0.1, grace=0.3, lease_ttl=2
         )
         healer.start()
         running.append((state, healer))
@@ -101,7 +101,7 @@ async def test_records_parked_by_lanes_are_handled_after_flushall(
         raise AssertionError("nothing is given up")
 
     def member(handler: LaneHandler) -> tuple[Lanes, asyncio.Task[None]]:
-        lanes = Lanes(bus, state.parking, limits=ConsumerLimits(commit_every=0.05), closed=healer.lost.is_set)
+        lanes = Lanes(bus, state.parking, limits=ConsumerLimits(commit_every=0.05), suspended=healer.lost.is_set)
         return lanes, asyncio.create_task(lanes.run([topic], group, handler, give_up))
 
     async def until(reached: Callable[[], Awaitable[bool]]) -> None:

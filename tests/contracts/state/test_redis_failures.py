@@ -172,7 +172,7 @@ async def test_a_server_that_evicts_keys_is_lost_and_comes_back_whole(
                 await state.limiter.take(new_id(), per_second=1, burst=1, now=NOW)
         with pytest.raises(StateLost):
             await state.check_ready()
-        healer = StateRecovery(state, bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.05, settle=0)
+        healer = StateRecovery(state, bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.05, grace=0)
         healer.start()
         try:
             await asyncio.wait_for(healer.lost.wait(), 30)

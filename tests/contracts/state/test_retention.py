@@ -141,9 +141,9 @@ async def test_what_was_removed_is_listed_until_it_is_settled(state: State) -> N
     assert await list_removals(state) == [removed, file]
     assert await list_removals(state) == [removed, file]
     retention = retention_of(state)
-    assert await retention.settle(removed)
-    assert await retention.settle(file)
-    assert await retention.settle(file)
+    assert await retention.forget(removed)
+    assert await retention.forget(file)
+    assert await retention.forget(file)
     assert await list_removals(state) == []
 
 
@@ -153,9 +153,9 @@ async def test_a_conversation_that_came_back_is_not_settled_unless_somebody_says
     await sweep(state)
     await begin_turn(state, conversation, "e", where=where)
     (removed,) = await list_removals(state)
-    assert not await retention_of(state).settle(removed)
+    assert not await retention_of(state).forget(removed)
     assert await list_removals(state) == [removed]
-    assert await retention_of(state).settle(removed, revived=True)
+    assert await retention_of(state).forget(removed, revived=True)
     assert await list_removals(state) == []
     assert await state.conversations.get(conversation) is not None
 
@@ -180,12 +180,12 @@ async def test_a_contact_without_a_conversation_is_forgotten(state: State) -> No
     assert await retention.list_unused_keys("other", limit=10) == []
     assert await retention.list_unused_keys(TENANT, after=gone, limit=10) == []
     assert await retention.list_unused_keys(TENANT, limit=10) == [gone]
-    await retention.settle_key("other", gone)
+    await retention.forget_key("other", gone)
     assert await retention.list_unused_keys(TENANT, limit=1) == [gone]
-    await retention.settle_key(TENANT, gone)
+    await retention.forget_key(TENANT, gone)
     assert await retention.list_unused_keys(TENANT, limit=10) == []
     assert await resolve(state, "49170", 0) == gone
-    assert not await retention_of(state).settle(Removal("contact", gone, TENANT))
+    assert not await retention_of(state).forget(Removal("contact", gone, TENANT))
 
 
 async def test_a_contact_with_a_conversation_stays_and_goes_after_it(state: State) -> None:

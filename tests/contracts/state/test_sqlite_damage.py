@@ -65,7 +65,7 @@ async def open_store(path: Path, *, started: bool = False) -> AsyncIterator[Stor
 @asynccontextmanager
 async def looked_after(store: Store) -> AsyncIterator[StateRecovery]:
     """As a process does: damage is looked for and mended, and lost shards are rebuilt."""
-    healer = StateRecovery(store.state, store.bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.02, settle=0)
+    healer = StateRecovery(store.state, store.bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.02, grace=0)
     healer.start()
     watching = asyncio.create_task(store.mender.run())
     try:

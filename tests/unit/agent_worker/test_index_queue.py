@@ -31,7 +31,7 @@ def test_a_tenant_with_one_change_waits_for_one_portion_of_a_tenant_with_many() 
     for _ in range(3):
         tenant, batch = take_batch(queue, 5)
         order.append(tenant)
-        queue.settle(tenant, [each for _, each in batch], [])
+        queue.finish(tenant, [each for _, each in batch], [])
     assert order == ["import", "shop", "import"]
 
 
@@ -39,7 +39,7 @@ def test_no_tenant_is_given_out_twice_at_once() -> None:
     queue = build_queue(("shop", "a"), ("shop", "b"))
     tenant, batch = take_batch(queue, 1)
     assert queue.take(1) is None
-    queue.settle(tenant, [each for _, each in batch], [])
+    queue.finish(tenant, [each for _, each in batch], [])
     assert take_batch(queue)[1][0][0] == "b"
 
 
@@ -48,7 +48,7 @@ def test_a_later_change_replaces_one_that_waits_and_covers_it() -> None:
     tenant, batch = take_batch(queue)
     assert [each.record.offset for _, each in batch] == [1]
     assert not queue.is_searchable("shop", {0: 0})
-    queue.settle(tenant, [each for _, each in batch], [])
+    queue.finish(tenant, [each for _, each in batch], [])
     assert queue.is_searchable("shop", {0: 1})
 
 
@@ -56,22 +56,22 @@ def test_the_rest_of_a_batch_comes_first_next_time_but_never_over_a_newer_change
     queue = build_queue(("shop", "a"), ("shop", "b"), ("shop", "c"))
     tenant, batch = take_batch(queue, 2)
     queue.put("shop", "b", record("shop", "b", 3, b"newer"))
-    queue.settle(tenant, [batch[0][1]], batch[1:])
+    queue.finish(tenant, [batch[0][1]], batch[1:])
     assert not queue.is_searchable("shop", {0: 1}), "b was not applied"
     tenant, batch = take_batch(queue)
     assert {name: each.record.offset for name, each in batch} == {"b": 3, "c": 2}
-    queue.settle(tenant, [each for _, each in batch], [])
+    queue.finish(tenant, [each for _, each in batch], [])
     assert queue.is_searchable("shop", {0: 3})
 
 
 def test_another_tenants_backlog_is_not_waited_for() -> None:
     queue = build_queue(("import", "a"), ("shop", "b"))
     (_, imported), (tenant, batch) = take_batch(queue), take_batch(queue)
-    queue.settle(tenant, [each for _, each in batch], [])
+    queue.finish(tenant, [each for _, each in batch], [])
     assert queue.is_searchable("shop", {0: 1})
     assert not queue.is_searchable("import", {0: 0})
     assert not queue.is_everything_searchable({0: 0})
-    queue.settle("import", [each for _, each in imported], [])
+    queue.finish("import", [each for _, each in imported], [])
     assert queue.is_everything_searchable({0: 1})
 
 
@@ -84,7 +84,7 @@ def test_an_unread_offset_is_not_reached() -> None:
 def test_a_record_that_is_read_again_is_not_applied_again() -> None:
     queue = build_queue(("shop", "a"))
     tenant, batch = take_batch(queue)
-    queue.settle(tenant, [each for _, each in batch], [])
+    queue.finish(tenant, [each for _, each in batch], [])
     assert not queue.put("shop", "a", record("shop", "a", 0))
     assert queue.take(1) is None
 
@@ -97,7 +97,7 @@ def test_the_size_of_what_waits_is_known() -> None:
     assert queue.size == 3
     tenant, batch = take_batch(queue)
     assert queue.size == 0
-    queue.settle(tenant, [], batch)
+    queue.finish(tenant, [], batch)
     assert queue.size == 3
 
 
@@ -108,7 +108,7 @@ def test_a_thousand_tenants_take_turns_in_the_order_of_their_first_changes() -> 
         tenant, batch = taken
         order.append(tenant)
         assert not queue.is_everything_searchable(queue.position)
-        queue.settle(tenant, [each for _, each in batch], [])
+        queue.finish(tenant, [each for _, each in batch], [])
     assert order == [f"shop-{n % 1000}" for n in range(2000)]
     assert queue.is_everything_searchable(queue.position)
 
@@ -119,7 +119,7 @@ def test_a_change_that_arrives_during_a_batch_of_its_tenant_waits_for_the_end_of
     queue.put("shop", "b", record("shop", "b", 1))
     assert queue.take(1) is None
     assert not queue.is_everything_searchable({0: 0})
-    queue.settle(tenant, [each for _, each in batch], [])
+    queue.finish(tenant, [each for _, each in batch], [])
     assert queue.is_everything_searchable({0: 0})
     assert take_batch(queue)[1][0][0] == "b"
 

@@ -19,12 +19,18 @@ class Member:
     """One member that owns the only partition."""
 
     def __init__(
-        self, handler: LaneHandler, limits: ConsumerLimits, closed: Callable[[], bool], pressed: Callable[[], bool]
+        self,
+        handler: LaneHandler,
+        limits: ConsumerLimits,
+        suspended: Callable[[], bool],
+        low_on_memory: Callable[[], bool],
     ) -> None:
         self.world = LaneSimulation(random.Random(1), partitions=1)
         self.group = Group(self.world)
         self.parking = SimulatedParking(self.world)
-        self.lanes = Lanes(self.group.bus, self.parking, limits=limits, clock=now, closed=closed, pressed=pressed)
+        self.lanes = Lanes(
+            self.group.bus, self.parking, limits=limits, clock=now, suspended=suspended, low_on_memory=low_on_memory
+        )
         self.handler = handler
 
     @property
@@ -43,11 +49,11 @@ async def member(
     handler: LaneHandler,
     *,
     limits: ConsumerLimits | None = None,
-    closed: Callable[[], bool] = lambda: False,
-    pressed: Callable[[], bool] = lambda: False,
+    suspended: Callable[[], bool] = lambda: False,
+    low_on_memory: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Member]:
     with structlog.testing.capture_logs():
-        one = Member(handler, limits or ConsumerLimits(), closed, pressed)
+        one = Member(handler, limits or ConsumerLimits(), suspended, low_on_memory)
         task = asyncio.create_task(one.lanes.run([TOPIC], "group", handler, one.give_up))
         await wait_until(lambda: bool(one.group.members))
         await one.group.rebalance()

@@ -34,7 +34,7 @@ class LaneSimulation:
     pauses_survive: bool = False
     leaky: bool = False
     """Some records of a new partition are handed out in spite of its being paused."""
-    shut: bool = False
+    suspended: bool = False
     log: dict[int, list[Record]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[int, int] = field(default_factory=dict)
     parked: dict[str, dict[int, Record]] = field(default_factory=lambda: defaultdict(dict))
@@ -70,8 +70,8 @@ class LaneSimulation:
         self.running.add(key)
         self.expect_in_order(batch.records)
         if batch.attempt == 1:
-            if self.shut:
-                self.violations.append(f"{key}: started behind a closed gate")
+            if self.suspended:
+                self.violations.append(f"{key}: started while suspended")
             if self.until.get(key, now()) > now() and key not in self.woken:
                 self.violations.append(f"{key}: handled before its time")
             self.just_woken.discard(key)

@@ -179,7 +179,7 @@ def test_records_handled_singly_before_parking_are_settled() -> None:
 
     bench = BatchRun(4)
     assert bench.outcome(handler)[0] == LATER
-    assert bench.batch.settled == 2
+    assert bench.batch.finished == 2
 
 
 def test_a_cancellation_that_leaks_out_of_a_handler_is_a_failure_like_others() -> None:

@@ -83,7 +83,7 @@ def test_a_process_with_too_much_to_do_leaves_most_on_the_log() -> None:
             handled += len(batch.records)
 
         limits = ConsumerLimits(held=400, poll_records=5, poll=0.02)
-        async with member(handle, limits=limits, pressed=lambda: pressed) as one:
+        async with member(handle, limits=limits, low_on_memory=lambda: pressed) as one:
             for number in range(1000):
                 one.world.append(f"one-{number}")
             await wait_until(lambda: handled > 100)
@@ -203,14 +203,14 @@ def test_many_parked_conversations_cost_no_timers_and_little_memory() -> None:
         async def handle(batch: Batch) -> None: ...
 
         gc.collect()
-        gate, others = {"shut": True}, count_lanes()
-        async with member(handle, closed=lambda: gate["shut"]) as one:
+        state, others = {"suspended": True}, count_lanes()
+        async with member(handle, suspended=lambda: state["suspended"]) as one:
             before = len(asyncio.all_tasks())
             for number in range(PARKED):
                 record = Record(TOPIC, 0, number, f"k{number}", 0, {"ce_tenant": "a"}, b"x")
                 one.world.parked[record.key][number] = record
                 one.world.until[record.key] = now() + timedelta(hours=1)
-            gate["shut"] = False
+            state["suspended"] = False
             await wait_until(lambda: count_lanes() == others + PARKED)
             assert len(asyncio.all_tasks()) <= before
             await one.lanes.on_revoked(frozenset([source(0)]))

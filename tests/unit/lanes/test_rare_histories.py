@@ -21,7 +21,7 @@ def test_a_gate_that_closes_and_opens_between_two_looks_forgets_nobody() -> None
     """The loop never saw it closed; the lane that did goes on all the same."""
 
     async def scene() -> None:
-        gate = {"shut": False}
+        state = {"suspended": False}
         handled: list[int] = []
         handling = asyncio.Event()
 
@@ -32,10 +32,10 @@ def test_a_gate_that_closes_and_opens_between_two_looks_forgets_nobody() -> None
                 one.world.append("k")
                 await batch.arrived.wait()
                 await asyncio.sleep(0.002)  # the loop waits for more records
-                gate["shut"] = True
-                asyncio.get_running_loop().call_later(0.0001, gate.update, {"shut": False})
+                state["suspended"] = True
+                asyncio.get_running_loop().call_later(0.0001, state.update, {"suspended": False})
 
-        async with member(handle, closed=lambda: gate["shut"]) as one:
+        async with member(handle, suspended=lambda: state["suspended"]) as one:
             one.world.append("k")
             await wait_until(lambda: len(handled) == 2)
 

@@ -93,7 +93,7 @@ class Simulation:
             parking,
             limits=TIGHT,
             clock=now,
-            closed=lambda: self.world.shut,
+            suspended=lambda: self.world.suspended,
             tenant_limit=lambda tenant: {"a": 3, "b": 2}[tenant],
         )
         task = asyncio.create_task(lanes.run([TOPIC], "group", self.handle, self.give_up))
@@ -141,7 +141,7 @@ class Simulation:
         elif what < 0.78:
             await self.group.rebalance()
         elif what < 0.82:
-            self.world.shut = not self.world.shut
+            self.world.suspended = not self.world.suspended
         elif what < 0.85 and self.workers:
             self.wake(self.dice.choice(KEYS))
         await asyncio.sleep(self.dice.choice((0.0, 0.01, 0.2, 1.0)))
@@ -155,7 +155,7 @@ class Simulation:
         await self.join()
         for _ in range(steps):
             await self.step()
-        self.world.shut, self.world.trouble = False, 0.0
+        self.world.suspended, self.world.trouble = False, 0.0
         await until(lambda: self.world.all_done() or bool(self.world.violations))
         assert not self.world.violations, self.world.violations[:5]
         assert {(one.partition, one.offset) for one in self.given_up} == self.poison

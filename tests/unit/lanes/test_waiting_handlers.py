@@ -91,11 +91,13 @@ def test_a_handler_that_waits_with_one_record_alone_is_told_that_others_follow()
             done.extend(one.offset for one in batch.records)
             one.world.seen |= {(r.partition, r.offset) for r in batch.records}
 
-        gate = {"shut": True}
-        async with member(handle, limits=ConsumerLimits(commit_every=0.05), closed=lambda: gate["shut"]) as one:
+        state = {"suspended": True}
+        async with member(
+            handle, limits=ConsumerLimits(commit_every=0.05), suspended=lambda: state["suspended"]
+        ) as one:
             one.world.append("k")
             one.world.append("k")
-            gate["shut"] = False
+            state["suspended"] = False
             await wait_until(lambda: done == [0, 1])
 
     run(scene())

@@ -115,7 +115,7 @@ class DocumentPage:
         if document.proposal is None and form.get("sure") != "yes":
             raise Conflict("nothing was deleted", fix="tick the box to confirm that its versions are deleted, too")
         await self._editor.delete(tenant, document.id)
-        await self._editor.settle(tenant)
+        await self._editor.wait_until_indexed(tenant)
         notice = "deleted" if document.proposal is None else "discarded"
         return redirect(f"{build_path(tenant, 'knowledge')}?notice={notice}")
 

@@ -26,7 +26,7 @@ from schemas.errors import ConfigInvalid
 ASK_AFTER = 0.25
 """Seconds after which an address is asked for again, while it stays in use."""
 TRUSTED = 0.5
-"""Seconds after which calls wait for the new answer. Less than the settle time of a rebuild: what a process wrote to a
+"""Seconds after which calls wait for the new answer. Less than the grace period of a rebuild: what a process wrote to a
 former primary is on the log before a rebuild reads it."""
 _STRAGGLERS = 0.2  # seconds for the answers of the Sentinels beyond the majority
 _TIMEOUT = 1.0  # seconds for an answer

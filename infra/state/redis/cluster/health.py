@@ -27,9 +27,7 @@ from infra.state.usage import StateUsage
 _FIX = "check the primaries that do not answer, and the addresses in `state`"
 
 
-async def run_checks(
-    address: ClusterAddress, access: RedisSettings, url: str, *, timeout: float = 5.0
-) -> list[Finding]:
+async def run_checks(address: ClusterAddress, access: RedisSettings, url: str) -> list[Finding]:
     """Run all checks. A failure is a finding. Raises ConfigInvalid for settings that do not fit."""
     async with _open_topology(address, access, url) as topology:
         try:
@@ -39,7 +37,7 @@ async def run_checks(
             return [Finding("redis cluster", "fail", f"{problem.message}: {error}", problem.fix)]
         by_node = []
         for place in sorted(view.primaries):
-            async with _open_node(topology, place, timeout) as client:
+            async with _open_node(topology, place, 5.0) as client:
                 answers = await probe.check_server(client)
                 replicas = await probe.check_replicas(client) if answers[0].status == "ok" else []
             by_node.append((place, [*answers, *replicas]))

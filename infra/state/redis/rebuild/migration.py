@@ -18,13 +18,11 @@ from schemas.errors import SchemaMismatch
 _NONE = -1
 
 
-async def state_of(
-    url: str, prefix: str, *, access: RedisSettings = OPEN, migrations: Sequence[Migration] = MIGRATIONS
-) -> SchemaState:
+async def state_of(url: str, prefix: str, *, access: RedisSettings = OPEN) -> SchemaState:
     """Inspect the keys without changing them. ``found`` is the version of the oldest shard, 0 when none was written
     yet. Raises SchemaMismatch when a shard is newer than this program, StateUnavailable."""
     async with _open_shards(url, prefix, access) as shards:
-        return _state(await _versions(shards), migrations)
+        return _state(await _versions(shards), MIGRATIONS)
 
 
 async def migrate(

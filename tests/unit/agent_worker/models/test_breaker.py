@@ -240,7 +240,7 @@ async def test_a_streamed_draft_that_is_not_the_answer_is_aborted() -> None:
 
     shown = StreamedText(emit, take_back)
     await shown.emit("It is free [1].")
-    await shown.settle("It is free [1]. More.")
+    await shown.finish("It is free [1]. More.")
     assert taken == []
-    await shown.settle("Something else.")
+    await shown.finish("Something else.")
     assert taken == ["back"]
