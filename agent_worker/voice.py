@@ -60,7 +60,7 @@ class Voice:
     )
     presence: str = "Yes, I am here. What can I help you with?"
     complaint: str = "I am sorry that my answer was wrong. Shall I pass you to a colleague?"
-    apology: str = "I am sorry about that. Shall I pass you to a colleague?"
+    apology: str = "I am sorry about that."
     offer_declined: str = "All right. I am here if you need anything else."
     what_else: str = "What can I help you with?"
     person_choice: str = "Talk to a person"

@@ -73,7 +73,8 @@ def not_found_draft(voice: Voice, model: str = "") -> AnswerDraft:
 
 
 def apology_draft(voice: Voice, model: str = "") -> AnswerDraft:
-    return AnswerDraft(text=voice.apology, answered=False, choices=[person_choice(voice)], model=model)
+    text = f"{voice.apology} {voice.person_offer}"
+    return AnswerDraft(text=text, answered=False, choices=[person_choice(voice)], model=model)
 
 
 def wait_draft(voice: Voice, model: str = "") -> AnswerDraft:

@@ -113,13 +113,24 @@ _UNSPACED_PRONOUNS = (
 _MAX_OTHER_WORDS = 9
 """Words of a follow-up in those languages, of which all count."""
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+_PERSON = (
+    r"(?:friend|mate|wife|husband|partner|girlfriend|boyfriend|son|daughter|kid|child|baby|mum|mom|mother|dad|father|parent|"
+    r"sister|brother|family|boss|colleague|neighbou?r|gran|grandma|grandpa|aunt|uncle|guest|visitor)"
+)
 _ANTECEDENT = re.compile(
-    r"\b(?:the|an?|my|our|your|this|these|those|some|any|which|what|both|every|each|another|\d{1,4})\s[\w'’-]{3,}",
+    r"\b(?:the|an?|my|our|your|this|these|those|some|any|which|what|both|every|each|another|\d{1,4})\s"
+    rf"(?!{_PERSON}(?:s|ren|['’]s)?\b)[\w'’-]{{3,}}",
     re.IGNORECASE,
 )
+"""What a pronoun may stand for. Persons are left out, because the pronouns are mostly of things."""
 _ATTRIBUTES = frozenset(
     map(term, ["long", "early", "late", "soon", "often", "far", "big", "cost", "price", "charge", "pay", "fee"])
 )
+_GENERIC = frozenset(
+    map(term, ["work", "apply", "count", "include", "possible", "allow", "allowed", "same", "true", "mean"])
+)
+"""Terms of a question about the same that say nothing of what is new in it."""
+_UNITS = frozenset(map(term, ["hour", "day", "night", "week", "month", "year", "person", "adult", "child", "kid"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +201,16 @@ def find_subject(history: Sequence[TranscriptMessage]) -> str:
             heading = heading or next((_last_heading(one.heading) or one.title for one in line.citations), "")
         elif terms(line.text):
             carried.insert(0, " ".join(line.text.split()[-_MAX_WORDS:]))
-            if find_dependence(line.text) in ("none", "loose") or len(carried) == _MAX_CARRIED:
+            if _has_subject(line.text) or len(carried) == _MAX_CARRIED:
                 break
     text = " ".join(carried)
     return f"{heading} {text}".strip() if len(set(terms(text))) < _MAX_LOOSE_TERMS else text
+
+
+def _has_subject(text: str) -> bool:
+    """True if the message can stand alone, and says more than "how much per year"."""
+    dependence = find_dependence(text)
+    return dependence == "none" or (dependence == "loose" and bool(set(terms(text)) - _ATTRIBUTES - _UNITS))
 
 
 def share_of_own_terms(words: str, passage: Passage) -> float:
@@ -205,6 +222,13 @@ def share_of_own_terms(words: str, passage: Passage) -> float:
     found = {word for word in own if word in said or synonyms().get(word, frozenset()) & said}
     wanted = found | (own - _ATTRIBUTES)
     return len(found) / len(wanted) if wanted else 1
+
+
+def contains_own_words(words: str, passage: Passage) -> bool:
+    """True if the passage contains all that a follow-up says of its own beyond "does it also apply to"."""
+    own = set(terms(strip_openers(remove_addresses(words)))) - _ATTRIBUTES - _GENERIC
+    said = set(terms(passage.text))
+    return bool(own) and all(word in said or synonyms().get(word, frozenset()) & said for word in own)
 
 
 def strip_openers(text: str) -> str:

@@ -18,9 +18,11 @@ from agent_worker.knowledge.text.query_splitting import (
 )
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
+from agent_worker.reading.contact_details import find_contact_details
 from agent_worker.reading.follow_ups import (
     Dependence,
     FollowUp,
+    contains_own_words,
     find_dependence,
     find_subject,
     read_follow_up,
@@ -100,13 +102,30 @@ async def search_query(
 ) -> Reading:
     """Search for the messages as a whole. ``context``: what they refer to, if not to the conversation."""
     words = query.text
-    alone = await search(words, words)
+    alone = find_contact_details(words, await search(words, words))
     if query.questions or not (context or history):
         return Reading(words, alone)
     dependence = find_dependence(words)
     if _is_enough(words, alone, dependence):
         return Reading(words, alone)
-    return await _compare(FollowUp(words, context or find_subject(history), dependence), alone, search)
+    reading = await _compare(FollowUp(words, context or find_subject(history), dependence), alone, search)
+    return _prefer_cited(words, dependence, reading, history)
+
+
+def _prefer_cited(
+    words: str, dependence: Dependence, reading: Reading, history: Sequence[TranscriptMessage]
+) -> Reading:
+    """The section that the last reply quoted, if it is near the first and contains all that a follow-up says of its
+    own."""
+    last = next((line for line in reversed(history) if line.author.kind != "contact"), None)
+    cited = {(one.document, one.heading) for one in last.citations} if last is not None else set()
+    found = reading.search_result
+    near = found.passages[:_AMONG_FIRST]
+    place = next((n for n, one in enumerate(near) if (one.document, one.heading) in cited), None)
+    if dependence == "none" or place is None or not contains_own_words(words, near[place]):
+        return reading
+    others = [*found.passages[:place], *found.passages[place + 1 :]]
+    return replace(reading, search_result=replace(found, passages=[near[place], *others], answerable=True))
 
 
 async def search_parts(

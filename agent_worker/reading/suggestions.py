@@ -19,7 +19,7 @@ from agent_worker.nlu.classification import thanks_for_no
 from agent_worker.nlu.yes_no import yes_or_no
 from agent_worker.voice import Voice
 from schemas.choice_matching import match_choice
-from schemas.messages import Choice, InboundMessage, TranscriptMessage
+from schemas.messages import Choice, Citation, InboundMessage, TranscriptMessage
 from schemas.ports import AnswerDraft, Passage, SearchResult
 
 MAX_SUGGESTIONS = 3
@@ -36,9 +36,16 @@ _AND = r"\s{0,3}(?:,\s{0,3}(?:and|und)?|and|und|et|y|e|en|i|&|\+)\s{0,3}"
 _POLITE = r"(?:,?\s{0,3}(?:please|thanks|bitte|then|dann))?\W{0,3}"
 _NUMBERS = re.compile(rf"\W{{0,3}}\d(?:{_AND}\d){{1,2}}{_POLITE}", re.IGNORECASE)
 _DIGITS = re.compile(r"\d")
-_BOTH = re.compile(rf"both(?: of (?:them|those|these))?{_POLITE}|(?:alle )?beide{_POLITE}", re.IGNORECASE)
+_BOTH = re.compile(
+    rf"(?:both(?: of (?:them|those|these))?|the first two|(?:alle |die ersten )?(?:beide|zwei)|les deux|l[oa]s dos|"
+    rf"ambos|entrambi|tutti e due|os dois|ambas|allebei|oba|obie|oboje|her ikisi|ikisi de|оба|обе|обидва){_POLITE}",
+    re.IGNORECASE,
+)
+"""The first two."""
 _ALL = re.compile(
-    rf"all(?: (?:of (?:them|those|these)|two|three))?{_POLITE}|alle(?: (?:zwei|drei))?{_POLITE}", re.IGNORECASE
+    rf"(?:all(?: (?:of (?:them|those|these)|two|three))?|alle(?: (?:zwei|drei))?|tous|toutes|tod[oa]s|tutt[ie]|"
+    rf"wszystkie|hepsi|все|всі){_POLITE}",
+    re.IGNORECASE,
 )
 _MAX_NAMED_WORDS, _MAX_PICKING_WORDS = 3, 5
 """Search terms, and words in all, of a message that names a section by some of its label's words."""
@@ -55,22 +62,28 @@ class Selection:
 
 def section_id(passage: Passage) -> str:
     """The id of a choice for the passage's section. It stays the same when the document is edited."""
-    name = f"{passage.document}\0{passage.heading}"
+    return _id_of(passage.document, passage.heading)
+
+
+def _id_of(document: str, heading: str) -> str:
+    name = f"{document}\0{heading}"
     return _PREFIX + blake2b(name.encode(), digest_size=8).hexdigest()
 
 
-def suggestions_of(results: Iterable[SearchResult]) -> list[Choice]:
+def suggestions_of(results: Iterable[SearchResult], *, quoted: Sequence[Citation] = ()) -> list[Choice]:
     """Up to three sections of what was found for unanswered questions, the first of each before the second of any.
-    Empty unless a result is ``suggestable``."""
+    Empty unless a result is ``suggestable``. Sections that the reply has ``quoted`` are left out if others remain."""
     rows = [_sections(result.related_passages) for result in results if result.suggestable]
     longest = max(map(len, rows), default=0)
     chosen = {choice.id: choice for place in range(longest) for row in rows for choice in row[place : place + 1]}
-    return list(chosen.values())[:MAX_SUGGESTIONS]
+    shown = {_id_of(one.document, one.heading) for one in quoted}
+    unseen = [choice for choice in chosen.values() if choice.id not in shown]
+    return (unseen or list(chosen.values()))[:MAX_SUGGESTIONS]
 
 
 def _sections(passages: Sequence[Passage]) -> list[Choice]:
     labels: dict[str, str] = {}
-    for passage in passages:
+    for passage in sorted(passages, key=lambda passage: not passage.heading):
         labels.setdefault(_label(passage), section_id(passage))
     return [Choice(id=id_, label=label) for label, id_ in labels.items()]
 
@@ -146,8 +159,10 @@ def _find_picked(message: InboundMessage, offered: Sequence[Choice]) -> list[Cho
 
 def _find_several(text: str, sections: Sequence[Choice]) -> list[Choice]:
     """The sections of "1 and 3", "both" or "all of them"."""
-    if _ALL.fullmatch(text) or (len(sections) == 2 and _BOTH.fullmatch(text)):
+    if _ALL.fullmatch(text):
         return list(sections)
+    if _BOTH.fullmatch(text):
+        return list(sections[:2])
     numbers = [int(number) for number in _DIGITS.findall(text)] if _NUMBERS.fullmatch(text) else []
     return [sections[n - 1] for n in numbers] if all(0 < n <= len(sections) for n in numbers) else []
 
@@ -158,7 +173,8 @@ def _find_by_words(text: str, sections: Sequence[Choice]) -> Choice | None:
     if not words or len(words) > _MAX_NAMED_WORDS or len(text.split()) > _MAX_PICKING_WORDS or is_question(text):
         return None
     named = [choice for choice in sections if words <= set(terms(choice.label))]
-    return named[0] if len(named) == 1 else None
+    headed = [choice for choice in named if words == set(terms(choice.label.rpartition(": ")[2]))]
+    return next((found[0] for found in (headed, named) if len(found) == 1), None)
 
 
 def select_section(result: SearchResult, section: Choice) -> SearchResult | None:

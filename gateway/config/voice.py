@@ -105,7 +105,7 @@ class VoiceSettings(Settings):
     complaint: str = DEFAULT_VOICE.complaint
     """Answers a contact who says that an answer was wrong, with the choice to talk to a person."""
     apology: str = DEFAULT_VOICE.apology
-    """Answers an upset contact whose message the documents do not answer, with the choice to talk to a person."""
+    """Opens the reply to an upset contact, with the choice to talk to a person."""
     offer_declined: str = DEFAULT_VOICE.offer_declined
     """Answers a no that leaves nothing open, for example to the offer of a person."""
     what_else: str = DEFAULT_VOICE.what_else

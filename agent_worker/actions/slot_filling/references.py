@@ -26,22 +26,26 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 _POSITIONS = {
-    "first": 0,
-    "1st": 0,
-    "erste": 0,
-    "second": 1,
-    "2nd": 1,
-    "zweite": 1,
-    "third": 2,
-    "3rd": 2,
-    "dritte": 2,
-    "last": -1,
-    "letzte": -1,
+    word: place
+    for place, words in {
+        0: "first 1st erste erster erstes ersten premier première premiere primero primera primer primo prima primeiro "
+        "primeira eerste pierwszy pierwsza pierwsze birinci birincisi ilk ilki первый первая первое перший перша",
+        1: "second 2nd zweite zweiter zweites zweiten deuxième deuxieme second seconde segundo segunda secondo seconda "
+        "tweede drugi druga drugie ikinci ikincisi второй вторая второе другий друга",
+        2: "third 3rd dritte dritter drittes dritten troisième troisieme tercero tercera tercer terzo terza terceiro "
+        "terceira derde trzeci trzecia trzecie üçüncü üçüncüsü третий третья третье третій третя",
+        -1: "last letzte letzter letztes letzten dernier dernière derniere último última ultimo ultima laatste ostatni "
+        "ostatnia ostatnie sonuncu sonuncusu последний последняя последнее останній остання",
+    }.items()
+    for word in words.split()
 }
 _POSITION = re.compile(
     r"^\W{0,3}(?:(?:yes|yeah|yep|sure|ok(?:ay)?|then|no|ja|gern|nein|dann|sorry|i meant?|i think|ich meine?|"
-    rf"it'?s|that'?s|das)\b\W{{0,3}}){{0,3}}(?:(?:the|die|der|das|den)\s)?(?P<name>{'|'.join(_POSITIONS)})[nrs]?(?:\s(?:one|option))?"
-    r"(?:,?\s(?:then|dann))?(?:,?\s(?:please|bitte|thanks|danke))?\W{0,3}$",
+    r"it'?s|that'?s|das|oui|non|sí|si|sì|sim|não|tak|nie|evet|hayır|да|нет|так|ні)\b\W{0,3}){0,3}"
+    r"(?:(?:the|die|der|das|den|le|la|el|il|lo|o|a|de|het|ten|ta|to)\s)?"
+    rf"(?P<name>{'|'.join(_POSITIONS)})(?:\s(?:one|option))?"
+    r"(?:,?\s(?:then|dann))?(?:,?\s(?:please|bitte|thanks|danke|merci|por favor|grazie|obrigad[oa]|proszę|lütfen))?"
+    r"\W{0,3}$",
     re.IGNORECASE,
 )
 

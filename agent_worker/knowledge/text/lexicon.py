@@ -124,6 +124,22 @@ _GROUPS = """
     wheelchair accessible accessibility disabled
     dog pet cat animal
     child kid baby toddler
+    adult grownup grown_up
+    friend mate buddy
+    pushchair stroller buggy pram
+    toilet restroom bathroom loo wc
+    mum mom mother
+    senior pensioner
+    teenager teen youth
+    sibling brother sister
+    luggage suitcase baggage
+    elevator lift
+    vacation holiday
+    bike bicycle cycle
+    exchange swap
+    video film record
+    wifi internet
+    staff employee
     poison poisonous toxic harmful dangerous danger safe safety
     lamp light lighting bulb
     window windowsill sill

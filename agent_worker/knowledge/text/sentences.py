@@ -123,7 +123,8 @@ def _rows(text: str, block: Block, group: int, lead: str) -> Iterator[QuoteUnit]
 
 
 def read_row(cells: Sequence[Cell]) -> str:
-    """A table row as text that names each cell's column."""
+    """A table row as text that names each cell's column. Dashes are left out beside other cells."""
     label, *others = cells
-    rest = "; ".join(f"{cell.column}: {cell.text}" if cell.column else cell.text for cell in others if cell.text)
+    filled = [cell for cell in others if cell.text.strip("-–— ")] or [cell for cell in others if cell.text]
+    rest = "; ".join(f"{cell.column}: {cell.text}" if cell.column else cell.text for cell in filled)
     return f"{label.text} – {rest}"

@@ -13,7 +13,7 @@ from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.query_splitting import is_question, sentences_of
 from agent_worker.knowledge.text.sentences import QuoteUnit, units_of
 from agent_worker.knowledge.vectors.embedding import short_heading
-from agent_worker.models.local.table_rows import select_rows
+from agent_worker.models.local.table_rows import notes_on_other_rows, select_rows
 from agent_worker.nlu.calendar_names import Periods, periods_in, periods_of_labels
 from agent_worker.reading.question_form import has_figure, wanted_figure
 from schemas.ports import Passage
@@ -27,6 +27,9 @@ _MIN_SCORE_BELOW_HEADING = 0.4
 """A passage below a heading is preferred to the introduction from this share of its score."""
 _MIN_SCORE_OF_PERIOD = 0.5
 """The same for a table with the asked day or month."""
+_MAX_SHARE_BESIDE = 0.5
+"""Share of the question's words in a table that is left out because a sentence beside it has all of them."""
+_MAX_ROWS_WITH_NOTES = 40
 _DIGIT = re.compile(r"\d")
 
 
@@ -92,11 +95,34 @@ def _without_other_rows(question: str, quotes: Sequence[Quote]) -> list[Quote]:
     for quote in quotes:
         if quote.unit.kind == "row":
             tables.setdefault(quote.unit.group, []).append(quote)
-    kept = {quote.order: quote for quote in quotes if quote.unit.kind != "row"}
+    prose = [quote for quote in quotes if quote.unit.kind != "row"]
+    is_said = bool(tables) and _is_said_in_prose(question, prose)
+    kept = {quote.order: quote for quote in prose}
     for rows in tables.values():
+        if is_said and _share_said(_asked_terms(question), rows) <= _MAX_SHARE_BESIDE:
+            continue
         chosen = select_rows(question, [row.unit for row in rows], [row.score for row in rows])
+        if len(tables) == 1 and len(rows) <= _MAX_ROWS_WITH_NOTES:
+            notes = notes_on_other_rows([row.unit for row in rows], chosen, [quote.unit for quote in quotes])
+            kept = {order: quote for order, quote in kept.items() if quote.unit not in notes}
         kept |= {rows[place].order: replace(rows[place], unit=unit) for place, unit in chosen.items()}
     return [kept[order] for order in sorted(kept)]
+
+
+def _is_said_in_prose(question: str, prose: Sequence[Quote]) -> bool:
+    """True if a sentence beside a table says all that the question names, with the figure that it wants."""
+    asked, figure = _asked_terms(question), wanted_figure(question)
+    fitting = [quote for quote in prose if figure is None or has_figure(figure, quote.unit.text)] if asked else []
+    return any(_share_said(asked, [quote]) == 1 for quote in fitting)
+
+
+def _asked_terms(question: str) -> set[str]:
+    return set(terms(question.rpartition("\n")[2]))
+
+
+def _share_said(asked: set[str], quotes: Sequence[Quote]) -> float:
+    said = set(terms(" ".join(quote.unit.text for quote in quotes)))
+    return sum(word in said or bool(synonyms().get(word, frozenset()) & said) for word in asked) / len(asked)
 
 
 def _blocks(quotes: Sequence[Quote]) -> list[list[Quote]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
-from agent_worker.handoff.reply_templates import apology_draft, not_found_draft
+from agent_worker.handoff.reply_templates import apology_draft, not_found_draft, person_choice
 from agent_worker.knowledge.text.query_splitting import is_question
 from agent_worker.models.local.canned_replies import find_canned_reply
 from agent_worker.models.local.multiple_questions import (
@@ -51,7 +51,7 @@ class LocalModel:
         dialogue = SlotFillingDialogue(request, voice, self.name, now, rules.actions.today(now))
         if phrase is None and question.offers and (action_draft := await dialogue.reply()) is not None:
             return prepend_answers(action_draft, beside, voice, question.locale)
-        draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._extract(question, voice)
+        draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._answer_kindly(question, voice)
         if draft.handoff:
             return draft
         reminder, choices = dialogue.remind()
@@ -62,13 +62,22 @@ class LocalModel:
             await emit(piece)
         return replace(draft, filling=dialogue.filling)
 
+    def _answer_kindly(self, question: Question, voice: Voice) -> tuple[AnswerDraft, list[str]]:
+        """The answer, for an upset contact with an apology and the offer of a person."""
+        draft, pieces = self._extract(question, voice)
+        if not is_upset(question.text):
+            return draft, pieces
+        if not (draft.answered or is_question(question.text)):
+            return apology_draft(voice, self.name), []
+        opening = f"{voice.apology}\n\n"
+        choices = [*draft.choices, person_choice(voice)] if draft.answered and not draft.choices else draft.choices
+        return replace(draft, text=f"{opening}{draft.text}", choices=choices), [opening, *pieces] if pieces else []
+
     def _extract(self, question: Question, voice: Voice) -> tuple[AnswerDraft, list[str]]:
         quoted = quote_answers(question.parts, is_picked=question.is_picked)
         if not quoted.answers and question.search_result.answerable:
             quoted = quote_jointly(question) or quoted
         if not quoted.answers and len(quoted.missing) < 2:
-            if is_upset(question.text) and not is_question(question.text):
-                return apology_draft(voice, self.name), []
             choices = suggestions_of([question.search_result])
             draft = suggestion_draft(choices, voice, self.name) if choices else not_found_draft(voice, self.name)
             return draft, []

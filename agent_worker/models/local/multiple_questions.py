@@ -246,7 +246,7 @@ def add_unanswered(
 ) -> AnswerDraft:
     """Name the unanswered questions in the draft, and offer the sections that the documents have on them. ``beyond``:
     the words of those that were too many to look up."""
-    suggestions = suggestions_of([part.search_result for part in missing])
+    suggestions = suggestions_of([part.search_result for part in missing], quoted=draft.citations)
     unsure = [part for part in missing if part.search_result.suggestable] if suggestions else []
     lost = [part for part in missing if part not in unsure]
     sentence = name_unanswered(_words_of(lost), _words_of(unsure), beyond, voice)
@@ -379,12 +379,13 @@ def format_quotes(chosen: Sequence[Quote], first: int = 1) -> list[str]:
     """The quotes as pieces of one text, numbered from ``first``. Items and rows keep their lines."""
     pieces: list[str] = []
     previous_kind = ""
+    is_list = sum(quote.unit.kind in ("item", "row") for quote in chosen) > 1
     for number, group in enumerate(group_quotes(chosen), first):
         kind = group[0].unit.kind
         listed = kind in ("item", "row")
         separator = "" if not pieces else "\n" if listed and previous_kind != "code" else "\n\n"
         previous_kind = kind
-        mark = "- " if listed and len(chosen) > 1 else ""
+        mark = "- " if listed and is_list else ""
         lines = [f"{mark}{quote.unit.text}" for quote in group]
         text = ("\n" if listed else " ").join(lines)
         pieces.append(f"{separator}\n{text}\n[{number}]" if kind == "code" else f"{separator}{text} [{number}]")

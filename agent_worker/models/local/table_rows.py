@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent_worker.knowledge.text.analysis import terms
@@ -21,6 +21,7 @@ _MIN_PARALLEL_ROWS = 0.5
 """Share of the rows in which two columns must have cells of the same form, so that one can stand without the other."""
 _LETTER_AND_WORD = re.compile(r"\b([^\W\d_])-(?=[^\W\d_]{2})")
 """The beginning of "e-bike" or "T-shirt", of which terms have only the second part."""
+_REFERS_BACK = re.compile(r"\b(?:they|them|their|it|its|these|those|this|that|sie|ihnen|diese|es)\b", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 _COMPARING = re.compile(
     r"\b(?:or|than|vs|versus|compared?|difference|only|oder|als|unterschied|nur|ou|plutôt|o|oppure|dan|czy|lub|"
@@ -57,6 +58,26 @@ def select_rows(question: str, rows: Sequence[QuoteUnit], scores: Sequence[float
         least = _MIN_RELATIVE_SCORE * max(scores) if len(named_columns) < 2 else 0.0
         chosen = [place for place, score in enumerate(scores) if score >= least]
     return {place: _with_columns(rows[place], columns) for place in chosen}
+
+
+def notes_on_other_rows(
+    rows: Sequence[QuoteUnit], chosen: Container[int], units: Sequence[QuoteUnit]
+) -> list[QuoteUnit]:
+    """The sentences beside a table that name rows which are left out, and none of those ``chosen``, with the sentences
+    that go on about them."""
+    labels = [_words(_IN_BRACKETS.sub(" ", row.cells[0].text if row.cells else row.text)) for row in rows]
+    own = [label - frozenset.intersection(*labels) for label in labels]
+    left_out = [label for place, label in enumerate(own) if place not in chosen and label]
+    kept = frozenset[str]().union(*(label for place, label in enumerate(own) if place in chosen))
+    kept = kept.difference(*left_out) or kept
+    found: list[QuoteUnit] = []
+    for place, unit in enumerate(units):
+        is_next = place > 0 and found[-1:] == [units[place - 1]] and unit.group == units[place - 1].group
+        goes_on = is_next and _REFERS_BACK.search(unit.text) is not None
+        names = any(label <= _words(unit.text) for label in left_out)
+        if unit.kind != "row" and (names or goes_on) and not kept & _words(unit.text):
+            found.append(unit)
+    return found
 
 
 def _read_question(question: str) -> _QuestionWords:

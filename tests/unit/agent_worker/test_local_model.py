@@ -367,3 +367,38 @@ async def test_ladder_falls_back_to_the_documents() -> None:
         await Models({"broken": BrokenModel()}).answer("broken", question, emit, restart)
     with pytest.raises(ConfigInvalid):
         models.ladder("nothing")
+
+
+RINK = (
+    "| Item | Price |\n|---|---|\n| Figure skates | £3.50 |\n| Hockey skates | £4.00 |\n| Skating aid | £4.00 |\n\n"
+    "Skating aids are for children up to 8. There are 40 of them. You may bring your own helmet."
+)
+
+
+async def test_notes_on_rows_that_are_not_asked_for_are_left_out() -> None:
+    """With the sentence that goes on about them."""
+    draft, _ = await ask_local_model("how much are hockey skates", passage(RINK, heading="Hire"))
+    assert draft.text == "Hockey skates: £4.00 [1]\n\nYou may bring your own helmet. [2]"
+    draft, _ = await ask_local_model("how much is a skating aid", passage(RINK, heading="Hire"))
+    assert "There are 40 of them." in draft.text
+
+
+async def test_a_table_beside_the_sentence_that_answers_is_left_out() -> None:
+    draft, _ = await ask_local_model("may I bring my own helmet", passage(RINK, heading="Hire"))
+    assert "£" not in draft.text
+    assert "You may bring your own helmet." in draft.text
+
+
+async def test_an_empty_cell_is_not_shown() -> None:
+    table = "| Package | Price | Extras |\n|---|---|---|\n| Snow | £15 | – |\n| Glacier | £25 | a coach |"
+    draft, _ = await ask_local_model("price of the Snow package", passage(table, heading="Parties"))
+    assert draft.text == "Snow – Price: £15 [1]"
+
+
+async def test_an_upset_contact_reads_an_apology_before_the_answer() -> None:
+    draft, streamed = await ask_local_model(
+        "This is a scandal! how much are hockey skates?", passage(RINK, heading="Hire")
+    )
+    assert draft.text.startswith(f"{VOICE.apology}\n\nHockey skates")
+    assert streamed == draft.text
+    assert [choice.id for choice in draft.choices] == ["person"]

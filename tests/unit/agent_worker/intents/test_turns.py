@@ -117,7 +117,8 @@ async def test_an_upset_contact_gets_an_apology_and_the_offer_of_a_person(
 ) -> None:
     await world.handle(world.said("m1", text))
     (reply,) = await world.replies()
-    assert reply.text == translate_voice(VOICE, language).apology
+    voice = translate_voice(VOICE, language)
+    assert reply.text == f"{voice.apology} {voice.person_offer}"
     assert [choice.id for choice in reply.choices] == ["person"]
 
 

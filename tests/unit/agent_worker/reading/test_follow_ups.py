@@ -210,3 +210,33 @@ async def test_a_story_is_searched_for_with_its_question_only_where_that_is_sure
     first, _ = await _parts(story, surer_told)
     assert (first.text, first.words) == ("We come by van. Where can we park near the hall?", first.words)
     assert first.search_result.passages == [PARKING]
+
+
+PASS = Passage("t", "prices", 1, "Prices", "Season pass", "", "190 euro. It is not valid for the disco.", 0.9)
+CODE = Passage("t", "vouchers", 1, "Vouchers", "My code does not work", "", "Check the code of the disco.", 1.0)
+
+
+@pytest.mark.parametrize("text", ["does it work for the disco too", "and the disco?"])
+async def test_the_section_quoted_before_answers_what_it_contains(text: str) -> None:
+    """Even if the words of the follow-up find another one first."""
+    search = Searches(**{"": SearchResult([CODE, PASS], False, 0.5, suggestable=True)})
+    quoted = Citation(n=1, document="prices", title="Prices", heading="Season pass", quote="190 euro.")
+    asked = [
+        _said("How much is a season pass?"),
+        _said("190 euro.", "Season pass").model_copy(update={"citations": [quoted]}),
+    ]
+    found = (await _read(text, search, asked)).search_result
+    assert (found.passages[0].heading, found.answerable) == ("Season pass", True)
+    found = (await _read("does it include a locker", search, asked)).search_result
+    assert not found.answerable
+
+
+def test_a_friend_is_not_what_it_stands_for() -> None:
+    assert find_dependence("can my friend use it too, every time") == "reference"
+    assert find_dependence("can my locker hold it, every time") != "reference"
+
+
+def test_a_price_per_year_carries_the_subject_on() -> None:
+    """The question before it says of what."""
+    history = [_said("my son wants to play hockey"), _said("Did you mean one of these?"), _said("how much per year")]
+    assert "hockey" in find_subject(history)

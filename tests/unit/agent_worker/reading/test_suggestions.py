@@ -54,7 +54,7 @@ def test_a_heading_that_asks_needs_no_title() -> None:
 
 
 def test_a_section_without_heading_is_named_by_its_title() -> None:
-    assert labels(found(passage(""), passage("prices"))) == ["Prices", "prices"]
+    assert labels(found(passage(""), passage("prices"))) == ["prices", "Prices"]
 
 
 def test_a_long_label_is_cut() -> None:
@@ -115,6 +115,10 @@ SECOND = Selection((Choice(id=section_id(IMPLANTS), label="Prices: Implants"),),
         "the 2nd one, thanks",
         "the implants one",
         "implants please",
+        "le deuxième",
+        "la segunda",
+        "druga",
+        "ikincisi",
     ],
 )
 def test_a_section_is_picked_in_words(text: str) -> None:
@@ -133,7 +137,19 @@ def test_none_of_them_is_picked(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1 and 2", "1, 2", "2 und 1 bitte", "both", "Both of them please", "all of them", "beide"]
+    "text",
+    [
+        "1 and 2",
+        "1, 2",
+        "2 und 1 bitte",
+        "both",
+        "Both of them please",
+        "all of them",
+        "beide",
+        "les deux",
+        "tutti e due",
+        "the first two",
+    ],
 )
 def test_several_sections_are_picked(text: str) -> None:
     selection = find_selection(message(text), history(CROWNS, IMPLANTS))
@@ -221,3 +237,12 @@ async def test_a_picked_section_that_is_gone_is_named_beside_another() -> None:
     assert selection is not None
     quoted = quote_answers((await retrieve_sections(selection, search)).parts, is_picked=True)
     assert [part.words for part in quoted.missing] == ["Prices: Implants"]
+
+
+def test_introductions_are_offered_last_and_quoted_sections_not_again() -> None:
+    intro = passage("", "Opening hours")
+    result = found(intro, passage("Cleaning"), passage("Crowns"))
+    assert labels(result) == ["Prices: Cleaning", "Prices: Crowns", "Opening hours"]
+    quoted = [passage("Cleaning").cite(1, "A clean costs £65.")]
+    assert [choice.label for choice in suggestions_of([result], quoted=quoted)] == ["Prices: Crowns", "Opening hours"]
+    assert len(suggestions_of([found(passage("Cleaning"))], quoted=quoted)) == 1
