@@ -168,11 +168,10 @@ async def _compare(follow_up: FollowUp, alone: SearchResult, search: Search) -> 
 
 def _is_enough(words: str, alone: SearchResult, dependence: Dependence) -> bool:
     """True if no reading in context could be surer, whatever the context."""
-    if dependence == "none" and alone.may_answer:
-        return True
-    if dependence in ("none", "loose") and any(_is_asked_by(words, each) for each in alone.passages[:_AMONG_FIRST]):
-        return True
-    return dependence in ("none", "loose") and not alone.has_documents and not alone.passages
+    if dependence == "loose":
+        is_complete = any(_is_asked_by(words, each) for each in alone.passages[:_AMONG_FIRST])
+        return is_complete or not (alone.has_documents or alone.passages)
+    return dependence == "none"
 
 
 def _is_asked_by(words: str, passage: Passage) -> bool:
