@@ -29,6 +29,7 @@ FILE_NAME = "parley.yaml"
 ADAPTERS_FILE = "adapters.yaml"
 """Beside the configuration: the adapters that commands have promoted."""
 _FIX = "`parley config schema` lists every setting; `parley config check` checks again"
+_MAX_PORT = 65_535
 _SHORT_VARIABLES = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state", "PARLEY_MODEL": "dev_model"}
 
 
@@ -177,6 +178,9 @@ def _set_port(document: YamlDocument, port: str, position: str) -> None:
     host, colon, _ = listen.rpartition(":")
     if not colon:
         # The address in the file is invalid, so the error must point there and not at the port.
+        return
+    if not (port.isascii() and port.isdecimal() and int(port) <= _MAX_PORT):
+        document.problems.append(f"{position}: must be a number up to {_MAX_PORT}, such as 8080")
         return
     document.values["listen"] = f"{host}:{port}"
     document.positions["listen",] = position

@@ -54,7 +54,8 @@ class YamlReader:
             root = _compose(text)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            raise self._not_yaml(self._position(mark) if mark else self._file_name, str(error.problem)) from error
+            position = self._position(mark) if mark else self._file_name
+            raise self._not_yaml(position, str(error.problem), error.context or "") from error
         except yaml.YAMLError as error:
             raise self._not_yaml(self._file_name, " ".join(str(error).split())) from error
         if root is None:
@@ -70,11 +71,13 @@ class YamlReader:
         return self.document
 
     @staticmethod
-    def _not_yaml(position: str, problem: str) -> ConfigInvalid:
-        return ConfigInvalid(
-            f"{position}: not valid YAML: {problem}",
-            fix='inside { } and [ ], put quotes around "${VARIABLE}"',
-        )
+    def _not_yaml(position: str, problem: str, context: str = "") -> ConfigInvalid:
+        fix = "check the indentation, the colons and the quotes there"
+        if "'\\t'" in problem:
+            fix = "indent with spaces: YAML allows no tabs"
+        elif "flow" in context:
+            fix = 'inside { } and [ ], put quotes around "${VARIABLE}"'
+        return ConfigInvalid(f"{position}: not valid YAML: {problem}", fix=fix)
 
     def fill_in(self, text: str, position: str) -> str:
         """The text with ``${VAR}`` replaced, or the content of the file if it begins with ``file:``."""

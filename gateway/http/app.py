@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -40,9 +39,8 @@ from gateway.webchat.sockets import ChatSockets
 from gateway.webchat.watch import WatchRegistry
 from gateway.webchat.widget import WidgetApi
 from gateway.wiring.desk import build_desk_router
-from gateway.wiring.listening import Acceptor, open_listeners
+from gateway.wiring.listening import Acceptor, explain_listen_error, open_listeners
 from gateway.wiring.process_services import ProcessServices
-from schemas.errors import PortInUse
 from schemas.ports import DeskInbound, ProfileAddressSelector
 from schemas.runtime import tracing
 
@@ -232,10 +230,7 @@ async def run_server(app: web.Application, host: str, port: int) -> AsyncIterato
         listeners = await open_listeners(host, port)
     except OSError as error:
         await runner.cleanup()
-        if error.errno == errno.EADDRINUSE:
-            fix = "stop the other process, or choose another port with PARLEY_PORT"
-            raise PortInUse(f"{host}:{port} is taken", fix=fix) from error
-        raise
+        raise explain_listen_error(host, port, error) from error
     acceptor.start(listeners)
     try:
         yield listeners[0].getsockname()[1]

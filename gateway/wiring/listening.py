@@ -8,6 +8,7 @@ connections that it has.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import time
 from collections.abc import Callable
@@ -37,8 +38,20 @@ def check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
-        fix = "stop the program that uses it, or choose another port with PARLEY_PORT"
-        raise PortInUse(f"{host}:{port}: {error.strerror}", fix=fix) from error
+        raise explain_listen_error(host, port, error) from error
+
+
+def explain_listen_error(host: str, port: int, error: OSError) -> PortInUse:
+    """The error that says why the address cannot be listened on, and what to change."""
+    if error.errno == errno.EADDRNOTAVAIL:
+        fix = f"set `listen` to 127.0.0.1:{port} for this machine alone, or to 0.0.0.0:{port} for all its addresses"
+        return PortInUse(f"{host} is no address of this machine", fix=fix)
+    if error.errno == errno.EACCES:
+        return PortInUse(
+            f"{host}:{port}: {error.strerror}", fix="choose a port from 1024 up, with `listen` or PARLEY_PORT"
+        )
+    fix = "stop the program that uses it, or choose another port with PARLEY_PORT"
+    return PortInUse(f"{host}:{port}: {error.strerror}", fix=fix)
 
 
 async def open_listeners(host: str, port: int) -> list[socket.socket]:

@@ -125,6 +125,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "tenants: [\n",
         "parley.yaml:2:1: not valid YAML: expected the node content, but found '<stream end>'",
     ),
+    "indented with a tab": (
+        "tenants:\n\tshop: {}\n",
+        "parley.yaml:2:1: not valid YAML: found character '\\t' that cannot start any token",
+    ),
     "not a mapping at all": (
         "- a\n",
         "parley.yaml:1:1: must be a mapping of settings",
@@ -246,7 +250,7 @@ def test_a_wrong_environment_setting_is_named(tmp_path: Path) -> None:
     told = problem(tmp_path, SHOP, PARLEY__PARTITION="3", PARLEY_BUS="rabbit", PARLEY_PORT="http")
     assert "environment PARLEY__PARTITION: partition: unknown key; did you mean 'partitions'?" in told
     assert "environment PARLEY_BUS: bus: must be sqlite or kafka://host:port[,host:port]" in told
-    assert "environment PARLEY_PORT: listen: must be host:port, such as 127.0.0.1:8080" in told
+    assert "environment PARLEY_PORT: must be a number up to 65535, such as 8080" in told
 
 
 def test_variables_and_files_are_filled_in(tmp_path: Path) -> None:
@@ -404,3 +408,25 @@ def test_values_and_positions_are_the_same_without_the_parser_in_c(monkeypatch: 
     monkeypatch.delattr(yaml, "CSafeLoader")
     assert YamlReader(file, {}).read(file.read_text(encoding="utf-8")) == fast
     assert fast.position_of(("tenants", "plantstore")).endswith(":3")
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("tenants:\n\tshop: {}\n", "indent with spaces: YAML allows no tabs"),
+        ("tenants: {shop: {name: ${NAME}}}\n", 'inside { } and [ ], put quotes around "${VARIABLE}"'),
+        ("tenants: shop: x\n", "check the indentation, the colons and the quotes there"),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_its_cure(tmp_path: Path, text: str, fix: str) -> None:
+    (tmp_path / "parley.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigInvalid) as caught:
+        loader.load(tmp_path / "parley.yaml", environ={})
+    assert caught.value.fix == fix
+
+
+@pytest.mark.parametrize("port", ["abc", "65536", "-1", "8080 "])
+def test_a_port_that_is_none_is_named_as_such(tmp_path: Path, port: str) -> None:
+    (tmp_path / "parley.yaml").write_text(SHOP, encoding="utf-8")
+    with pytest.raises(ConfigInvalid, match="environment PARLEY_PORT: must be a number up to 65535"):
+        loader.load(tmp_path / "parley.yaml", environ={"PARLEY_PORT": port})
