@@ -11,7 +11,9 @@ from schemas.ports import AnswerDraft, Question
 
 
 def find_canned_reply(question: Question, voice: Voice, model: str) -> AnswerDraft | None:
-    """The set phrase for the message; None when the documents have to answer."""
+    """The set phrase for the message; None when the documents have to answer, as after a yes to the only section."""
+    if question.is_picked:
+        return None
     voice = translate_voice(voice, question.locale)
     if question.non_text:
         return non_text_draft(question.non_text, voice, model, kind=question.kind, locale=question.locale)

@@ -402,3 +402,15 @@ async def test_an_upset_contact_reads_an_apology_before_the_answer() -> None:
     assert draft.text.startswith(f"{VOICE.apology}\n\nHockey skates")
     assert streamed == draft.text
     assert [choice.id for choice in draft.choices] == ["person"]
+
+
+async def test_a_yes_to_the_only_section_offered_is_answered_from_it() -> None:
+    """The offer itself is one of our set phrases, after which a yes is mere courtesy."""
+    offered = [Choice(id="section:1", label="Title: Head"), Choice(id="section:none", label="None of these")]
+    offer = TranscriptMessage(
+        id="2", author=Author(kind="agent"), text=VOICE.did_you_mean, choices=offered, created_at=datetime.now(UTC)
+    )
+    found = build_search_result(passage(PACK))
+    question = Question("shop", "yes", (offer,), found, resolved="tape?\nTitle: Head", is_picked=True)
+    assert (await MODEL.answer(question, emit_nothing)).citations
+    assert not (await MODEL.answer(replace(question, is_picked=False), emit_nothing)).citations
