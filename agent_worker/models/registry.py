@@ -30,7 +30,7 @@ class Remote(Protocol):
     """A model that costs money and can repair a rejected answer."""
 
     async def attempt(
-        self, question: Question, emit: Emit, allowance: TurnBudget, refused: Ungrounded | None = None
+        self, question: Question, emit: Emit, budget: TurnBudget, refused: Ungrounded | None = None
     ) -> AnswerDraft:
         """``refused``: the previous attempt, to be written again. Raises AttemptFailed."""
 

@@ -1,4 +1,4 @@
-"""The surroundings of a measurement: a folder, servers started on demand, processes that end with it."""
+"""The dependencies of a measurement: a folder, servers started on demand, processes that end with it."""
 
 from __future__ import annotations
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from agent_worker.handoff.reply_templates import handoff_draft, non_text_draft, person_choice
+from agent_worker.handoff.reply_templates import (
+    apology_draft,
+    handoff_draft,
+    non_text_draft,
+    not_found_draft,
+    person_choice,
+)
+from agent_worker.knowledge.text.query_splitting import is_question
 from agent_worker.models.local.small_talk import classify_small_talk
-from agent_worker.nlu.classification import topics_in
-from agent_worker.reading.suggestions import last_suggestions, suggestion_draft
+from agent_worker.nlu.classification import is_upset, topics_in
+from agent_worker.reading.suggestions import last_suggestions, suggestion_draft, suggestions_of
 from agent_worker.voice import Voice, list_set_phrases, translate_voice
 from schemas.ports import AnswerDraft, Question
+
+
+def build_unanswered(question: Question, voice: Voice, model: str) -> AnswerDraft:
+    """The reply when the documents do not surely answer: an apology to an upset contact who asks nothing, else the
+    sections that may be meant, else that nothing was found."""
+    if is_upset(question.text) and not is_question(question.text):
+        return apology_draft(voice, model)
+    choices = suggestions_of([question.search_result])
+    return suggestion_draft(choices, voice, model) if choices else not_found_draft(voice, model)
 
 
 def find_canned_reply(question: Question, voice: Voice, model: str) -> AnswerDraft | None:

@@ -7,9 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
-from agent_worker.handoff.reply_templates import apology_draft, not_found_draft, person_choice
-from agent_worker.knowledge.text.query_splitting import is_question
-from agent_worker.models.local.canned_replies import find_canned_reply
+from agent_worker.handoff.reply_templates import person_choice
+from agent_worker.models.local.canned_replies import build_unanswered, find_canned_reply
 from agent_worker.models.local.multiple_questions import (
     add_unanswered,
     format_paragraphs,
@@ -23,7 +22,6 @@ from agent_worker.models.local.multiple_questions import (
 )
 from agent_worker.models.registry import Emit
 from agent_worker.nlu.classification import is_upset
-from agent_worker.reading.suggestions import suggestion_draft, suggestions_of
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import Voice, translate_voice
 from schemas.ports import AnswerDraft, Clock, Question
@@ -65,10 +63,8 @@ class LocalModel:
     def _answer_kindly(self, question: Question, voice: Voice) -> tuple[AnswerDraft, list[str]]:
         """The answer, for an upset contact with an apology and the offer of a person."""
         draft, pieces = self._extract(question, voice)
-        if not is_upset(question.text):
+        if not is_upset(question.text) or draft.text.startswith(voice.apology):
             return draft, pieces
-        if not (draft.answered or is_question(question.text)):
-            return apology_draft(voice, self.name), []
         opening = f"{voice.apology}\n\n"
         choices = [*draft.choices, person_choice(voice)] if draft.answered and not draft.choices else draft.choices
         return replace(draft, text=f"{opening}{draft.text}", choices=choices), [opening, *pieces] if pieces else []
@@ -78,9 +74,7 @@ class LocalModel:
         if not quoted.answers and question.search_result.answerable:
             quoted = quote_jointly(question) or quoted
         if not quoted.answers and len(quoted.missing) < 2:
-            choices = suggestions_of([question.search_result])
-            draft = suggestion_draft(choices, voice, self.name) if choices else not_found_draft(voice, self.name)
-            return draft, []
+            return build_unanswered(question, voice, self.name), []
         pieces, citations = format_paragraphs(quoted), quoted.cite()
         if pieces:
             pieces = [*introduce_language(quoted, voice, question.locale), *pieces]

@@ -14,11 +14,10 @@ from agent_worker.grounding.answer_check import DENIAL, AnswerCheck, check_answe
 from agent_worker.grounding.failures import AttemptFailed, Incomplete, Ungrounded
 from agent_worker.grounding.gate import Gate
 from agent_worker.grounding.sentence_splitter import CITATION_MARK
-from agent_worker.handoff.reply_templates import not_found_draft
 from agent_worker.models.action_calls import ActionCalls, question_draft, question_vocabulary
 from agent_worker.models.budgets import DayBudgets, Spend, TurnBudget
 from agent_worker.models.images import MAX_IMAGES, ReadFile, load_images
-from agent_worker.models.local.canned_replies import find_canned_reply
+from agent_worker.models.local.canned_replies import build_unanswered, find_canned_reply
 from agent_worker.models.local.multiple_questions import (
     add_unanswered,
     find_unanswered,
@@ -34,7 +33,6 @@ from agent_worker.models.request import IMAGE_TOKENS, ModelOutput, Prompt, UserI
 from agent_worker.models.staff_notes import StaffNote, write_note
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.reading.question_form import Figure, has_figure, wanted_figure
-from agent_worker.reading.suggestions import suggestion_draft, suggestions_of
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import Voice, translate_voice
 from schemas.ports import ActionResult, AnswerDraft, Passage, Question, QuestionPart
@@ -62,26 +60,26 @@ class RemoteModel:
     def __init__(
         self,
         name: str,
-        source: Provider,
+        provider: Provider,
         settings: WorkerSettings,
-        terms: ModelLimits,
-        surroundings: ModelDependencies = ModelDependencies(),
+        limits: ModelLimits,
+        dependencies: ModelDependencies = ModelDependencies(),
     ) -> None:
         self.name = name
-        self._provider = source
+        self._provider = provider
         self._settings = settings
-        self._limits = terms
-        self._dependencies = surroundings
+        self._limits = limits
+        self._dependencies = dependencies
 
     async def answer(self, question: Question, emit: Emit) -> AnswerDraft:
         return await self.attempt(question, emit, TurnBudget(seconds=self._limits.timeout))
 
     async def attempt(
-        self, question: Question, emit: Emit, allowance: TurnBudget, refused: Ungrounded | None = None
+        self, question: Question, emit: Emit, budget: TurnBudget, refused: Ungrounded | None = None
     ) -> AnswerDraft:
         """See registry.Remote. Raises AttemptFailed; Ungrounded when the gate rejected a sentence."""
         if refused is not None and isinstance(refused.attempt, Attempt):
-            return await self._run(_prepare_repair(refused.attempt, refused), question, emit, allowance)
+            return await self._run(_prepare_repair(refused.attempt, refused), question, emit, budget)
         voice = self._settings.of(question.tenant).voice
         phrase = find_canned_reply(question, voice, self.name)
         if phrase is not None:
@@ -90,12 +88,8 @@ class RemoteModel:
             return phrase
         attempt = await self._begin(question)
         if attempt is None:
-            return self._not_found(question, voice)
-        return await self._run(attempt, question, emit, allowance)
-
-    def _not_found(self, question: Question, voice: Voice) -> AnswerDraft:
-        choices = suggestions_of([question.search_result])
-        return suggestion_draft(choices, voice, self.name) if choices else not_found_draft(voice, self.name)
+            return build_unanswered(question, voice, self.name)
+        return await self._run(attempt, question, emit, budget)
 
     async def note(self, question: Question, prompt: Prompt, seconds: float) -> StaffNote:
         """See registry.Remote."""
@@ -184,10 +178,10 @@ class RemoteModel:
 
     # ── running the attempt ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _run(self, attempt: Attempt, question: Question, emit: Emit, allowance: TurnBudget) -> AnswerDraft:
+    async def _run(self, attempt: Attempt, question: Question, emit: Emit, budget: TurnBudget) -> AnswerDraft:
         try:
             async with self._reserve_budget(attempt, question):
-                question_result = await self._steps(attempt, emit, allowance)
+                question_result = await self._steps(attempt, emit, budget)
                 draft = self._draft(attempt, question, question_result)
                 if question_result is None and len(draft.text) > len(attempt.shown.strip()) and draft.citations:
                     await emit(draft.text[len(attempt.shown.strip()) :])
@@ -199,7 +193,7 @@ class RemoteModel:
                 error.text, error.attempt = attempt.written, attempt
             raise
         finally:
-            allowance.spend(attempt.usage.total, attempt.usage.cost(self._limits.prices))
+            budget.spend(attempt.usage.total, attempt.usage.cost(self._limits.prices))
 
     @asynccontextmanager
     async def _reserve_budget(self, attempt: Attempt, question: Question) -> AsyncGenerator[None, None]:
@@ -215,16 +209,16 @@ class RemoteModel:
             finally:
                 spent.tokens, spent.cost = attempt.usage.total, attempt.usage.cost(self._limits.prices)
 
-    async def _steps(self, attempt: Attempt, emit: Emit, allowance: TurnBudget) -> ActionResult | None:
+    async def _steps(self, attempt: Attempt, emit: Emit, budget: TurnBudget) -> ActionResult | None:
         """Request until the model has answered, or an action asks the contact first."""
         remaining = self._limits.timeout
         while True:
-            allowance.start_request(attempt.prompt.size)
+            budget.start_request(attempt.prompt.size)
             started = time.monotonic()
-            output = await self._step(attempt, emit, min(remaining, allowance.seconds))
+            output = await self._step(attempt, emit, min(remaining, budget.seconds))
             elapsed = time.monotonic() - started
             remaining -= elapsed
-            allowance.spend_time(elapsed)
+            budget.spend_time(elapsed)
             if not output.calls:
                 return None
             results, question_result = await attempt.calls.perform(output.calls)
@@ -269,9 +263,9 @@ class RemoteModel:
         tokens, cost = attempt.usage.total, attempt.usage.cost(self._limits.prices)
         bill = AnswerDraft(text="", answered=True, model=self.name, tokens=tokens, cost=cost)
         if attempt.declined:
-            parts = attempt.questions
-            declined = add_unanswered(replace(bill, answered=False), parts, question.excess_questions, voice)
-            return declined if parts else replace(self._not_found(question, voice), tokens=tokens, cost=cost)
+            if parts := attempt.questions:
+                return add_unanswered(replace(bill, answered=False), parts, question.excess_questions, voice)
+            return replace(build_unanswered(question, voice, self.name), tokens=tokens, cost=cost)
         draft = replace(bill, text=attempt.shown.strip(), citations=attempt.gate.citations)
         if question_result is not None:
             return self._question_draft(attempt, draft, question_result, question, voice)

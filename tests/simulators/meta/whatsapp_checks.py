@@ -42,7 +42,7 @@ class ShownContent:
 
 
 def check_frame(body: dict[str, Any]) -> str:
-    """The type of a send whose surroundings are right. Raises GraphError."""
+    """The type of a send whose dependencies are right. Raises GraphError."""
     if body.get("messaging_product") != "whatsapp":
         raise make_missing_error("messaging_product")
     kind = body.get("type", "text")

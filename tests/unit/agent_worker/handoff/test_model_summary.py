@@ -86,7 +86,7 @@ async def test_nobody_is_asked_beyond_the_budget(tmp_path: Path, server: ModelSe
     settings = WorkerSettings(tenants={TENANT: TenantRules(budgets=BudgetRules(tokens_a_day=10))})
     async with world_at(tmp_path, prepare=False) as world:
         budgets = DayBudgets(world.state.limiter, settings, world.clock)
-        asker = asker_of(server, settings=settings, surroundings=ModelDependencies(budgets=budgets))
+        asker = asker_of(server, settings=settings, dependencies=ModelDependencies(budgets=budgets))
         assert await _summarize(asker.models, "Why?") == (KNOWN, False)
     assert server.calls == []
 

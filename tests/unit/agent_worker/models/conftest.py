@@ -107,14 +107,14 @@ def asker_of(
     silence: float = 30,
     standing: FallbackRule | None = None,
     settings: WorkerSettings = SETTINGS,
-    surroundings: ModelDependencies = ALONE,
+    dependencies: ModelDependencies = ALONE,
     more: Mapping[str, Model] | None = None,
     **terms: Any,
 ) -> LadderClient:
     """``standing``: of the remote model on the ladder; ``more``: other models by name; ``terms``: more of its terms."""
     usual = ModelLimits(timeout=timeout, silence=silence, context=8_000, output=500, prices=Prices(2.0, 10.0))
     agreed = replace(usual, **terms)
-    remote = RemoteModel("remote", source_of(server, provider, timeout), settings, agreed, surroundings)
+    remote = RemoteModel("remote", source_of(server, provider, timeout), settings, agreed, dependencies)
     failed: list[str] = []
     models = Models(
         {"local": LocalModel(settings), "remote": remote, **(more or {})},

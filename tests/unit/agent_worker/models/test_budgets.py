@@ -112,7 +112,7 @@ async def test_over_budget_the_extractive_model_answers_and_the_turn_says_why(
     """No request leaves; it is no failure of the model's; another contact is still served."""
     rules = settings(replace(FREE, contact_tokens_a_day=2_000))
     around = ModelDependencies(budgets=DayBudgets(state.limiter, rules, clock))
-    asker: LadderClient = asking(settings=rules, surroundings=around)
+    asker: LadderClient = asking(settings=rules, dependencies=around)
     answers = [await asker.ask(WINTER, contact="rosa") for _ in range(30)]
     models = [draft.model for draft in answers]
     assert models == sorted(models, reverse=True), "remote first, local from then on"

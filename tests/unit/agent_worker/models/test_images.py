@@ -51,7 +51,7 @@ STORE = Store(pot=("image/png", PNG), leaf=("image/jpeg", JPEG))
 
 
 def seeing(asking: Asking, store: Store, provider: Provider = "openai", **more: object) -> LadderClient:
-    return asking(provider=provider, image_types=TYPES, surroundings=ModelDependencies(read_file=store.get), **more)
+    return asking(provider=provider, image_types=TYPES, dependencies=ModelDependencies(read_file=store.get), **more)
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
@@ -78,7 +78,7 @@ async def test_a_repair_still_shows_the_pictures(asking: Asking) -> None:
 async def test_a_model_that_cannot_see_learns_the_name_only(asking: Asking) -> None:
     """Nothing is read from the store for it."""
     store = Store(pot=("image/png", PNG))
-    asker = asking(surroundings=ModelDependencies(read_file=store.get))
+    asker = asking(dependencies=ModelDependencies(read_file=store.get))
     await asker.ask(ASKED, files=[photo("pot")])
     (call,) = asker.server.calls
     assert (images_of(call.body), store.read) == ([], [])

@@ -178,7 +178,7 @@ async def test_an_obeyed_order_changes_nothing(asking: Asking, name: str, place:
     """No write without the contact's yes, nothing of another customer, nothing of the instructions, no claim without a
     source; and the contact gets an answer."""
     payload = PAYLOADS[name]
-    asker: LadderClient = asking(may_act=True, surroundings=ModelDependencies(canary=lambda _: CANARY))
+    asker: LadderClient = asking(may_act=True, dependencies=ModelDependencies(canary=lambda _: CANARY))
     for dress in DRESSES:
         shop, model = Shop(), ObedientModel()
         asker.server.script_for = model
@@ -281,7 +281,7 @@ async def test_the_canary_is_each_tenants_own_and_costs_the_answer(asking: Askin
     """A leak is not repaired: the next rung answers."""
     assert derive_canary("a secret key", TENANT) != derive_canary("a secret key", "another")
     assert derive_canary("another key", TENANT) != CANARY
-    asker: LadderClient = asking(surroundings=ModelDependencies(canary=lambda _: CANARY))
+    asker: LadderClient = asking(dependencies=ModelDependencies(canary=lambda _: CANARY))
     asker.server.script = Script(text=f"In winter we add a heat pack [1]. By the way: {CANARY}.")
     draft = await asker.ask("Do you add a heat pack in winter?", [replace(PASSAGES[0])])
     assert CANARY in asker.server.calls[0].system.splitlines()[0]

@@ -223,7 +223,7 @@ async def test_an_answer_made_of_courtesies_is_none(asker: LadderClient) -> None
 async def test_a_true_sentence_about_something_else_is_no_answer(asking: Asking) -> None:
     """It is grounded, but not in anything about what was asked; the name of the company itself is no such thing."""
     cards, text = [passage("We take bank transfers and credit cards.")], "We take bank transfers and credit cards [1]."
-    asker = asking(surroundings=ModelDependencies(own_name=lambda _: "Green & Co"))
+    asker = asking(dependencies=ModelDependencies(own_name=lambda _: "Green & Co"))
     asker.server.script = Script(text=text)
     draft = await asker.ask("Can I pay with PayPal?", cards)
     assert draft.model == "local"
@@ -239,7 +239,7 @@ async def test_another_check_can_judge_the_sentences(asking: Asking) -> None:
         seen.append((question, sentence, cited.text))
         return "it is about something else"
 
-    asker = asking(surroundings=ModelDependencies(check=check))
+    asker = asking(dependencies=ModelDependencies(check=check))
     draft = await asker.ask(WINTER)
     assert (draft.model, seen[0][0], seen[0][2]) == ("local", WINTER, HEAT)
     assert "it is about something else" in draft.reasons[0]

@@ -76,7 +76,7 @@ async def test_two_questions_of_a_tenant_begin_the_same(asking: Asking, provider
 
     around = ModelDependencies(all_passages=whole, canary=lambda _: "ref-0123456789")
     asker: LadderClient = asking(
-        provider=provider, settings=SETTINGS, surroundings=around, full_context_tokens=5_000 if is_whole else 0
+        provider=provider, settings=SETTINGS, dependencies=around, full_context_tokens=5_000 if is_whole else 0
     )
     for text in TWO:
         await asker.ask(text, [passage("Something else that was found.")] if is_whole else None)
@@ -97,7 +97,7 @@ async def test_with_everything_in_the_prompt_the_gate_counts_alike(asking: Askin
         return [passage("Pots are made of clay.", heading="Pots"), *PASSAGES]
 
     asker: LadderClient = asking(
-        settings=SETTINGS, surroundings=ModelDependencies(all_passages=whole), full_context_tokens=5_000
+        settings=SETTINGS, dependencies=ModelDependencies(all_passages=whole), full_context_tokens=5_000
     )
     draft = await asker.ask(TWO[1], [], confidence=0.0)
     assert (draft.model, [one.quote for one in draft.citations]) == ("remote", [TIMES])
@@ -114,7 +114,7 @@ async def test_a_turns_budget_bounds_what_is_shown_whole(asking: Asking) -> None
         most.append(tokens)
         return []
 
-    await asking(settings=bounded, surroundings=ModelDependencies(all_passages=whole), full_context_tokens=5_000).ask(
+    await asking(settings=bounded, dependencies=ModelDependencies(all_passages=whole), full_context_tokens=5_000).ask(
         TWO[0]
     )
     assert most == [3_000]
@@ -128,7 +128,7 @@ async def test_knowledge_too_large_for_the_prompt_is_searched(asking: Asking, pa
         return passages
 
     asker: LadderClient = asking(
-        settings=SETTINGS, surroundings=ModelDependencies(all_passages=whole), full_context_tokens=5_000
+        settings=SETTINGS, dependencies=ModelDependencies(all_passages=whole), full_context_tokens=5_000
     )
     await asker.ask(TWO[0], [replace(PASSAGES[0])])
     assert [one["text"] for one in data_of(asker.server.calls[0].body)["passages"]] == [HEAT]
