@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from tests.soak.samples import Samples, read_processes
 
@@ -34,3 +35,13 @@ def test_a_process_has_memory_and_descriptors() -> None:
     found = read_processes([os.getpid()])
     assert found["memory_mib"] > 10
     assert found["descriptors"] >= 3
+
+
+def test_connections_of_visitors_do_not_count() -> None:
+    """But those that the process opens itself do."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        listening = read_processes([os.getpid()])["descriptors"]
+        with socket.create_connection(server.getsockname()):
+            accepted, _ = server.accept()
+            with accepted:
+                assert read_processes([os.getpid()])["descriptors"] == listening + 1
