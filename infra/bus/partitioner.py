@@ -7,6 +7,8 @@ from functools import lru_cache
 
 SHARDS = 256
 
+_KEYS = 8_192
+"""Keys whose hashes are kept: of the conversations that are talking now."""
 _SEED = 0x9747B28C
 _MIX = 0x5BD1E995
 _WORD = 0xFFFFFFFF
@@ -18,13 +20,12 @@ def partition_of(key: str, count: int) -> int:
     return _positive_hash(key) % count
 
 
-@lru_cache(maxsize=32_768)
 def shard_of(conversation: str) -> int:
     """The state shard of a conversation, 0–255."""
     return _positive_hash(conversation) % SHARDS
 
 
-@lru_cache(maxsize=32_768)
+@lru_cache(maxsize=_KEYS)
 def _positive_hash(key: str) -> int:
     return murmur2(key.encode()) & 0x7FFFFFFF
 
