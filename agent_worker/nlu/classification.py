@@ -73,6 +73,10 @@ _MAX_SMALL_TALK_LENGTH = 160
 """Characters."""
 _MAX_CACHED_LENGTH = 4_000
 """Characters of a text whose topics are cached."""
+_MEASURES = frozenset(
+    ["how", "much", "many", "per", "pro", "each", "cost", "price", "wieviel", "combien", "cuanto", "quanto", "ile"]
+)
+"""Words beside which a person is none that is asked for: "how much per person"."""
 Phrases = Mapping[tuple[str, ...], str]
 
 
@@ -108,7 +112,8 @@ def _cached_small_talk_kind(text: str) -> Kind:
         spoken = tuple(word for word in words if word != END)
         limit = _MAX_UNSPACED_WORDS if any(map(is_unspaced, spoken)) else _MAX_WORDS
         if spoken and len(spoken) <= limit and (kinds := _kinds_of(spoken)):
-            return next(kind for kind in _KINDS if kind in kinds)
+            kind = next(kind for kind in _KINDS if kind in kinds)
+            return "" if kind == "person" and not _MEASURES.isdisjoint(spoken) else kind
     return ""
 
 

@@ -34,6 +34,10 @@ _GIVEN: dict[Detail, re.Pattern[str]] = {
     "email": re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}\.\w"),
 }
 _SEPARATOR = re.compile(r"\W")
+_HEADING = re.compile(
+    r"\b(?:contact|reach|call|phone|kontakt|erreich\w*|joindre|contacter|contacto|contatt\w*)\b", re.IGNORECASE
+)
+"""Found in the heading of the section that is meant among several that give one."""
 _OF_OTHERS = re.compile(r"\b(?:my|mine|our|his|her|their|mein\w*|unser\w*|mon|mi|mio)\b", re.IGNORECASE)
 _GENERIC = frozenset(
     term(word)
@@ -60,6 +64,8 @@ def find_contact_details(question: str, result: SearchResult) -> SearchResult:
     giving = [passage for passage in result.passages if _GIVEN[wanted].search(passage.text)]
     if not giving:
         return result
+    if not _is_one(giving, wanted) and len(headed := [one for one in giving if _HEADING.search(one.heading)]) == 1:
+        giving = headed
     passages = [*(replace(one, related=True) for one in giving), *(one for one in result.passages if one not in giving)]
     return replace(result, passages=passages, suggestable=True, answerable=_is_one(giving, wanted))
 

@@ -126,6 +126,10 @@ _ANTECEDENT = re.compile(
 _ATTRIBUTES = frozenset(
     map(term, ["long", "early", "late", "soon", "often", "far", "big", "cost", "price", "charge", "pay", "fee"])
 )
+_ASKS_BACK = re.compile(
+    r"\W{0,3}(?:is|are|was|were)\s(?:that|this|it|those|these)\s(?!there\b)\w[^\n]{0,40}$", re.IGNORECASE
+)
+_ALSO = re.compile(r"\b(?:too|as\swell|also)\W{0,3}$", re.IGNORECASE)
 _GENERIC = frozenset(
     map(term, ["work", "apply", "count", "include", "possible", "allow", "allowed", "same", "true", "mean"])
 )
@@ -182,6 +186,7 @@ def find_dependence(text: str) -> Dependence:
     if _refers_elsewhere(bare) and (is_question or bare.rstrip().endswith(_QUESTION_MARKS)):
         return "reference"
     if not is_question:
+        is_joined = is_joined or _ALSO.search(bare) is not None
         if (is_joined and count <= _MAX_ELLIPSIS_TERMS) or (count <= _MAX_REFERENCE_TERMS and _refers(bare)):
             return "ellipsis"
         is_fragment = count <= _MAX_LOOSE_TERMS and len(bare.split()) <= _MAX_FRAGMENT_WORDS
@@ -229,6 +234,11 @@ def contains_own_words(words: str, passage: Passage) -> bool:
     own = set(terms(strip_openers(remove_addresses(words)))) - _ATTRIBUTES - _GENERIC
     said = set(terms(passage.text))
     return bool(own) and all(word in said or synonyms().get(word, frozenset()) & said for word in own)
+
+
+def asks_about_answer(words: str) -> bool:
+    """True for "is that per night?", in which the pronoun stands for what was answered."""
+    return _ASKS_BACK.match(strip_openers(words)) is not None and len(set(terms(words))) <= _MAX_LOOSE_TERMS
 
 
 def strip_openers(text: str) -> str:

@@ -22,6 +22,7 @@ from agent_worker.reading.contact_details import find_contact_details
 from agent_worker.reading.follow_ups import (
     Dependence,
     FollowUp,
+    asks_about_answer,
     contains_own_words,
     find_dependence,
     find_subject,
@@ -102,8 +103,9 @@ async def search_query(
 ) -> Reading:
     """Search for the messages as a whole. ``context``: what they refer to, if not to the conversation."""
     words = query.text
-    alone = find_contact_details(words, await search(words, words))
-    if query.questions or not (context or history):
+    found = await search(words, words)
+    alone = find_contact_details(words, found)
+    if alone is not found or query.questions or not (context or history):
         return Reading(words, alone)
     dependence = find_dependence(words)
     if _is_enough(words, alone, dependence):
@@ -116,16 +118,20 @@ def _prefer_cited(
     words: str, dependence: Dependence, reading: Reading, history: Sequence[TranscriptMessage]
 ) -> Reading:
     """The section that the last reply quoted, if it is near the first and contains all that a follow-up says of its
-    own."""
+    own. "Is that per night?" is about nothing else, so that another section is at most offered."""
     last = next((line for line in reversed(history) if line.author.kind != "contact"), None)
     cited = {(one.document, one.heading) for one in last.citations} if last is not None else set()
-    found = reading.search_result
-    near = found.passages[:_AMONG_FIRST]
+    found, asks_back = reading.search_result, asks_about_answer(words)
+    near = found.passages if asks_back else found.passages[:_AMONG_FIRST]
     place = next((n for n, one in enumerate(near) if (one.document, one.heading) in cited), None)
-    if dependence == "none" or place is None or not contains_own_words(words, near[place]):
+    if dependence == "none" or place is None:
+        return reading
+    is_contained = contains_own_words(words, near[place])
+    if not (is_contained or asks_back):
         return reading
     others = [*found.passages[:place], *found.passages[place + 1 :]]
-    return replace(reading, search_result=replace(found, passages=[near[place], *others], answerable=True))
+    passages = [replace(near[place], related=True), *others]
+    return replace(reading, search_result=replace(found, passages=passages, answerable=is_contained, suggestable=True))
 
 
 async def search_parts(

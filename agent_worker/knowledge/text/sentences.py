@@ -118,7 +118,8 @@ def _rows(text: str, block: Block, group: int, lead: str) -> Iterator[QuoteUnit]
                 yield QuoteUnit(row, " – ".join(filter(None, texts)), group, "row", lead)
                 continue
             cells = tuple(map(Cell, head, texts))
-            text = f"{texts[0]}: {texts[1]}" if len(cells) == 2 else read_row(cells)
+            is_plain = len(cells) == 2 and len(head[1].split()) < 2
+            text = f"{texts[0]}: {texts[1]}" if is_plain else read_row(cells)
             yield QuoteUnit(row, text, group, "row", lead, cells)
 
 

@@ -53,6 +53,10 @@ _FRAGMENT = re.compile(
     r"nach|vor|zwischen|aus)\b|\d|[€$£¥])",
     re.IGNORECASE,
 )
+_CONDITION = re.compile(
+    r"\W*(?:if|when|unless|until|but|only|as long as|provided|wenn|sofern|solange|aber|nur)\b", re.IGNORECASE
+)
+"""Beginning of what remains of "Yes, if …"."""
 _VERB = re.compile(
     r"\b(?:is|are|was|were|be|can|will|may|must|should|have|has|do|does|cost|costs|i|we|you|they|it|please|ist|sind|war|"
     r"wird|werden|kann|können|haben|hat|gibt|kostet|kosten|ich|wir|sie|bitte)\b",
@@ -356,7 +360,8 @@ def _needs_heading(unit: QuoteUnit) -> bool:
     sentence that answers it."""
     has_lost_opening = bool(read_opening(unit.quote)) and not read_opening(unit.text)
     is_part = unit.kind == "sentence" and (has_lost_opening or _FRAGMENT.match(unit.text) is not None)
-    return (is_part and not _VERB.search(unit.text)) or _REFERS_BACK.match(unit.text) is not None
+    is_condition = has_lost_opening and _CONDITION.match(unit.text) is not None
+    return is_condition or (is_part and not _VERB.search(unit.text)) or _REFERS_BACK.match(unit.text) is not None
 
 
 def group_quotes(quotes: Sequence[Quote]) -> list[list[Quote]]:

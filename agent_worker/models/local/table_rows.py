@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agent_worker.knowledge.text.analysis import terms
+from agent_worker.knowledge.text.analysis import term, terms
 from agent_worker.knowledge.text.sentences import Cell, QuoteUnit, read_row
 from agent_worker.nlu.calendar_names import Periods, periods_in, periods_of_labels
 
@@ -22,6 +22,21 @@ _MIN_PARALLEL_ROWS = 0.5
 _LETTER_AND_WORD = re.compile(r"\b([^\W\d_])-(?=[^\W\d_]{2})")
 """The beginning of "e-bike" or "T-shirt", of which terms have only the second part."""
 _REFERS_BACK = re.compile(r"\b(?:they|them|their|it|its|these|those|this|that|sie|ihnen|diese|es)\b", re.IGNORECASE)
+_ATTRIBUTES = frozenset(map(term, ["cost", "price", "charge", "pay", "fee", "long", "much", "many", "expensive"]))
+_MAX_AGE, _MAX_AGE_TEXT = 130, 300
+"""The greatest age, and the characters that are searched for ages."""
+_AGE = re.compile(
+    r"\b(\d{1,2})\s?-?(?:yrs?|years?|y)?\s?-?(?:olds?|yo|o|jahre\salt|jähr\w{1,4}|ans|años|anni|lat)\b|"
+    r"\b(?:aged?|(?:he|she|who|son|daughter|kid|child)(?:['’]?s|\sis)?)\s(\d{1,2})\b(?!\s?[:.,]?\d|\s?[€£$%ap])",
+    re.IGNORECASE,
+)
+_AGES_BETWEEN = re.compile(r"\b(\d{1,2})\s?(?:–|-|to|bis|à|a)\s?(\d{1,2})\b", re.IGNORECASE)
+_AGES_UNDER = re.compile(r"\b(?:under|below|younger\sthan|unter|moins\sde|menores\sde)\s(\d{1,2})\b", re.IGNORECASE)
+_AGES_UP_TO = re.compile(r"\b(?:up\sto|bis|jusqu['’]à|hasta)\s(\d{1,2})\b", re.IGNORECASE)
+_AGES_FROM = re.compile(
+    r"\b(\d{1,2})\s?(?:\+|and\s(?:over|above|older|up)|or\s(?:over|older)|und\sälter)|\b(?:over|from|ab|über)\s(\d{1,2})\b",
+    re.IGNORECASE,
+)
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 _COMPARING = re.compile(
     r"\b(?:or|than|vs|versus|compared?|difference|only|oder|als|unterschied|nur|ou|plutôt|o|oppure|dan|czy|lub|"
@@ -52,7 +67,8 @@ def select_rows(question: str, rows: Sequence[QuoteUnit], scores: Sequence[float
     named_columns = _find_named_columns(asked, rows)
     columns = _without_alternatives(asked, named_columns, rows)
     labels = [row.cells[0].text if row.cells else row.text for row in rows]
-    chosen = _find_named(asked, labels, with_context=bool(columns))
+    with_context = bool(columns) or asked.words <= _ATTRIBUTES
+    chosen = _find_of_age(question, labels) or _find_named(asked, labels, with_context=with_context)
     if not chosen:
         # Whoever compares two columns wants to see what differs.
         least = _MIN_RELATIVE_SCORE * max(scores) if len(named_columns) < 2 else 0.0
@@ -69,15 +85,37 @@ def notes_on_other_rows(
     own = [label - frozenset.intersection(*labels) for label in labels]
     left_out = [label for place, label in enumerate(own) if place not in chosen and label]
     kept = frozenset[str]().union(*(label for place, label in enumerate(own) if place in chosen))
-    kept = kept.difference(*left_out) or kept
     found: list[QuoteUnit] = []
     for place, unit in enumerate(units):
+        words = _words(unit.text)
+        named = frozenset[str]().union(*(label for label in left_out if label <= words))
         is_next = place > 0 and found[-1:] == [units[place - 1]] and unit.group == units[place - 1].group
         goes_on = is_next and _REFERS_BACK.search(unit.text) is not None
-        names = any(label <= _words(unit.text) for label in left_out)
-        if unit.kind != "row" and (names or goes_on) and not kept & _words(unit.text):
+        if unit.kind != "row" and (named or goes_on) and not kept & (words - named):
             found.append(unit)
     return found
+
+
+def _find_of_age(question: str, labels: Sequence[str]) -> list[int]:
+    """The places of the labels whose ages include one that the last line names: "10 yr old" and "5 to 15"."""
+    said = _AGE.finditer(question.rpartition("\n")[2][:_MAX_AGE_TEXT])
+    ages = [int(match[1] or match[2]) for match in said]
+    ranges = [_read_ages(label) for label in labels] if ages else []
+    return [place for place, (least, most) in enumerate(ranges) if any(least <= age <= most for age in ages)]
+
+
+def _read_ages(label: str) -> tuple[int, int]:
+    """The least and the greatest age of "Child (5 to 15)", "under 5" or "16 and over"; an empty range for none."""
+    label = label[:_MAX_AGE_TEXT]
+    if match := _AGES_BETWEEN.search(label):
+        return int(match[1]), int(match[2])
+    if match := _AGES_UNDER.search(label):
+        return 0, int(match[1]) - 1
+    if match := _AGES_UP_TO.search(label):
+        return 0, int(match[1])
+    if match := _AGES_FROM.search(label):
+        return int(match[1] or match[2]), _MAX_AGE
+    return 1, 0
 
 
 def _read_question(question: str) -> _QuestionWords:

@@ -414,3 +414,40 @@ async def test_a_yes_to_the_only_section_offered_is_answered_from_it() -> None:
     question = Question("shop", "yes", (offer,), found, resolved="tape?\nTitle: Head", is_picked=True)
     assert (await MODEL.answer(question, emit_nothing)).citations
     assert not (await MODEL.answer(replace(question, is_picked=False), emit_nothing)).citations
+
+
+EXTRAS = (
+    "| Extra | Price per night |\n|---|---|\n| Extra adult (16 and over) | £7 |\n| Child aged 5 to 15 | £4 |\n"
+    "| Child under 5 | free |\n| Gazebo | £3 |"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "row"),
+    [
+        ("how much extra for a 10 yr old", "Child aged 5 to 15 – Price per night: £4 [1]"),
+        ("how much extra for an adult?\nand a 3 year old", "Child under 5 – Price per night: free [1]"),
+        ("what does my son pay, he is 16", "Extra adult (16 and over) – Price per night: £7 [1]"),
+        ("Was zahlt man extra für eine 15-jährige?", "Child aged 5 to 15 – Price per night: £4 [1]"),
+        ("can I put up a gazebo\nwhat does it cost", "Gazebo – Price per night: £3 [1]"),
+    ],
+)
+async def test_an_age_is_found_in_its_range(asked: str, row: str) -> None:
+    """And "per night" is said, although the table has one column of prices."""
+    draft, _ = await ask_local_model(asked, passage(EXTRAS, heading="Extras"))
+    assert draft.text == row
+
+
+async def test_a_note_that_also_names_the_row_that_was_asked_for_stays() -> None:
+    boats = (
+        "| Boat | Price |\n|---|---|\n| Single kayak | £20 |\n| Double kayak | £28 |\n| Paddleboard | £16 |\n\n"
+        "Kayaks and paddleboards are for people who can swim. Paddleboards have a leash."
+    )
+    draft, _ = await ask_local_model("how much is a double kayak", passage(boats, heading="Boats"))
+    assert draft.text == "Double kayak: £28 [1]\n\nKayaks and paddleboards are for people who can swim. [2]"
+
+
+async def test_what_remains_of_a_conditional_yes_is_read_with_its_heading() -> None:
+    grills = passage("Yes, if they stand on the slabs. Ask at reception.", heading="Are barbecues allowed?")
+    draft, _ = await ask_local_model("are disposable barbecues ok at reception", grills)
+    assert draft.text.startswith("Are barbecues allowed?\nIf they stand on the slabs.")

@@ -70,3 +70,8 @@ def test_a_no_to_the_offer_of_a_person_can_be_taken_back(text: str, talk: str) -
 )
 def test_courtesy_is_all_of_a_message_or_none(text: str, talk: str) -> None:
     assert classify_small_talk(text, []) == talk
+
+
+@pytest.mark.parametrize("text", ["how much per person", "how much is it per person", "cost per person?"])
+def test_a_price_per_person_asks_for_none(text: str) -> None:
+    assert not asks_for_person(text)

@@ -55,6 +55,7 @@ def _said(text: str, heading: str = "") -> TranscriptMessage:
         ("and how early must I say so if I want to move it", "reference"),
         ("is this waterproof?", "reference"),
         ("why?", "reference"),
+        ("on a riverside pitch too?", "ellipsis"),
         ("In yen?", "loose"),
         ("And do you have parking?", "loose"),
         ("My coat is torn, do you repair it?", "none"),
@@ -239,3 +240,14 @@ def test_a_price_per_year_carries_the_subject_on() -> None:
     """The question before it says of what."""
     history = [_said("my son wants to play hockey"), _said("Did you mean one of these?"), _said("how much per year")]
     assert "hockey" in find_subject(history)
+
+
+async def test_is_that_per_night_is_about_the_answer() -> None:
+    """Another section, of other prices, is only offered."""
+    stay = Passage("t", "prices", 1, "Prices", "Dogs", "", "10 euro per stay.", 0.4)
+    pods = Passage("t", "pods", 1, "Pods", "Pod prices", "", "Prices are per pod per night.", 1.0)
+    quoted = Citation(n=1, document="prices", title="Prices", heading="Dogs", quote="10 euro per stay.")
+    asked = [_said("How much is a dog?"), _said("10 euro", "Dogs").model_copy(update={"citations": [quoted]})]
+    search = Searches(**{"": SearchResult([pods, *[PARKING] * 4, stay], True, 0.9)})
+    found = (await _read("is that per night?", search, asked)).search_result
+    assert (found.passages[0].heading, found.answerable, found.suggestable) == ("Dogs", False, True)
