@@ -237,8 +237,12 @@ def contains_own_words(words: str, passage: Passage) -> bool:
 
 
 def asks_about_answer(words: str) -> bool:
-    """True for "is that per night?", in which the pronoun stands for what was answered."""
-    return _ASKS_BACK.match(strip_openers(words)) is not None and len(set(terms(words))) <= _MAX_LOOSE_TERMS
+    """True for "is that per night?" and "at night too?", which are about nothing but what was answered."""
+    bare = strip_openers(words)
+    is_about_it = _ASKS_BACK.match(bare) is not None or (
+        _ALSO.search(bare) is not None and not begins_as_question(bare)
+    )
+    return is_about_it and len(set(terms(words))) <= _MAX_LOOSE_TERMS
 
 
 def strip_openers(text: str) -> str:

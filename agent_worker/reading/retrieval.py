@@ -118,20 +118,24 @@ def _prefer_cited(
     words: str, dependence: Dependence, reading: Reading, history: Sequence[TranscriptMessage]
 ) -> Reading:
     """The section that the last reply quoted, if it is near the first and contains all that a follow-up says of its
-    own. "Is that per night?" is about nothing else, so that another section is at most offered."""
+    own. Where nothing surely answers, it is offered first. "Is that per night?" is about nothing else, so that another
+    section is at most offered."""
     last = next((line for line in reversed(history) if line.author.kind != "contact"), None)
     cited = {(one.document, one.heading) for one in last.citations} if last is not None else set()
     found, asks_back = reading.search_result, asks_about_answer(words)
-    near = found.passages if asks_back else found.passages[:_AMONG_FIRST]
-    place = next((n for n, one in enumerate(near) if (one.document, one.heading) in cited), None)
-    if dependence == "none" or place is None:
+    place = next((n for n, one in enumerate(found.passages) if (one.document, one.heading) in cited), None)
+    if dependence == "none" or (place is None and not asks_back):
         return reading
-    is_contained = contains_own_words(words, near[place])
-    if not (is_contained or asks_back):
+    if place is None:
+        return replace(reading, search_result=replace(found, answerable=False, suggestable=found.may_answer))
+    passage = found.passages[place]
+    answers = contains_own_words(words, passage) and (place < _AMONG_FIRST or asks_back)
+    is_about_it = dependence in ("reference", "ellipsis") and not found.answerable
+    if not (answers or asks_back or is_about_it):
         return reading
     others = [*found.passages[:place], *found.passages[place + 1 :]]
-    passages = [replace(near[place], related=True), *others]
-    return replace(reading, search_result=replace(found, passages=passages, answerable=is_contained, suggestable=True))
+    passages = [replace(passage, related=True), *others]
+    return replace(reading, search_result=replace(found, passages=passages, answerable=answers, suggestable=True))
 
 
 async def search_parts(

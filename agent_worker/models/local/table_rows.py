@@ -129,6 +129,7 @@ def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: b
     bags = [_words(_IN_BRACKETS.sub(" ", label)) or _words(label) for label in labels]
     common = frozenset.intersection(*bags)
     own = [bag - common for bag in bags]
+    heads = [frozenset(terms(_IN_BRACKETS.sub(" ", label))[-1:]) - common - _ATTRIBUTES for label in labels]
     has_periods = asked.periods or asked.context_periods
     periods = periods_of_labels(labels) if has_periods else [Periods()] * len(labels)
 
@@ -140,22 +141,26 @@ def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: b
             place
             for place, (bag, label_periods) in enumerate(zip(own, periods, strict=True))
             if label_periods & named or (bag & words - before and bag <= words | before)
-        ] or _find_nearest(own, words)
+        ] or _find_nearest(own, words, heads)
 
     words = asked.words.union(*(separate for together, separate in joined if together & asked.words))
     found = find(words, asked.context, asked.periods)
     return found or (find(asked.context, frozenset(), asked.context_periods) if with_context else [])
 
 
-def _find_nearest(labels: Sequence[frozenset[str]], words: frozenset[str]) -> list[int]:
+def _find_nearest(
+    labels: Sequence[frozenset[str]], words: frozenset[str], heads: Sequence[frozenset[str]]
+) -> list[int]:
     """The places of the labels that share most words with the question, if one of these is rare among the labels:
-    "river" in a table of rooms with different views."""
+    "river" in a table of rooms with different views. The last word of several labels is enough alone: "kayak"
+    of "Single kayak" and "Double kayak"."""
     frequency = Counter(word for label in labels for word in label)
     shared = [label & words for label in labels]
     most = max(map(len, shared))
     nearest = [place for place, each in enumerate(shared) if len(each) == most]
     is_rare = any(frequency[word] <= _MAX_RARE * len(labels) for place in nearest for word in shared[place])
-    return nearest if most >= _MIN_NEAR and is_rare and len(nearest) < len(labels) else []
+    are_headed = len(nearest) > 1 and all(heads[place] & words for place in nearest)
+    return nearest if (most >= _MIN_NEAR or are_headed) and is_rare and len(nearest) < len(labels) else []
 
 
 def _find_named_columns(asked: _QuestionWords, rows: Sequence[QuoteUnit]) -> list[str]:

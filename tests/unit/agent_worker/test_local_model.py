@@ -451,3 +451,12 @@ async def test_what_remains_of_a_conditional_yes_is_read_with_its_heading() -> N
     grills = passage("Yes, if they stand on the slabs. Ask at reception.", heading="Are barbecues allowed?")
     draft, _ = await ask_local_model("are disposable barbecues ok at reception", grills)
     assert draft.text.startswith("Are barbecues allowed?\nIf they stand on the slabs.")
+
+
+async def test_several_rows_are_named_by_the_last_word_of_their_labels() -> None:
+    boats = (
+        "| Hire | Half day | Full day |\n|---|---|---|\n| Adult bike | £12 | £18 |\n| Electric bike | £24 | £36 |\n"
+        "| Single kayak | £20 | £30 |\n| Double kayak | £28 | £42 |\n| Paddleboard | £18 | £27 |"
+    )
+    draft, _ = await ask_local_model("how much is it to rent a kayak for half a day", passage(boats, heading="Hire"))
+    assert draft.text == "- Single kayak – Half day: £20\n- Double kayak – Half day: £28 [1]"

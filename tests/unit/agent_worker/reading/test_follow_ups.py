@@ -251,3 +251,20 @@ async def test_is_that_per_night_is_about_the_answer() -> None:
     search = Searches(**{"": SearchResult([pods, *[PARKING] * 4, stay], True, 0.9)})
     found = (await _read("is that per night?", search, asked)).search_result
     assert (found.passages[0].heading, found.answerable, found.suggestable) == ("Dogs", False, True)
+
+
+async def test_the_section_quoted_before_is_offered_first() -> None:
+    """Where none surely answers."""
+    quoted = Citation(n=1, document="prices", title="Prices", heading="Season pass", quote="190 euro.")
+    answer = _said("190 euro.", "Season pass").model_copy(update={"citations": [quoted]})
+    search = Searches(**{"": SearchResult([CODE, PARKING, PASS], False, 0.5, suggestable=True)})
+    found = (await _read("what about my brother?", search, [_said("How much is a season pass?"), answer])).search_result
+    assert (found.passages[0].heading, found.answerable) == ("Season pass", False)
+
+
+async def test_too_asks_about_nothing_but_the_answer() -> None:
+    """Without one, the best section is only offered."""
+    search = Searches(**{"": SearchResult([PARKING], True, 0.9)})
+    asked = [_said("How much is a ticket?"), _said("Did you mean one of these?")]
+    found = (await _read("at night too?", search, asked)).search_result
+    assert (found.answerable, found.suggestable) == (False, True)
