@@ -111,7 +111,7 @@ async def search_query(
     if _is_enough(words, alone, dependence):
         return Reading(words, alone)
     reading = await _compare(FollowUp(words, context or find_subject(history), dependence), alone, search)
-    return _prefer_cited(words, dependence, reading, history)
+    return reading if context else _prefer_cited(words, dependence, reading, history)
 
 
 def _prefer_cited(
