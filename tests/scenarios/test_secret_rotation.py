@@ -39,6 +39,8 @@ RATE = 100
 PHASE = size(2, full=4)
 """Seconds of load between two steps."""
 VISITORS = 30
+REQUESTS_WITH_NEW = 5
+"""In a row, after which all earlier ones have arrived."""
 NEW_KEY, NEW_ADMIN = "the-next-secret-key-of-32-characters", "the-next-admin-token-of-32-characters"
 SITE_SECRETS = ("the-secret-of-the-site-until-today-32", "the-secret-of-the-site-from-today-on-32")
 
@@ -265,6 +267,12 @@ class Load:
         return refused
 
 
+async def until_requests_use_new(stage: ScenarioInstallation) -> None:
+    """No request is under way any more with the token that Twilio is going to forget."""
+    vendor = next(each.vendor for each in stage.customers if isinstance(each, TwilioCustomers))
+    await vendor.ledger.until(lambda: vendor.secondary_in_a_row >= REQUESTS_WITH_NEW)
+
+
 def accept_new(_name: str, old: str, new: str) -> list[str]:
     return [old, new]
 
@@ -308,6 +316,7 @@ async def rotate_under_load(fork_server: ForkServer, folder: Path, **servers: An
             await rotation.write(accept_new)
             await asyncio.sleep(PHASE)
             await rotation.write(use_new)
+            await until_requests_use_new(stage)
             rotation.sign_with_new()
             load.site_secret, load.admin_token = SITE_SECRETS[1], NEW_ADMIN
             await asyncio.sleep(PHASE)

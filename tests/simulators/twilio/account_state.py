@@ -45,6 +45,8 @@ class AccountState:
         self.auth_token = self.ids.hex(32)
         self.secondary_token = ""
         """Valid for requests; webhooks are signed with the primary one until this one is promoted."""
+        self.secondary_in_a_row = 0
+        """Requests with the secondary token since the last one with the primary one."""
         self.api_key = (self.sid("SK"), self.ids.hex(32))
         self.sender = "whatsapp:+15550100"
         self.url = ""

@@ -104,6 +104,8 @@ class Api(Files, Contents):
         good = (user, secret) in (*((self.account_sid, token) for token in tokens), self.api_key)
         if scheme != "Basic" or not good or request.match_info.get("account", self.account_sid) != self.account_sid:
             raise TwilioError(20003, 401)
+        if secret in tokens:
+            self.secondary_in_a_row = self.secondary_in_a_row + 1 if secret == self.secondary_token else 0
 
     async def _create(self, request: web.Request, noted: Request) -> web.Response:
         if not self.api_calls.take():
