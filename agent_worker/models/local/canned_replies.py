@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent_worker.handoff.reply_templates import (
     apology_draft,
     handoff_draft,
@@ -18,12 +20,14 @@ from schemas.ports import AnswerDraft, Question
 
 
 def build_unanswered(question: Question, voice: Voice, model: str) -> AnswerDraft:
-    """The reply when the documents do not surely answer: an apology to an upset contact who asks nothing, else the
-    sections that may be meant, else that nothing was found."""
-    if is_upset(question.text) and not is_question(question.text):
+    """The reply when the documents do not surely answer: the sections that may be meant, else that nothing was found.
+    An upset contact reads an apology before it, or instead of it if nothing is asked."""
+    upset = is_upset(question.text)
+    if upset and not is_question(question.text):
         return apology_draft(voice, model)
     choices = suggestions_of([question.search_result])
-    return suggestion_draft(choices, voice, model) if choices else not_found_draft(voice, model)
+    draft = suggestion_draft(choices, voice, model) if choices else not_found_draft(voice, model)
+    return replace(draft, text=f"{voice.apology}\n\n{draft.text}") if upset else draft
 
 
 def find_canned_reply(question: Question, voice: Voice, model: str) -> AnswerDraft | None:

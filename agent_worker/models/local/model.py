@@ -49,7 +49,7 @@ class LocalModel:
         dialogue = SlotFillingDialogue(request, voice, self.name, now, rules.actions.today(now))
         if phrase is None and question.offers and (action_draft := await dialogue.reply()) is not None:
             return prepend_answers(action_draft, beside, voice, question.locale)
-        draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._answer_kindly(question, voice)
+        draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._extract(question, voice)
         if draft.handoff:
             return draft
         reminder, choices = dialogue.remind()
@@ -60,15 +60,6 @@ class LocalModel:
             await emit(piece)
         return replace(draft, filling=dialogue.filling)
 
-    def _answer_kindly(self, question: Question, voice: Voice) -> tuple[AnswerDraft, list[str]]:
-        """The answer, for an upset contact with an apology and the offer of a person."""
-        draft, pieces = self._extract(question, voice)
-        if not is_upset(question.text) or draft.text.startswith(voice.apology):
-            return draft, pieces
-        opening = f"{voice.apology}\n\n"
-        choices = [*draft.choices, person_choice(voice)] if draft.answered and not draft.choices else draft.choices
-        return replace(draft, text=f"{opening}{draft.text}", choices=choices), [opening, *pieces] if pieces else []
-
     def _extract(self, question: Question, voice: Voice) -> tuple[AnswerDraft, list[str]]:
         quoted = quote_answers(question.parts, is_picked=question.is_picked)
         if not quoted.answers and question.search_result.answerable:
@@ -78,6 +69,10 @@ class LocalModel:
         pieces, citations = format_paragraphs(quoted), quoted.cite()
         if pieces:
             pieces = [*introduce_language(quoted, voice, question.locale), *pieces]
-        answer = AnswerDraft(text="".join(pieces), answered=bool(pieces), citations=citations, model=self.name)
+        if upset := is_upset(question.text):
+            pieces = [voice.apology, "\n\n", *pieces] if pieces else [voice.apology]
+        answer = AnswerDraft(text="".join(pieces), answered=bool(citations), citations=citations, model=self.name)
         draft = add_unanswered(answer, quoted.missing, question.excess_questions, voice)
+        if upset and not draft.choices:
+            draft = replace(draft, choices=[person_choice(voice)])
         return draft, [*pieces, draft.text.removeprefix(answer.text)]
