@@ -1,4 +1,5 @@
-"""`parley contact`: find a contact, export everything that is held about one, or erase it."""
+"""`parley contact`: find a contact, export everything that is held about one, erase it, and check the proof of
+that."""
 
 from __future__ import annotations
 
@@ -12,17 +13,21 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, with_api
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, with_api
 from gateway.commands.common.printing import note, print_json, print_table
 from schemas.errors import Unavailable
 
 if TYPE_CHECKING:
     from gateway.commands.common.instance import AdminApi
 
-app = typer.Typer(help="Find contacts, and export or erase what is held about one of them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Find contacts, export or erase what is held about one of them, and check proofs.", no_args_is_help=True
+)
 POLL_SECONDS = 1.0
 _LONGEST_LINE = 200
 """Bytes from the end of an export in which its last line begins."""
+_LONGEST_PROOF = 100_000
+_PROVEN = {"id", "tenant", "contact_id", "requested_by", "requested_at", "keys_erased_at", "done_at"}
 
 
 @app.command()
@@ -120,6 +125,32 @@ def erase(
         return
     print_table(("store", "deleted"), ((kind, str(count)) for kind, count in sorted(erasure["stores"].items())))
     typer.echo(erasure["proof"] or f"The erasure {erasure['id']} is under way.")
+
+
+@app.command()
+def verify(
+    proof: Annotated[
+        typer.FileText,
+        typer.Argument(
+            metavar="FILE",
+            help="A file with the proof that `contact erase` printed; - is standard input.",
+            errors="replace",
+            show_default=False,
+        ),
+    ],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the signed proof of an erasure, and print what it says. It is checked here, with `secret_key`."""
+    from gateway.contacts.erasure_records import read_proof
+
+    erasure = read_proof(proof.read(_LONGEST_PROOF), load(config).secret_key)
+    told = erasure.model_dump(mode="json", include=_PROVEN)
+    if as_json:
+        print_json(told | {"stores": erasure.stores})
+        return
+    print_table(("proof", "says"), ((name.replace("_", " "), str(value)) for name, value in told.items()))
+    print_table(("store", "deleted"), ((kind, str(count)) for kind, count in sorted(erasure.stores.items())))
 
 
 def _write(sink: BinaryIO, part: bytes, end: bytes) -> bytes:

@@ -13,7 +13,7 @@ from uuid import uuid4
 from pydantic import TypeAdapter
 
 from gateway.config.secret_keys import SigningKeys
-from schemas.errors import Unavailable
+from schemas.errors import InvalidRequest, Unavailable
 from schemas.key_ring import KeyRing
 from schemas.messages import WireModel
 from schemas.ports import Clock, Leases
@@ -21,6 +21,7 @@ from schemas.ports import Clock, Leases
 T = TypeVar("T")
 KEPT = 500
 """The newest erasures of a tenant that are kept, besides those that are under way."""
+_SIGNED_USE = "erasure"
 _UNPROVEN = {"contact_ids", "conversations", "rooms", "files", "request", "desk", "is_emptied", "proof"}
 """The fields that a proof leaves out."""
 _LEASE_SECONDS = 10.0
@@ -78,10 +79,22 @@ class Erasure(WireModel):
 _LIST = TypeAdapter(list[Erasure])
 
 
+def read_proof(proof: str, secret_key: KeyRing) -> Erasure:
+    """Return the erasure that a proof is about. Raises InvalidRequest unless it was signed with a key of this ring, and
+    has not been changed since."""
+    body, _, signature = proof.strip().partition(".")
+    if not SigningKeys(secret_key, _SIGNED_USE).verify(signature, body):
+        raise InvalidRequest(
+            "the proof is not valid: it was changed, or signed with another secret key",
+            fix="compare it with `GET erasures/{id}`; if `secret_key` was replaced since, add the old one to its ring",
+        )
+    return Erasure.model_validate_json(base64.urlsafe_b64decode(body))
+
+
 class ErasureRecords:
     def __init__(self, leases: Leases, secret_key: KeyRing, clock: Clock) -> None:
         self._leases = leases
-        self._keys = SigningKeys(secret_key, "erasure")
+        self._keys = SigningKeys(secret_key, _SIGNED_USE)
         self._clock = clock
 
     async def list_all(self, tenant: str) -> list[Erasure]:
@@ -138,11 +151,6 @@ class ErasureRecords:
         )
         body = base64.urlsafe_b64encode(done.model_dump_json(exclude=_UNPROVEN).encode())
         return done.model_copy(update={"proof": f"{body.decode()}.{self._keys.sign(body.decode())}"})
-
-    def verify(self, proof: str) -> bool:
-        """Tell whether a proof was signed here and says what it said then."""
-        body, _, signature = proof.partition(".")
-        return self._keys.verify(signature, body)
 
     async def _change(self, tenant: str, change: Callable[[list[Erasure]], T]) -> T:
         name, holder = name_note(tenant), uuid4().hex

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page
 
+from gateway.contacts.erasure import ContactErasureService
+from gateway.contacts.erasure_records import Erasure
 from tests.console.form_client import PASSWORDS, FormClient, talk
 from tests.console.sample_conversations import add_message, begin_conversation, fill_conversation, queue_conversation
 from tests.unit.gateway.conftest import Instance
@@ -46,6 +48,10 @@ async def fill_all_pages(instance: Instance) -> str:
     await state.conversations.own(taken.id, "person", expected_epoch=0, request_id="take", by="console:ben", now=now)
     whole = await fill_conversation(instance, "v4", name="Ann")
     await state.dead_letters.add(letter(instance))
+    erasures = ContactErasureService(instance.services).records
+    about = Erasure(id="e-1", tenant="shop", contact_id="c-1", requested_at=now, requested_by="console:ben")
+    await erasures.add(about.model_copy(update={"id": "e-2", "contact_id": "c-2"}))
+    await erasures.add(erasures.finish(about.count({"messages": 3})))
     body = "# Shipping\n\n## Winter\n\nIn winter we add a heat pack to every parcel for 4.50 euro.\n"
     document = {"title": "Shipping", "body": body, "url": "https://a.example/"}
     await instance.admin("PUT", "/knowledge/shipping", document)
@@ -118,7 +124,7 @@ async def every_page(window: Window, conversation: str) -> AsyncIterator[tuple[s
             await expect(page.locator(".passages")).to_be_visible()
         if path.endswith("access"):
             await page.get_by_label("A new API token for").fill("The shop")
-            await page.get_by_label("read").check()
+            await page.get_by_label("read: ").check()
             await page.get_by_role("button", name="Create").click()
             await expect(page.locator(".notice")).to_be_visible()
         if path.endswith("deadletters"):

@@ -89,11 +89,16 @@ async def test_a_contact_is_erased_once_the_box_is_ticked(instance: Instance, si
     assert await erasures.records.list_all("shop") == []
     done = await ben.send(page, f"{page}/erase", {"sure": "yes"})
     assert "The contact is being erased." in done.words
+    assert f"{found.origin.contact_id} console:ben" in done.words
+    assert "Under way" in done.words
     (erasure,) = await erasures.records.list_all("shop")
     assert (erasure.contact_id, erasure.requested_by) == (found.origin.contact_id, "console:ben")
     await erasures.sweep()
     instance.clock.tick(CACHE_LIFETIME.total_seconds())
     await erasures.sweep()
     assert (await ben.get(page)).status == 404
+    (proven,) = await erasures.records.list_all("shop")
+    assert proven.proof in (await ben.get(PATH)).text
+    assert "Erasures" not in (await mia.get(PATH)).words
     records = (await instance.admin("GET", "/audit?action=contact.erase")).body["items"]
     assert {(each["actor"], each["subject"]) for each in records} == {("console:ben", f"contact:{erasure.contact_id}")}

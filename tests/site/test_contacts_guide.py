@@ -30,5 +30,8 @@ def test_somebody_who_wrote_is_found_exported_and_erased(shop: Reader) -> None:
     asked = [line["source"] for line in lines if line["data"].get("text") == "How much is shipping?"]
     assert "state" in asked
     assert any(source.startswith("parley.inbound.web/") for source in asked)
-    assert any(line.split()[:1] == ["messages"] for line in printed.splitlines())
+    counts = [line.split() for line in printed.splitlines() if line.split()[:1] == ["messages"]]
+    assert len(counts) == 2, "as deleted, and in the proof"
+    assert counts[0] == counts[1]
+    assert ["contact", "id", listed["items"][0]["id"]] in [line.split() for line in printed.splitlines()]
     assert shop.run("parley contact find --json").strip() == "[]"

@@ -16,12 +16,18 @@ from gateway.console.rendering import build_path, redirect, render_page
 from gateway.console.sessions import SURFACE, Operator
 from gateway.http.responses import describe_validation_error
 from gateway.wiring.process_services import ProcessServices
-from schemas.access import SCOPES, AccessToken
+from schemas.access import SCOPES, AccessToken, Scope
 from schemas.errors import InvalidRequest
 
 LIFETIMES = {"1": "a day", "7": "a week", "30": "30 days", "90": "90 days", "365": "a year"}
 """Days that the form offers."""
 DEFAULT_DAYS = "90"
+SCOPE_TEXTS: dict[Scope, str] = {
+    "read": "see conversations, contacts, documents and dead letters",
+    "reply": "write to contacts, take conversations over, decide approvals",
+    "knowledge": "publish and remove documents, sync sources",
+    "admin": "all of this, and export or erase contacts, replay dead letters, read the audit trail",
+}
 REVOKED_NOTICE = "revoked"
 
 
@@ -78,7 +84,7 @@ class AccessPage:
             created=created,
             tokens=[_describe(token, now) for token in await self._tokens.list_tokens(tenant)],
             operators=list_operators(self._config.operators, tenant),
-            scopes=SCOPES,
+            scopes=[(scope, SCOPE_TEXTS[scope]) for scope in SCOPES],
             lifetimes=LIFETIMES,
             default_days=DEFAULT_DAYS,
         )

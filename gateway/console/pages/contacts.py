@@ -1,4 +1,5 @@
-"""The pages of contacts: the search, one contact with its conversations, the export, and the form to erase one."""
+"""The pages of contacts: the search, one contact with its conversations, the export, the form to erase one, and
+what was erased."""
 
 from __future__ import annotations
 
@@ -11,13 +12,15 @@ from gateway.console.rendering import build_path, build_url, redirect, render_pa
 from gateway.console.sessions import Operator
 from gateway.contacts.directory import SHOWN_CONVERSATIONS, ContactDirectory
 from gateway.contacts.erasure import ContactErasureService
+from gateway.contacts.erasure_records import Erasure
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import Conflict
 
 PAGE_SIZE = 50
 _SECTION = "contacts"
 _UNNAMED = "No name"
-_ERASING = "The contact is being erased. That takes a minute."
+_ERASING = "The contact is being erased. That takes a minute; the proof appears below."
+_SHOWN_ERASURES = 20
 
 
 class ContactPages:
@@ -45,7 +48,12 @@ class ContactPages:
             unnamed=_UNNAMED,
             notice=_ERASING if request.query.get("notice") == "erasing" else "",
             next_url=build_url(build_path(tenant, _SECTION), filters | {"after": following}) if following else "",
+            erasures=await self._list_erasures(tenant) if operator.may("admin") else [],
         )
+
+    async def _list_erasures(self, tenant: str) -> list[Erasure]:
+        """The newest erasures, the last one first."""
+        return (await self._erasures.records.list_all(tenant))[: -_SHOWN_ERASURES - 1 : -1]
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
         tenant = request.match_info["tenant"]
