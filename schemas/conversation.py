@@ -309,6 +309,14 @@ class DeadLetter(WireModel):
     replays: int = 0
 
 
+class DeadLetterDiscarded(WireModel):
+    """``parley.deadletter.discarded.v1``: a colleague discarded a dead letter, which no rebuild brings back."""
+
+    letter_id: str
+    by: str
+    discarded_at: datetime
+
+
 # Display names of contacts.
 SIGNED_IN = "id:"
 """Prefix of the place of a visitor whose identity the site signed; the site's own identifier follows."""

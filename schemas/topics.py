@@ -69,6 +69,7 @@ CONTACT_SNAPSHOT = "parley.contact.snapshot.v1"
 TOKEN_SNAPSHOT = "parley.token.snapshot.v1"
 DOCUMENT_PUBLISHED = "parley.document.published.v1"
 DEADLETTER_RECORDED = "parley.deadletter.recorded.v1"
+DEADLETTER_DISCARDED = "parley.deadletter.discarded.v1"
 AUDIT_RECORDED = "parley.audit.recorded.v1"
 CONTACT_KEY = "parley.contact.key.v1"
 
@@ -112,6 +113,7 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     TOKEN_SNAPSHOT: (access.AccessToken, "state"),
     DOCUMENT_PUBLISHED: (c.Document, "knowledge"),
     DEADLETTER_RECORDED: (c.DeadLetter, "deadletter"),
+    DEADLETTER_DISCARDED: (c.DeadLetterDiscarded, "deadletter"),
     AUDIT_RECORDED: (AuditRecord, "audit"),
     CONTACT_KEY: (ContactKey, "keys"),
 }

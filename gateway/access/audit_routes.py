@@ -25,6 +25,7 @@ ADMIN_ACTIONS: Mapping[tuple[str, str], str] = {
     ("GET", "/training"): "training.export",
     ("GET", "/finetune/examples"): "finetune.export",
     ("POST", "/deadletters/{id}/replay"): "deadletter.replay",
+    ("DELETE", "/deadletters/{id}"): "deadletter.discard",
     ("GET", "/audit/export"): "audit.export",
     ("POST", "/backups"): CREATE_BACKUP,
 }

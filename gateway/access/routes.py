@@ -47,6 +47,7 @@ ADMIN_ROUTES: Mapping[tuple[str, str], Permission] = {
     ("GET", "/deadletters"): "read",
     ("GET", "/deadletters/{id}"): "read",
     ("POST", "/deadletters/{id}/replay"): "admin",
+    ("DELETE", "/deadletters/{id}"): "admin",
     ("GET", "/tokens"): "owner",
     ("POST", "/tokens"): "owner",
     ("DELETE", "/tokens/{id}"): "owner",

@@ -89,6 +89,7 @@ def _conversation_routes(services: ProcessServices) -> Iterable[_Route]:
         ("GET", "/deadletters", dead_letters.list_dead_letters),
         ("GET", "/deadletters/{id}", dead_letters.get),
         ("POST", "/deadletters/{id}/replay", dead_letters.replay),
+        ("DELETE", "/deadletters/{id}", dead_letters.discard),
     )
 
 

@@ -1,4 +1,4 @@
-"""Endpoints for dead letters: list, read, replay."""
+"""Endpoints for dead letters: list, read, replay, discard."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ class DeadLetterApi:
         replay = await self._replays.replay(await self._find(request))
         body = {"id": replay.id, "replay_of": replay.replay_of, "replays": replay.number, "topic": replay.topic}
         return json_response(body, 202)
+
+    async def discard(self, request: web.Request) -> web.Response:
+        await self._replays.discard(await self._find(request), by=get_principal(request).by)
+        return web.Response(status=204)
 
     async def _find(self, request: web.Request) -> DeadLetter:
         tenant, letter = request.match_info["tenant"], request.match_info["id"]

@@ -8,12 +8,12 @@ from urllib.parse import quote
 import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, with_api
-from gateway.commands.common.printing import print_json, print_table
+from gateway.commands.common.printing import note, print_json, print_table
 
 if TYPE_CHECKING:
     from gateway.commands.common.instance import AdminApi
 
-app = typer.Typer(help="List, show and replay records that could not be processed.", no_args_is_help=True)
+app = typer.Typer(help="List, show, replay and discard records that could not be processed.", no_args_is_help=True)
 DeadLetterIds = Annotated[list[str], typer.Argument(help="Ids from `deadletter list`.", metavar="ID...")]
 
 
@@ -68,3 +68,27 @@ def replay(
         print_json(replayed)
     else:
         print_table(("replayed", "as", "topic"), ((item["replay_of"], item["id"], item["topic"]) for item in replayed))
+
+
+@app.command()
+def discard(
+    letters: DeadLetterIds,
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    url: Url = None,
+) -> None:
+    """Delete dead letters for good, for example those that were replayed. Nothing else of the conversation changes."""
+    if not is_sure:
+        typer.confirm(f"Discard {describe_count(len(letters))} for good?", abort=True, err=True)
+
+    async def discard_all(api: AdminApi) -> None:
+        for letter in letters:
+            await api.call("DELETE", f"/deadletters/{quote(letter, safe='')}")
+
+    with_api(config, tenant, url, discard_all)
+    note(f"Discarded {describe_count(len(letters))}.")
+
+
+def describe_count(letters: int) -> str:
+    return "1 dead letter" if letters == 1 else f"{letters} dead letters"

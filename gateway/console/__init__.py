@@ -95,7 +95,7 @@ def _add_tenant_routes(app: web.Application, services: ProcessServices, guard: C
         ("/conversations/{id}/messages", conversation.send_message),
         ("/conversations/{id}/approvals/{approval}", conversation.decide_approval),
         ("/contacts/{id}/erase", contacts.erase),
-        ("/deadletters", dead_letters.replay),
+        ("/deadletters", dead_letters.act),
         ("/access", access.create),
         ("/access/{id}/revoke", access.revoke),
     ):

@@ -1,14 +1,16 @@
-"""Replay of dead letters: the record is appended again with a new id, and the worker decides what to do with it."""
+"""Replay of dead letters: the record is appended again with a new id, and the worker decides what to do with it. And
+the end of those that nobody needs."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, replace
 
+from gateway.access.principals import SOURCE
 from gateway.wiring.process_services import ProcessServices
 from schemas import ids, topics
-from schemas.conversation import DeadLetter
-from schemas.envelope import Envelope
+from schemas.conversation import DeadLetter, DeadLetterDiscarded
+from schemas.envelope import Envelope, envelope
 from schemas.errors import Conflict, NotFound, RecordError, Unavailable
 
 UNASSIGNED = ""
@@ -53,6 +55,23 @@ class ReplayService:
         )
         await self._services.bus.append([record], topic=letter.topic)
         return Replay(record.id, record.replay_of, number, letter.topic)
+
+    async def discard(self, letter: DeadLetter, *, by: str) -> None:
+        """Delete a letter for good. The log says so before the state forgets it. May be repeated."""
+        now = self._services.clock()
+        event = envelope(
+            topics.DEADLETTER_DISCARDED,
+            DeadLetterDiscarded(letter_id=letter.id, by=by, discarded_at=now),
+            id=ids.derived_id(letter.id, "discarded"),
+            time=now,
+            source=SOURCE,
+            tenant=letter.tenant,
+            channel=letter.channel,
+            conversation=letter.conversation_id,
+            causation_id=letter.id,
+        )
+        await self._services.bus.append([event])
+        await self._letters.remove(letter.tenant, letter.id)
 
 
 def decode_letter(letter: DeadLetter) -> Envelope:

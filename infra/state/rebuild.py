@@ -26,15 +26,14 @@ from pydantic import BaseModel, ValidationError
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import rules
 from infra.state.parallel_writes import ParallelWrites
-from infra.state.replay_events import PROPOSED, WANTED, is_newer
+from infra.state.replay_events import PROPOSED, decode
 from infra.state.replay_filter import ExpiredMessages, HandledRecords, LogSummary
 from infra.state.transcript_replay import TranscriptReplay, transcript_line
 from schemas import topics
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.conversation import Contact, DeliveryOutcome, Snapshot
+from schemas.conversation import Contact, DeadLetter, DeadLetterDiscarded, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import MessageDeleted, MessageEdited, SessionEnded
-from schemas.errors import SchemaMismatch
 from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Bus, Checkpoints, Record, RetentionPeriods
 from schemas.ports import Rebuild as RebuildPort
@@ -178,7 +177,7 @@ class _LogReading:
             await self._read_ids(topics.inbound(channel))
             await self._read_ids(topics.outbound(channel))
         await self._restore_events()
-        await self._read_dead_letters()
+        await self._restore_dead_letters()
         self._job.report.conversations += sum(shard_of(id_) in self.active for id_ in conversations)
         for tails in self._tails.values():
             for tail in tails.values():
@@ -254,10 +253,21 @@ class _LogReading:
                 elif isinstance(payload, ActionSettled):
                     await writes.add(payload.key, job.port.restore_settled(record.key, payload))
 
-    async def _read_dead_letters(self) -> None:
-        async for record, payload in self._read(topics.DEADLETTER):
-            self._settled.observe(record, payload)
-            self._limit_memory()
+    async def _restore_dead_letters(self) -> None:
+        """Take note of what was given up on. In the first round, restore the letters that nobody has discarded."""
+        discarded = set[str]()
+        async for record, payload in self._read(topics.DEADLETTER, living=self._first):
+            if isinstance(payload, DeadLetterDiscarded):
+                discarded.add(payload.letter_id)
+            elif shard_of(record.key) in self.active:
+                self._settled.observe(record, payload)
+                self._limit_memory()
+        if self._first:
+            async with ParallelWrites() as writes:
+                async for record, payload in self._read(topics.DEADLETTER, living=True):
+                    is_gone = (topics.STATE, record.key) in self._job.summary.tombstones
+                    if isinstance(payload, DeadLetter) and payload.id not in discarded and not is_gone:
+                        await writes.add(payload.id, self._job.port.restore_dead_letter(payload))
 
     async def _restore_messages(self, topic: str, group: str) -> None:
         """Restore the transcript lines, and the records that ``group`` had parked. Its offsets are looked up only now,
@@ -354,17 +364,8 @@ class _LogReading:
                 yield record
 
     def _decode(self, record: Record) -> BaseModel | None:
-        type_ = record.headers.get("ce_type", "")
-        kind = WANTED.get(type_)
-        if kind is None:
-            if record.topic == topics.STATE and is_newer(type_):
-                raise SchemaMismatch(
-                    f"{topics.STATE} holds {type_}, which this release does not know",
-                    fix="let the newer release rebuild the state; a rebuild here would leave those conversations out",
-                )
-            return None
         try:
-            return kind.model_validate_json(record.value or b"")
+            return decode(record)
         except ValidationError:
             # Consumers dead-letter it; here there is nothing to restore from it.
             _log.warning("rebuild_skipped", topic=record.topic, partition=record.partition, offset=record.offset)

@@ -7,10 +7,12 @@ from pydantic import BaseModel
 from schemas import topics
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.conversation import Contact, DeadLetter, DeliveryOutcome, Snapshot, Turn
+from schemas.conversation import Contact, DeadLetter, DeadLetterDiscarded, DeliveryOutcome, Snapshot, Turn
 from schemas.conversation_activity import FilesStored, MessageDeleted, MessageEdited, SessionEnded
 from schemas.desk import DeskCommand, DraftGenerated
+from schemas.errors import SchemaMismatch
 from schemas.messages import InboundMessage, OutboundMessage, Receipt
+from schemas.ports import Record
 from schemas.privacy.contact_keys import ContactKey
 
 PROPOSED = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})
@@ -34,6 +36,7 @@ WANTED: dict[str, type[BaseModel]] = {
     topics.ACTION_SETTLED: ActionSettled,
     topics.SESSION_ENDED: SessionEnded,
     topics.DEADLETTER_RECORDED: DeadLetter,
+    topics.DEADLETTER_DISCARDED: DeadLetterDiscarded,
     topics.DESK_COMMAND: DeskCommand,
     topics.DRAFT_GENERATED: DraftGenerated,
 }
@@ -41,6 +44,16 @@ WANTED: dict[str, type[BaseModel]] = {
 _WITHOUT_VERSION = {name.rpartition(".v")[0] for name in WANTED}
 
 
-def is_newer(type_: str) -> bool:
-    """Return whether this is another version of an event that a rebuild reads. Versions only ever rise."""
-    return type_ not in WANTED and type_.rpartition(".v")[0] in _WITHOUT_VERSION
+def decode(record: Record) -> BaseModel | None:
+    """The payload of a record; None if a rebuild does not need it. Raises ValidationError, and SchemaMismatch for a
+    newer version of a snapshot. Versions only ever rise."""
+    type_ = record.headers.get("ce_type", "")
+    kind = WANTED.get(type_)
+    if kind is not None:
+        return kind.model_validate_json(record.value or b"")
+    if record.topic == topics.STATE and type_.rpartition(".v")[0] in _WITHOUT_VERSION:
+        raise SchemaMismatch(
+            f"{topics.STATE} holds {type_}, which this release does not know",
+            fix="let the newer release rebuild the state; a rebuild here would leave those conversations out",
+        )
+    return None

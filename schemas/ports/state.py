@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.conversation import Contact, DeliveryOutcome, Snapshot
+from schemas.conversation import Contact, DeadLetter, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports.bus import Record
@@ -58,6 +58,9 @@ class Rebuild(Protocol):
 
     async def restore_access_token(self, token: AccessToken) -> None:
         """Do as ``AccessTokens.put``."""
+
+    async def restore_dead_letter(self, letter: DeadLetter) -> None:
+        """Add a letter unless it is known."""
 
     async def restore_contact_key(self, key: ContactKey) -> None:
         """Do as ``ContactKeys.put``."""

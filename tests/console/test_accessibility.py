@@ -49,9 +49,9 @@ async def fill_all_pages(instance: Instance) -> str:
     whole = await fill_conversation(instance, "v4", name="Ann")
     await state.dead_letters.add(letter(instance))
     erasures = ContactErasureService(instance.services).records
-    about = Erasure(id="e-1", tenant="shop", contact_id="c-1", requested_at=now, requested_by="console:ben")
-    await erasures.add(about.model_copy(update={"id": "e-2", "contact_id": "c-2"}))
-    await erasures.add(erasures.finish(about.count({"messages": 3})))
+    erased = Erasure(id="e-1", tenant="shop", contact_id="c-1", requested_at=now, requested_by="console:ben")
+    await erasures.add(erased.model_copy(update={"id": "e-2", "contact_id": "c-2"}))
+    await erasures.add(erasures.finish(erased.count({"messages": 3})))
     body = "# Shipping\n\n## Winter\n\nIn winter we add a heat pack to every parcel for 4.50 euro.\n"
     document = {"title": "Shipping", "body": body, "url": "https://a.example/"}
     await instance.admin("PUT", "/knowledge/shipping", document)

@@ -82,6 +82,19 @@ async def test_many_are_replayed_at_once_each_under_an_id_of_its_own(instance: I
     assert (await appended_event_ids(instance))[-1] == ids.derived_id("event-1", "replay", 2)
 
 
+async def test_letters_that_nobody_needs_are_discarded(instance: Instance, anna: FormClient, ben: FormClient) -> None:
+    for id_ in ("dead-1", "dead-2", "dead-3"):
+        await put(instance, id_=id_)
+    await put(instance, tenant="other", id_="dead-4")
+    seen = await send(anna, "discard", "dead-1", "dead-2")
+    assert (seen.status, seen.news) == (200, "Discarded.")
+    letters = instance.services.state.dead_letters
+    assert [each.id for each in (await letters.list_page("shop"))[0]] == ["dead-3"]
+    assert (await send(ben, "discard", "dead-4", "dead-3")).news == "Discarded 1 of 2."
+    assert [each.id for each in (await letters.list_page("other"))[0]] == ["dead-4"]
+    assert await appended_event_ids(instance) == []
+
+
 async def test_a_dead_letter_that_cannot_be_replayed_is_reported_and_stops_no_other(
     instance: Instance, anna: FormClient
 ) -> None:

@@ -1,4 +1,5 @@
-"""The page of dead letters: why each failed, what a replay would do, and the replay itself."""
+"""The page of dead letters: why each failed, what a replay would do, the replay itself, and
+discarding them."""
 
 from __future__ import annotations
 
@@ -23,12 +24,13 @@ log = structlog.get_logger("parley.console")
 
 PAGE_SIZE = 100
 """Dead letters on a page and in one replay."""
-REPLAYED_NOTICE = "replayed"
+_ACTS = {"dry": "Dry run", "replay": "Replayed", "discard": "Discarded"}
+"""What is said of each act that the form offers."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayResult:
-    """The result of a replay, or of its dry run."""
+class LetterResult:
+    """The result of one act on one letter."""
 
     letter: str
     succeeded: bool
@@ -42,7 +44,7 @@ class Row:
     letter: DeadLetter
     payload: str
     is_chosen: bool
-    result: ReplayResult | None
+    result: LetterResult | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +61,40 @@ class DeadLetterPage:
         self._replays = ReplayService(services)
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
-        notice = "Replayed." if request.query.get("notice") == REPLAYED_NOTICE else ""
-        return await self._render_page(request, operator, [], notice, frozenset())
+        done = _ACTS.get(request.query.get("notice", ""))
+        return await self._render_page(request, operator, [], f"{done}." if done else "", frozenset())
 
-    async def replay(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
-        """Replay the selected dead letters one after the other, so that they do not delay new messages of contacts."""
+    async def act(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
+        """Replay or discard the selected dead letters one after the other, so that they do not delay new messages of
+        contacts; or only describe what a replay would do."""
         tenant, chosen = request.match_info["tenant"], list(dict.fromkeys(form.fields.get("letter", [])))
-        is_dry_run = form.get("act") != "replay"
+        act = form.get("act") if form.get("act") in _ACTS else "dry"
         if not chosen or len(chosen) > PAGE_SIZE:
             raise InvalidRequest(f"select between 1 and {PAGE_SIZE} dead letters")
-        results = [await self._replay_one(tenant, id_, operator, is_dry_run=is_dry_run) for id_ in chosen]
+        results = [await self._act_on(tenant, id_, operator, act) for id_ in chosen]
         succeeded = sum(result.succeeded for result in results)
-        if not is_dry_run and succeeded == len(chosen):
-            return redirect(str(request.rel_url.update_query(notice=REPLAYED_NOTICE)))
-        if is_dry_run:
+        if act == "dry":
             notice = f"Dry run: {succeeded} of {len(chosen)} can be replayed."
             return await self._render_page(request, operator, results, notice, frozenset(chosen))
-        notice = f"Replayed {succeeded} of {len(chosen)}."
+        if succeeded == len(chosen):
+            return redirect(str(request.rel_url.update_query(notice=act)))
+        notice = f"{_ACTS[act]} {succeeded} of {len(chosen)}."
         return await self._render_page(request, operator, results, notice, frozenset())
 
-    async def _replay_one(self, tenant: str, letter_id: str, operator: Operator, *, is_dry_run: bool) -> ReplayResult:
+    async def _act_on(self, tenant: str, letter_id: str, operator: Operator, act: str) -> LetterResult:
         try:
             letter = await self._replays.find(tenant, letter_id, sees_all=operator.sees_all)
-            if is_dry_run:
-                return ReplayResult(letter_id, True, await self._describe_replay(letter))
-            await record_act(self._services.audit, operator, tenant, "deadletter.replay", f"deadletter:{letter_id}")
+            if act == "dry":
+                return LetterResult(letter_id, True, await self._describe_replay(letter))
+            await record_act(self._services.audit, operator, tenant, f"deadletter.{act}", f"deadletter:{letter_id}")
+            if act == "discard":
+                await self._replays.discard(letter, by=operator.actor.by)
+                return LetterResult(letter_id, True, "discarded")
             replay = await self._replays.replay(letter)
         except ParleyError as error:
-            return ReplayResult(letter_id, False, error.message)
+            return LetterResult(letter_id, False, error.message)
         log.info("dead_letter_replayed", by=operator.actor.by, letter=letter_id, as_id=replay.id, tenant=tenant)
-        return ReplayResult(letter_id, True, f"appended to {replay.topic} as {replay.id}")
+        return LetterResult(letter_id, True, f"appended to {replay.topic} as {replay.id}")
 
     async def _describe_replay(self, letter: DeadLetter) -> str:
         """Describe what a replay would do. Raises Conflict if it is not possible."""
@@ -109,7 +115,7 @@ class DeadLetterPage:
         self,
         request: web.Request,
         operator: Operator,
-        results: Sequence[ReplayResult],
+        results: Sequence[LetterResult],
         notice: str,
         chosen: frozenset[str],
     ) -> web.Response:

@@ -124,7 +124,9 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     ),
     _form_endpoint("/{tenant}/conversations/{id}/approvals/{approval}", "Approve or deny an action."),
     _form_endpoint("/{tenant}/contacts/{id}/erase", "Erase a contact and everything that is held about them."),
-    _form_endpoint("/{tenant}/deadletters", "Replay the selected dead letters, or describe what a replay would do."),
+    _form_endpoint(
+        "/{tenant}/deadletters", "Replay or discard the selected dead letters, or describe what a replay would do."
+    ),
     _form_endpoint("/{tenant}/insights", "Create a new report in the background."),
     _form_endpoint("/{tenant}/insights/{group}/draft", "Save what people answered as the draft of a document."),
     _form_endpoint("/{tenant}/knowledge", "Test a question: passages found, route taken, and reasons."),

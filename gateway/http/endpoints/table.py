@@ -349,6 +349,7 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         {202: models.ReplayResponse},
         errors=("conflict", *ADMIN_ERRORS),
     ),
+    describe_admin_endpoint("DELETE", "/deadletters/{id}", "Discard a dead letter for good.", {204: ""}),
     *LEARNING_ENDPOINTS,
     *ACCESS_ENDPOINTS,
     *CONSOLE_ENDPOINTS,

@@ -10,6 +10,8 @@ from typing import cast
 from infra.bus.partitioner import shard_of
 from infra.state import rules
 from infra.state.redis.client import codec
+from infra.state.redis.client.call import Argument
+from infra.state.redis.client.sealed_values import SealedValues
 from infra.state.redis.client.shards import Shards, quote_part
 from schemas.conversation import DeadLetter
 from schemas.errors import NotFound
@@ -87,13 +89,8 @@ class RedisDeadLetters:
         self._shards = shards
 
     async def add(self, letter: DeadLetter) -> None:
-        shard, letters, replays, order = letter_keys(self._shards, letter.tenant)
-        at = rules.to_micros(letter.last_at)
-        readable = letter.model_dump(mode="json", exclude={"reason", "headers", "value"})
-        body = await self._shards.values.seal(
-            letter.conversation_id, letter.model_dump_json(), readable=readable.items()
-        )
-        await self._shards.run(shard, "letter_add", [letters, order, replays], letter.id, body, at, letter.replays)
+        shard, keys, arguments = await build_letter_add(self._shards, self._shards.values, letter)
+        await self._shards.run(shard, "letter_add", keys, *arguments)
 
     async def get(self, tenant: str, letter: str) -> DeadLetter | None:
         shard, letters, replays, _ = letter_keys(self._shards, tenant)
@@ -126,6 +123,16 @@ class RedisDeadLetters:
     async def remove(self, tenant: str, letter: str) -> None:
         shard, letters, replays, order = letter_keys(self._shards, tenant)
         await self._shards.run(shard, "letter_remove", [letters, order, replays], letter)
+
+
+async def build_letter_add(
+    shards: Shards, values: SealedValues, letter: DeadLetter
+) -> tuple[int, list[str], tuple[Argument, ...]]:
+    """The shard, keys and arguments of the script that adds a letter unless it is known."""
+    shard, letters, replays, order = letter_keys(shards, letter.tenant)
+    readable = letter.model_dump(mode="json", exclude={"reason", "headers", "value"})
+    body = await values.seal(letter.conversation_id, letter.model_dump_json(), readable=readable.items())
+    return shard, [letters, order, replays], (letter.id, body, rules.to_micros(letter.last_at), letter.replays)
 
 
 def letter_keys(shards: Shards, tenant: str) -> tuple[int, str, str, str]:

@@ -33,7 +33,7 @@ from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, SharedLog, Store, Wo
 from infra.state.usage import StateUsage
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.conversation import Contact, DeliveryOutcome, Snapshot
+from schemas.conversation import Contact, DeadLetter, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import SessionEnded
 from schemas.errors import SetupError, StateUnavailable
 from schemas.messages import TranscriptMessage
@@ -189,6 +189,9 @@ class SqliteRebuild:
 
     async def restore_access_token(self, token: AccessToken) -> None:
         await self._write(lambda connection: coordination.put_token(connection, token))
+
+    async def restore_dead_letter(self, letter: DeadLetter) -> None:
+        await self._write(lambda connection: parking.add_letter(connection, letter))
 
     async def restore_contact_key(self, key: ContactKey) -> None:
         await self._write(lambda connection: sealed_rows.put_key(connection, key))

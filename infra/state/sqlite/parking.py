@@ -142,17 +142,7 @@ class SqliteDeadLetters:
         self._store = store
 
     async def add(self, letter: DeadLetter) -> None:
-        row = (letter.tenant, letter.id, rules.to_micros(letter.last_at), letter.replays)
-        readable = letter.model_dump(mode="json", exclude={"reason", "headers", "value"})
-
-        def work(connection: sqlite3.Connection) -> None:
-            body = seal(connection, letter.conversation_id, letter.model_dump_json(), readable.items())
-            connection.execute(
-                "INSERT OR IGNORE INTO state_dead_letters (tenant, id, last_at, replays, body) VALUES (?, ?, ?, ?, ?)",
-                (*row, body),
-            )
-
-        await self._store.write(UNSHARDED, work, durable=True)
+        await self._store.write(UNSHARDED, lambda connection: add_letter(connection, letter), durable=True)
 
     async def get(self, tenant: str, letter: str) -> DeadLetter | None:
         query = "SELECT body, replays FROM state_dead_letters WHERE tenant = ? AND id = ?"
@@ -195,6 +185,17 @@ class SqliteDeadLetters:
         items = letters[:size]
         more = len(letters) > size
         return items, rules.cursor(rules.to_micros(items[-1].last_at), items[-1].id) if more else ""
+
+
+def add_letter(connection: sqlite3.Connection, letter: DeadLetter) -> None:
+    """Add a letter unless it is known."""
+    row = (letter.tenant, letter.id, rules.to_micros(letter.last_at), letter.replays)
+    readable = letter.model_dump(mode="json", exclude={"reason", "headers", "value"})
+    body = seal(connection, letter.conversation_id, letter.model_dump_json(), readable.items())
+    connection.execute(
+        "INSERT OR IGNORE INTO state_dead_letters (tenant, id, last_at, replays, body) VALUES (?, ?, ?, ?, ?)",
+        (*row, body),
+    )
 
 
 def _parse(connection: sqlite3.Connection, stored: str, replays: int) -> DeadLetter:

@@ -9,7 +9,7 @@ import pytest
 from infra.bus.partitioner import shard_of
 from infra.state.rebuild import RebuildReport, rebuild
 from schemas import topics
-from schemas.conversation import DeadLetter, OwnerRequested
+from schemas.conversation import DeadLetter, DeadLetterDiscarded, OwnerRequested
 from schemas.conversation_activity import MessageDeleted
 from schemas.ports import Bus, Record, State, TopicPartition
 from tests.contracts.bus.engines import open_kafka
@@ -126,6 +126,34 @@ async def test_dead_lettered_records_stay_given_up(state: State, bus: Bus) -> No
     await commit_everything(bus)
     await rebuild_again(state, bus)
     assert await state.parking.read(WORKERS, life.conversation, limit=99) == [kept]
+
+
+async def test_dead_letters_come_back_except_discarded_and_erased_ones(state: State, bus: Bus) -> None:
+    """Even if the store has lost them; and those that it has keep their number of replays."""
+    life = await record_conversation(state, bus, "visitor")
+    gone = f"{life.conversation}-erased"
+    letters = [
+        DeadLetter(
+            id=id_, code="handler_gave_up", reason="", attempts=5, topic=INBOUND, partition=0, offset=offset,
+            tenant="shop", conversation_id=conversation, first_at=NOW, last_at=NOW,
+        )
+        for offset, (id_, conversation) in enumerate(
+            [("lost", life.conversation), ("kept", life.conversation), ("discarded", life.conversation), ("gone", gone)]
+        )
+    ]  # fmt: skip
+    for letter in letters:
+        await bus.append([build_envelope(topics.DEADLETTER_RECORDED, letter, letter.conversation_id, letter.id)])
+    await state.dead_letters.add(letters[1])
+    await state.dead_letters.count_replay("shop", "kept")
+    discarded = DeadLetterDiscarded(letter_id="discarded", by="admin", discarded_at=NOW)
+    await bus.append([build_envelope(topics.DEADLETTER_DISCARDED, discarded, life.conversation, "discarding")])
+    erased = build_envelope(topics.CONVERSATION_SNAPSHOT, None, gone, "erased")
+    await bus.append([erased])
+    await commit_everything(bus)
+    for _ in range(2):
+        await rebuild_again(state, bus)
+        found, _ = await state.dead_letters.list_page("shop")
+        assert sorted((each.id, each.replays) for each in found) == [("kept", 1), ("lost", 0)]
 
 
 async def test_an_undecodable_record_is_parked_so_that_it_is_dead_lettered(state: State, bus: Bus) -> None:

@@ -113,6 +113,21 @@ async def test_a_replay_is_the_same_record_under_a_new_id(instance: Instance) ->
     assert (await instance.admin("GET", "/deadletters/dead-1")).body["replays"] == 2
 
 
+async def test_a_discarded_letter_is_gone_and_the_log_and_the_audit_trail_say_so(instance: Instance) -> None:
+    letters = instance.services.state.dead_letters
+    await letters.add(letter(instance))
+    await letters.add(letter(instance, id_="dead-2"))
+    assert (await instance.admin("DELETE", "/deadletters/dead-1")).status == 204
+    assert [item["id"] for item in (await instance.admin("GET", "/deadletters")).body["items"]] == ["dead-2"]
+    assert (await instance.admin("DELETE", "/deadletters/dead-1")).status == 404
+    (event,) = await instance.logged("parley.deadletter")
+    assert (event[0].type, event[0].conversation, event[1].letter_id, event[1].by) == (
+        topics.DEADLETTER_DISCARDED, "conversation-1", "dead-1", "admin",
+    )  # fmt: skip
+    records = (await instance.admin("GET", "/audit?action=deadletter.discard")).body["items"]
+    assert "deadletter:dead-1" in {each["subject"] for each in records}
+
+
 UNDECODABLE: dict[str, dict[str, Any]] = {
     "no headers": {"headers": {}},
     "unknown type": {"headers": {"ce_type": "parley.later.v9"}},

@@ -44,7 +44,7 @@ _BUNDLED = frozenset(
 )
 _ALSO_RESTORE = (
     "access_token_put", "contact_find", "contact_get", "contact_key_put", "contact_put", "get_conversation",
-    "transcript_find",
+    "letter_add", "transcript_find",
 )  # fmt: skip
 """Scripts of normal operation that a rebuild uses too, under the name ``restore_…``."""
 

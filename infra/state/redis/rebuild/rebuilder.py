@@ -25,7 +25,7 @@ from infra.state.redis.rebuild.evictions import Evictions
 from infra.state.redis.rebuild.write_batches import WriteBatches
 from schemas.access import AccessToken
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.conversation import Contact, DeliveryOutcome, Snapshot
+from schemas.conversation import Contact, DeadLetter, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import SessionEnded
 from schemas.errors import StateLost, StateUnavailable
 from schemas.messages import TranscriptMessage
@@ -201,6 +201,10 @@ class RedisRebuild:
     async def restore_access_token(self, token: AccessToken) -> None:
         shard, key = coordination.locate_tokens(self._shards, token.tenant)
         await self._run_restore(shard, "restore_access_token_put", [key], token.id, coordination.pack_token(token))
+
+    async def restore_dead_letter(self, letter: DeadLetter) -> None:
+        shard, keys, arguments = await parking.build_letter_add(self._shards, self.values, letter)
+        await self._run_restore(shard, "restore_letter_add", keys, *arguments)
 
     async def restore_contact_key(self, key: ContactKey) -> None:
         shard, place = contacts.locate_keys(self._shards, key.tenant, key.contact_id)

@@ -23,8 +23,9 @@ from infra.database.inspector import Inspector
 from infra.database.migration import tables
 from infra.database.repair import Damage, RepairResult, damage_in, replace_table
 from infra.state import rules
+from infra.state.replay_events import decode
 from schemas import topics
-from schemas.conversation import DeadLetter, Turn
+from schemas.conversation import DeadLetter, DeadLetterDiscarded, Turn
 from schemas.errors import SetupError
 from schemas.ports import Bus, Clock, State
 
@@ -134,9 +135,14 @@ class FileRepair:
         """Read back the rows that have topics of their own, and stay when shards are rebuilt."""
         async for record in await self._bus.read(topics.DEADLETTER):
             try:
-                await self._state.dead_letters.add(DeadLetter.model_validate_json(record.value or b""))
+                letter = decode(record)
             except ValidationError:
                 continue
+            if isinstance(letter, DeadLetter):
+                await self._state.dead_letters.add(letter)
+            elif isinstance(letter, DeadLetterDiscarded):
+                # It is later on the log than the letter, which has the same key.
+                await self._state.dead_letters.remove(record.headers.get("ce_tenant", ""), letter.letter_id)
         async for record in await self._bus.read(topics.EVENTS):
             if record.headers.get("ce_type") == topics.TURN_COMPLETED:
                 await self._state.turns.add(record.key, Turn.model_validate_json(record.value or b""))
