@@ -35,8 +35,10 @@ def verify(request: RawRequest, account: Account) -> None:
 def answer_challenge(request: RawRequest, account: Account) -> str | None:
     """Return the challenge when Meta asks whether the address is ours. Raises Unauthorized, InvalidRequest."""
     query = request.query
-    if request.method != "GET" or "hub.mode" not in query:
+    if request.method != "GET":
         return None
+    if "hub.mode" not in query:
+        raise InvalidRequest("hub.mode is missing: Meta asks here whether the address is ours")
     token: KeyRing = account.settings.verify_token
     if query["hub.mode"] != "subscribe" or not token.matches(query.get("hub.verify_token", "")):
         raise Unauthorized("the verify token does not match")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands.common.options import AsJson, ConfigFile, load, run
+from gateway.commands.common.options import AsJson, ConfigFile, confirm, load, run
 from gateway.commands.common.printing import note, print_json
-from schemas.errors import InvalidRequest, SetupError
+from schemas.errors import SetupError
 
 if TYPE_CHECKING:
     from infra.backup.encryption import BackupSecret
@@ -114,8 +114,8 @@ def restore(
     from gateway.backup.restoration import restore_backup
 
     loaded = load(config)
-    if replace and not is_sure and not typer.confirm("Delete what this installation holds?", err=True):
-        raise InvalidRequest("nothing was done", fix="confirm, or run it with --yes")
+    if replace:
+        confirm("Delete what this installation holds?", is_sure=is_sure)
     files = source.absolute(), (keys or _get_keys_file(source)).absolute()
     secret = _read_secret(key_file)
     report = run(restore_backup(loaded, *files, secret, replaces=replace, resumes=resume))

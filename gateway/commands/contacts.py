@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, with_api
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, confirm, load, with_api
 from gateway.commands.common.printing import note, print_json, print_table
 from schemas.errors import Unavailable
 
@@ -106,8 +106,7 @@ def erase(
     as_json: AsJson = False,
 ) -> None:
     """Erase a contact and everything that is held about them, for good. Prints what was deleted, and a signed proof."""
-    if not is_sure:
-        typer.confirm(f"Erase {contact} and everything that was said by and to them?", abort=True, err=True)
+    confirm(f"Erase {contact} and everything that was said by and to them?", is_sure=is_sure)
 
     from asyncio import sleep
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, with_api
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, confirm, with_api
 from gateway.commands.common.printing import note, print_json, print_table
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def discard(
     url: Url = None,
 ) -> None:
     """Delete dead letters for good, for example those that were replayed. Nothing else of the conversation changes."""
-    if not is_sure:
-        typer.confirm(f"Discard {describe_count(len(letters))} for good?", abort=True, err=True)
+    confirm(f"Discard {describe_count(len(letters))} for good?", is_sure=is_sure)
 
     async def discard_all(api: AdminApi) -> None:
         for letter in letters:

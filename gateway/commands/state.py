@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands.common.options import AsJson, ConfigFile, load, run
+from gateway.commands.common.options import AsJson, ConfigFile, confirm, load, run
 from gateway.commands.common.printing import note, print_json
-from schemas.errors import Conflict, InvalidRequest, SetupError
+from schemas.errors import Conflict, SetupError
 
 if TYPE_CHECKING:
     from gateway.config.settings import Config
@@ -37,8 +37,7 @@ def rebuild(
 ) -> None:
     """Empty the state store and rebuild it from the event log. Processing pauses meanwhile; nothing is lost."""
     loaded = load(config)
-    if not yes and not typer.confirm("Empty the state store and rebuild it from the event log?", err=True):
-        raise InvalidRequest("nothing was done", fix="confirm, or run it with --yes")
+    confirm("Empty the state store and rebuild it from the event log?", is_sure=yes)
     report = run(_rebuild(loaded))
     if as_json:
         print_json(report)

@@ -77,11 +77,13 @@ InboundFrame = MessageFrame | ChoiceFrame | TypingFrame | ReadFrame | FeedbackFr
 _INBOUND_FRAME: TypeAdapter[InboundFrame] = TypeAdapter(Annotated[InboundFrame, Field(discriminator="type")])
 
 
-def parse_hello(data: str) -> Hello:
-    """Parse the first frame. Raises InvalidRequest."""
+def parse_hello(data: str) -> Hello | None:
+    """Parse the first frame; None if it is no hello. Raises InvalidRequest if its token or number is invalid."""
     try:
         return Hello.model_validate_json(data)
     except ValidationError as error:
+        if any(each["loc"] in ((), ("type",)) for each in error.errors(include_url=False, include_input=False)):
+            return None
         raise InvalidRequest(describe_validation_error(error)) from None
 
 

@@ -271,7 +271,9 @@ class VisitorSessions:
             exp=int(visit.expires_at.timestamp()),
         )
         token = jwt.encode(claims.model_dump(), self._keys.current_key, algorithm="HS256", headers={"typ": "visitor"})
-        return SessionStart(token, visit, await self._state.transcript.head(visit.conversation), resumed)
+        seq = await self._state.transcript.head(visit.conversation)
+        # A signed-in visitor comes back to the same conversation without the token of before.
+        return SessionStart(token, visit, seq, resumed or seq > 0)
 
     def _find_account(self, tenant: str, name: str) -> Account:
         account = self._accounts(tenant, "web", name)

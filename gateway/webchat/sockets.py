@@ -147,10 +147,13 @@ class ChatSockets:
             return None, 0
         if first.type is not WSMsgType.TEXT:
             if first.type is WSMsgType.BINARY:
-                await socket.close_quietly(CloseCode.TOKEN, "the first frame must be hello")
+                await socket.close_quietly(CloseCode.NO_HELLO, "the first frame must be hello")
             return None, 0
         try:
             hello = parse_hello(first.data)
+            if hello is None:
+                await socket.close_quietly(CloseCode.NO_HELLO, "the first frame must be hello")
+                return None, 0
             visit = await self._sessions.authenticate(hello.token)
         except (InvalidRequest, Unauthorized) as error:
             await socket.close_quietly(CloseCode.TOKEN, error.message[:100])

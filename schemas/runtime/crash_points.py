@@ -8,6 +8,8 @@ import os
 import signal
 from typing import Literal, get_args
 
+from schemas.errors import ConfigInvalid
+
 Point = Literal[
     "edge.before_append",
     "edge.after_append",
@@ -33,11 +35,13 @@ _left = 0
 
 
 def arm(spec: str) -> None:
-    """Arm ``point`` or ``point:n``; empty disarms. Raises ValueError for an unknown point."""
+    """Arm ``point`` or ``point:n``; empty disarms. Raises ConfigInvalid for an unknown point or count."""
     global _armed, _left
     point, _, times = spec.partition(":")
     if point and point not in POINTS:
-        raise ValueError(f"PARLEY_CRASH_AT: unknown point {point!r}; one of {', '.join(POINTS)}")
+        raise ConfigInvalid(f"PARLEY_CRASH_AT: unknown point {point!r}", fix=f"use one of {', '.join(POINTS)}")
+    if times and not (times.isdecimal() and int(times)):
+        raise ConfigInvalid(f"PARLEY_CRASH_AT: {times!r} is no count", fix="write POINT or POINT:N, with N from 1")
     _armed, _left = point, int(times or 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -53,6 +54,20 @@ def select_tenant(config: Config, tenant: str | None) -> str:
         return names[0]
     message = f"there is no tenant {tenant!r}" if tenant else "several tenants are configured"
     raise InvalidRequest(message, fix=f"--tenant {' | '.join(names)}")
+
+
+def confirm(question: str, *, is_sure: bool) -> None:
+    """Ask the user, unless ``is_sure``. Raises InvalidRequest unless the answer is yes. Where there is no terminal,
+    nobody answers."""
+    try:
+        agrees = is_sure or typer.confirm(question, err=True)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        typer.echo(err=True)
+        agrees = False
+    if not agrees:
+        raise InvalidRequest("nothing was done", fix="answer with y, or run it with --yes")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -497,6 +497,9 @@ def test_state_is_rebuilt_from_the_log(folder: Path) -> None:
     parley("knowledge", "add", "docs", cwd=folder)
     asked = parley("state", "rebuild", cwd=folder, stdin="n\n")
     assert asked.returncode == 2
+    # A script that forgot --yes gets an error that it can read.
+    alone = parley("state", "rebuild", "--json", cwd=folder)
+    assert (alone.returncode, json.loads(alone.stdout)["error"]["fix"]) == (2, "answer with y, or run it with --yes")
     done = parley("state", "rebuild", "--yes", "--json", cwd=folder)
     assert json.loads(done.stdout)["shards"] == 256, done.stderr
     assert len(json.loads(parley("knowledge", "list", "--json", cwd=folder).stdout)) == 2

@@ -114,6 +114,16 @@ async def test_an_unknown_account_is_not_found(shop: Shop) -> None:
     assert (await shop.start(account="nobody")).status == 404
 
 
+async def test_a_signed_in_visitor_resumes_without_the_token_of_before(shop: Shop) -> None:
+    first = await shop.start(identity=identity(shop.clock))
+    again = await shop.start(identity=identity(shop.clock))
+    assert (first.status, again.status) == (201, 201), "nobody has said anything"
+    visitor = await shop.visitor(identity=identity(shop.clock))
+    await visitor.say("hello")
+    resumed = await shop.start(identity=identity(shop.clock))
+    assert (resumed.status, resumed.body["conversation_id"]) == (200, visitor.conversation)
+
+
 async def test_a_signed_in_visitor_has_one_conversation_on_two_devices(shop: Shop) -> None:
     one = await shop.visitor(identity=identity(shop.clock))
     two = await shop.start(identity=identity(shop.clock))

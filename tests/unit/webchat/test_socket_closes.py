@@ -20,11 +20,8 @@ from tests.unit.webchat.test_sessions import identity
         '{"type":"hello","token":"forged"}',
         '{"type":"hello"}',
         '{"type":"hello","token":7}',
-        '{"type":"message","client_msg_id":"a","text":"x"}',
-        "{",
-        "[" * 30_000,
+        '{"type":"hello","token":"x","last_seq":-1}',
     ],
-    ids=lambda first: first[:40],
 )
 async def test_4401_when_the_first_frame_brings_no_valid_token(shop: Shop, first: str) -> None:
     socket = await raw_socket(shop)
@@ -32,10 +29,21 @@ async def test_4401_when_the_first_frame_brings_no_valid_token(shop: Shop, first
     assert await socket.closed() == 4401
 
 
-async def test_4401_when_the_first_frame_is_binary(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    "first",
+    ['{"type":"message","client_msg_id":"a","text":"x"}', "{", "{}", "7", "[" * 30_000],
+    ids=lambda first: first[:40],
+)
+async def test_4408_when_the_first_frame_is_no_hello(shop: Shop, first: str) -> None:
+    socket = await raw_socket(shop)
+    await socket.raw.send_str(first)
+    assert await socket.closed() == 4408
+
+
+async def test_4408_when_the_first_frame_is_binary(shop: Shop) -> None:
     socket = await raw_socket(shop)
     await socket.raw.send_bytes(b"hello")
-    assert await socket.closed() == 4401
+    assert await socket.closed() == 4408
 
 
 async def test_4401_when_the_token_expires_while_the_socket_is_open(shop: Shop) -> None:
