@@ -129,6 +129,12 @@ _ATTRIBUTES = frozenset(
 _ASKS_BACK = re.compile(
     r"\W{0,3}(?:is|are|was|were)\s(?:that|this|it|those|these)\s(?!there\b)\w[^\n]{0,40}$", re.IGNORECASE
 )
+_INCLUDED = re.compile(
+    r"\b(?:included|inclusive|inklusive|inbegriffen|enthalten|inclus(?:e|es|o|a|i)?|compris(?:e|es)?|inclu[iy]d[oa]s?|"
+    r"incluíd[oa]s?|inbegrepen|wliczon[ey])\W{0,3}$",
+    re.IGNORECASE,
+)
+"""Ends a question that leaves out in what something may be included."""
 _ALSO = re.compile(r"\b(?:too|as\swell|also)\W{0,3}$", re.IGNORECASE)
 _GENERIC = frozenset(
     map(term, ["work", "apply", "count", "include", "possible", "allow", "allowed", "same", "true", "mean"])
@@ -183,7 +189,8 @@ def find_dependence(text: str) -> Dependence:
         return "ellipsis" if count <= _MAX_ELLIPSIS_TERMS else "none"
     bare, is_joined = _split_openers(text)
     is_question = begins_as_question(bare) or asks_something(bare)
-    if _refers_elsewhere(bare) and (is_question or bare.rstrip().endswith(_QUESTION_MARKS)):
+    is_asked = is_question or bare.rstrip().endswith(_QUESTION_MARKS)
+    if is_asked and (_refers_elsewhere(bare) or (_INCLUDED.search(bare) and count <= _MAX_REFERENCE_TERMS)):
         return "reference"
     if not is_question:
         is_joined = is_joined or _ALSO.search(bare) is not None
@@ -206,10 +213,16 @@ def find_subject(history: Sequence[TranscriptMessage]) -> str:
             heading = heading or next((_last_heading(one.heading) or one.title for one in line.citations), "")
         elif terms(line.text):
             carried.insert(0, " ".join(line.text.split()[-_MAX_WORDS:]))
-            if _has_subject(line.text) or len(carried) == _MAX_CARRIED:
+            if (_has_subject(line.text) and _asks(line.text)) or len(carried) == _MAX_CARRIED:
                 break
     text = " ".join(carried)
     return f"{heading} {text}".strip() if len(set(terms(text))) < _MAX_LOOSE_TERMS else text
+
+
+def _asks(text: str) -> bool:
+    """False for a statement, which mostly says more about the question before it."""
+    bare = strip_openers(text)
+    return "?" in text or begins_as_question(bare) or asks_something(bare)
 
 
 def _has_subject(text: str) -> bool:

@@ -42,6 +42,7 @@ _UNSEEN_SCORE = 0.05
 """Score of a passage in the search that did not find it."""
 _LEAST_SCORE = 0.001
 _AMONG_FIRST = 3
+_LESS_SURE = 0.9
 _WORD = re.compile(r"\w+")
 _UNCOVERED = 0.6
 """Share of its score that a passage keeps which contains none of the follow-up's own words."""
@@ -129,6 +130,8 @@ def _prefer_cited(
     if place is None:
         return replace(reading, search_result=replace(found, answerable=False, suggestable=found.may_answer))
     passage = found.passages[place]
+    if dependence == "loose" and place and found.answerable and contains_own_words(words, found.passages[0]):
+        return reading
     answers = contains_own_words(words, passage) and (place < _AMONG_FIRST or asks_back)
     is_about_it = dependence in ("reference", "ellipsis") and not found.answerable
     if not (answers or asks_back or is_about_it):
@@ -197,7 +200,9 @@ def _is_surer_alone(follow_up: FollowUp, alone: SearchResult, joint: SearchResul
         is_about = bool(joint.passages) and share_of_own_terms(follow_up.words, joint.passages[0]) >= _MIN_COVERED
         if not joint.answerable or not is_about:
             return True
-    return alone.answerable and alone.confidence >= joint.confidence
+        return alone.answerable and alone.confidence >= joint.confidence
+    # "And for motorcycles?" leaves out what it is about, so that it is seldom complete by itself.
+    return alone.answerable and alone.confidence * _LESS_SURE >= joint.confidence
 
 
 def _join(follow_up: FollowUp, alone: SearchResult, contextual: SearchResult) -> SearchResult:

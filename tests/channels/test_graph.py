@@ -10,9 +10,19 @@ import pytest
 from connectors.meta_graph.errors import build_delivery_error
 from connectors.meta_graph.models import parse_time
 from connectors.meta_graph.sealed_choices import fits_limits, open_choice, seal_choices
-from schemas.errors import CredentialsRevoked, DeliveryError, RetryLater, SendRefused, SendUnknown
+from connectors.meta_graph.webhooks import answer_challenge
+from schemas.errors import (
+    CredentialsRevoked,
+    DeliveryError,
+    InvalidRequest,
+    ParleyError,
+    RetryLater,
+    SendRefused,
+    SendUnknown,
+    Unauthorized,
+)
 from schemas.messages import Choice, ChoiceSelection, OutboundMessage
-from schemas.ports import VendorResponse
+from schemas.ports import RawRequest, VendorResponse
 from tests.channels.meta import account_of
 from tests.harness.channel_tools import NOW
 
@@ -170,6 +180,25 @@ def test_choices_fit_only_with_all_their_labels_and_payloads() -> None:
 @pytest.mark.parametrize("stamp", ["", "soon", "nan", "inf", "-1e30", "1e300", "None"])
 def test_a_time_that_makes_no_sense_is_now(stamp: str) -> None:
     assert parse_time(stamp, NOW) == NOW
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ({}, InvalidRequest),
+        ({"hub.mode": "subscribe", "hub.verify_token": "v"}, InvalidRequest),
+        ({"hub.mode": "subscribe", "hub.verify_token": "w", "hub.challenge": "1"}, Unauthorized),
+        ({"hub.mode": "subscribe", "hub.challenge": "1"}, Unauthorized),
+    ],
+)
+def test_a_question_whether_the_address_is_ours_is_answered_only_in_full(
+    query: dict[str, str], error: type[ParleyError]
+) -> None:
+    whole = {"hub.mode": "subscribe", "hub.verify_token": "v", "hub.challenge": "1"}
+    assert answer_challenge(RawRequest("GET", "", {}, whole, b""), ACCOUNT) == "1"
+    assert answer_challenge(RawRequest("POST", "", {}, query, b""), ACCOUNT) is None
+    with pytest.raises(error):
+        answer_challenge(RawRequest("GET", "", {}, query, b""), ACCOUNT)
 
 
 def test_a_time_may_be_in_seconds_or_in_milliseconds() -> None:

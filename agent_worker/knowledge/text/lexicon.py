@@ -136,6 +136,8 @@ _GROUPS = """
     elevator lift
     vacation holiday
     bike bicycle cycle
+    motorbike motorcycle
+    ill sick illness sickness unwell
     exchange swap
     video film record
     wifi internet

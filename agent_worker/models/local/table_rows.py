@@ -13,6 +13,8 @@ from agent_worker.nlu.calendar_names import Periods, periods_in, periods_of_labe
 
 _MIN_RELATIVE_SCORE = 0.6
 """Rows need this share of the best one's score."""
+_SHORT_TABLE = 6
+"""Rows that are shown together if they may all be meant."""
 _MIN_NEAR = 2
 """Words that a label must share with the question. One alone may be there by chance: "pay" and "Interest paid"."""
 _MAX_RARE = 0.5
@@ -73,6 +75,9 @@ def select_rows(question: str, rows: Sequence[QuoteUnit], scores: Sequence[float
         # Whoever compares two columns wants to see what differs.
         least = _MIN_RELATIVE_SCORE * max(scores) if len(named_columns) < 2 else 0.0
         chosen = [place for place, score in enumerate(scores) if score >= least]
+        if len(chosen) == 1 and len(rows) <= _SHORT_TABLE and _names_all(asked, labels):
+            # "A driving lesson" may mean each of "Single lesson" and "Night driving lesson".
+            chosen = list(range(len(rows)))
     return {place: _with_columns(rows[place], columns) for place in chosen}
 
 
@@ -146,6 +151,12 @@ def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: b
     words = asked.words.union(*(separate for together, separate in joined if together & asked.words))
     found = find(words, asked.context, asked.periods)
     return found or (find(asked.context, frozenset(), asked.context_periods) if with_context else [])
+
+
+def _names_all(asked: _QuestionWords, labels: Sequence[str]) -> bool:
+    """True if the question has a word that all labels share."""
+    shared = frozenset.intersection(*map(_words, labels)) - _ATTRIBUTES
+    return len(labels) > 1 and bool(shared & asked.words)
 
 
 def _find_nearest(

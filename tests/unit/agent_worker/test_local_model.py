@@ -453,6 +453,19 @@ async def test_what_remains_of_a_conditional_yes_is_read_with_its_heading() -> N
     assert draft.text.startswith("Are barbecues allowed?\nIf they stand on the slabs.")
 
 
+async def test_a_word_of_all_labels_may_mean_each_row() -> None:
+    """Not only the one that happens to share another word with the question."""
+    lessons = (
+        "| Lesson | Price |\n|---|---|\n| Single lesson, manual car | £58 |\n| Single lesson, automatic car | £62 |\n"
+        "| Night driving lesson | £89 |"
+    )
+    asked = "how much is a driving lesson"
+    draft, _ = await ask_local_model(asked, passage(lessons, heading="Car lessons"))
+    assert [line.rpartition(": ")[2] for line in draft.text.splitlines()] == ["£58", "£62", "£89 [1]"]
+    draft, _ = await ask_local_model("how much is a night driving lesson", passage(lessons, heading="Car lessons"))
+    assert draft.text == "Night driving lesson: £89 [1]"
+
+
 async def test_several_rows_are_named_by_the_last_word_of_their_labels() -> None:
     boats = (
         "| Hire | Half day | Full day |\n|---|---|---|\n| Adult bike | £12 | £18 |\n| Electric bike | £24 | £36 |\n"

@@ -54,6 +54,9 @@ def _said(text: str, heading: str = "") -> TranscriptMessage:
         ("Would I get a key for it?", "reference"),
         ("and how early must I say so if I want to move it", "reference"),
         ("is this waterproof?", "reference"),
+        ("Is the exam fee included?", "reference"),
+        ("Ist das Frühstück inbegriffen?", "reference"),
+        ("Is a towel included in the day ticket?", "none"),
         ("why?", "reference"),
         ("on a riverside pitch too?", "ellipsis"),
         ("In yen?", "loose"),
@@ -240,6 +243,33 @@ def test_a_price_per_year_carries_the_subject_on() -> None:
     """The question before it says of what."""
     history = [_said("my son wants to play hockey"), _said("Did you mean one of these?"), _said("how much per year")]
     assert "hockey" in find_subject(history)
+
+
+def test_a_statement_says_more_about_the_question_before_it() -> None:
+    history = [_said("where do you pick people up"), _said("Not here", "Places"), _said("I live 12 km away")]
+    assert find_subject(history) == "where do you pick people up I live 12 km away"
+
+
+async def test_another_section_that_surely_answers_is_kept() -> None:
+    """The section quoted before also has the word, but does not answer."""
+    how = Passage("t", "terms", 1, "Terms", "How to cancel", "", "Cancel in the app.", 1.0)
+    notice = Passage("t", "terms", 1, "Terms", "Notice", "", "You can cancel free of charge for two days.", 0.8)
+    quoted = Citation(n=1, document="terms", title="Terms", heading="Notice", quote=notice.text)
+    asked = [_said("How much notice do you need?"), _said("x", "Notice").model_copy(update={"citations": [quoted]})]
+    found = await _read("how do i cancel", Searches(**{"": SearchResult([how, notice], True, 0.8)}), asked)
+    assert found.search_result.passages[0] == how
+    unsure = SearchResult([how, notice], False, 0.5, suggestable=True)
+    assert (await _read("how do i cancel", Searches(**{"": unsure}), asked)).search_result.passages[
+        0
+    ].heading == "Notice"
+
+
+@pytest.mark.parametrize(("confidence", "found"), [(0.8, LESSON), (0.6, PARKING)])
+async def test_what_a_follow_up_leaves_out_counts_unless_its_own_words_are_clearly_surer(
+    confidence: float, found: Passage
+) -> None:
+    search = Searches(rope=SearchResult([LESSON], True, confidence), child=SearchResult([PARKING], True, 0.82))
+    assert (await _read("and for children?", search, ASKED)).search_result.passages[0].text == found.text
 
 
 async def test_is_that_per_night_is_about_the_answer() -> None:
