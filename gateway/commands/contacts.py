@@ -15,7 +15,7 @@ import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, confirm, load, with_api
 from gateway.commands.common.printing import note, print_json, print_table
-from schemas.errors import Unavailable
+from schemas.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
     from gateway.commands.common.instance import AdminApi
@@ -129,11 +129,11 @@ def erase(
 @app.command()
 def verify(
     proof: Annotated[
-        typer.FileText,
+        Path,
         typer.Argument(
             metavar="FILE",
             help="A file with the proof that `contact erase` printed; - is standard input.",
-            errors="replace",
+            allow_dash=True,
             show_default=False,
         ),
     ],
@@ -143,7 +143,12 @@ def verify(
     """Check the signed proof of an erasure, and print what it says. It is checked here, with `secret_key`."""
     from gateway.contacts.erasure_records import read_proof
 
-    erasure = read_proof(proof.read(_LONGEST_PROOF), load(config).secret_key)
+    keys = load(config).secret_key
+    try:
+        with nullcontext(sys.stdin) if str(proof) == "-" else proof.open(encoding="utf-8", errors="replace") as file:
+            erasure = read_proof(file.read(_LONGEST_PROOF), keys)
+    except OSError as error:
+        raise InvalidRequest(f"cannot read {proof}: {error.strerror}") from error
     told = erasure.model_dump(mode="json", include=_PROVEN)
     if as_json:
         print_json(told | {"stores": erasure.stores})

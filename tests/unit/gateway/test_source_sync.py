@@ -131,12 +131,14 @@ async def test_a_source_is_synced_at_the_start_and_then_on_its_schedule(shop: Sy
         second = await shop.poll()
         assert second["last"]["changed"] == [f"drive-{ids[3]}"]
         assert second["last"]["counts"]["unchanged"] == 11
-    metrics = shop.instance.services.metrics
-    assert isinstance(metrics, PrometheusMetrics)
-    labels = f'source="{first["source"]}",tenant="shop"'
-    shown = metrics.render().decode()
-    assert f'parley_knowledge_sync_runs_total{{result="succeeded",{labels}}} 2.0' in shown
-    assert f'parley_knowledge_sync_documents_total{{outcome="added",{labels}}} 12.0' in shown
+        metrics = shop.instance.services.metrics
+        assert isinstance(metrics, PrometheusMetrics)
+        labels = f'source="{first["source"]}",tenant="shop"'
+        counted = f'parley_knowledge_sync_runs_total{{result="succeeded",{labels}}} 2.0'
+        async with asyncio.timeout(DEADLINE_S):
+            while counted not in (shown := metrics.render().decode()):
+                await asyncio.sleep(0.02)  # a run is counted just after it is recorded
+        assert f'parley_knowledge_sync_documents_total{{outcome="added",{labels}}} 12.0' in shown
 
 
 async def test_sync_now_does_not_wait_for_the_schedule(shop: SyncShop) -> None:
