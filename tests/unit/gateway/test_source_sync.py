@@ -135,9 +135,9 @@ async def test_a_source_is_synced_at_the_start_and_then_on_its_schedule(shop: Sy
         assert isinstance(metrics, PrometheusMetrics)
         labels = f'source="{first["source"]}",tenant="shop"'
         counted = f'parley_knowledge_sync_runs_total{{result="succeeded",{labels}}} 2.0'
-        async with asyncio.timeout(DEADLINE_S):
-            while counted not in (shown := metrics.render().decode()):
-                await asyncio.sleep(0.02)  # a run is counted just after it is recorded
+        # A run is counted just after it is recorded.
+        await shop.until(lambda _: counted in metrics.render().decode())
+        shown = metrics.render().decode()
         assert f'parley_knowledge_sync_documents_total{{outcome="added",{labels}}} 12.0' in shown
 
 
