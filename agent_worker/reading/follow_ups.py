@@ -130,8 +130,8 @@ _ASKS_BACK = re.compile(
     r"\W{0,3}(?:is|are|was|were)\s(?:that|this|it|those|these)\s(?!there\b)\w[^\n]{0,40}$", re.IGNORECASE
 )
 _INCLUDED = re.compile(
-    r"\b(?:included|inclusive|inklusive|inbegriffen|enthalten|inclus(?:e|es|o|a|i)?|compris(?:e|es)?|inclu[iy]d[oa]s?|"
-    r"incluíd[oa]s?|inbegrepen|wliczon[ey])\W{0,3}$",
+    r"\b(?:included|inclusive|inklusive|inbegriffen|enthalten|inclus(?:e|es|o|a|i)?|compris(?:e|es)?|inclu[ií]d[oa]s?|"
+    r"inbegrepen|wliczon[ey])\W{0,3}$",
     re.IGNORECASE,
 )
 """Ends a question that leaves out in what something may be included."""

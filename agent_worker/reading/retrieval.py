@@ -43,6 +43,7 @@ _UNSEEN_SCORE = 0.05
 _LEAST_SCORE = 0.001
 _AMONG_FIRST = 3
 _LESS_SURE = 0.9
+"""Share of its confidence that counts for a follow-up with something left out when it is read without its context."""
 _WORD = re.compile(r"\w+")
 _UNCOVERED = 0.6
 """Share of its score that a passage keeps which contains none of the follow-up's own words."""

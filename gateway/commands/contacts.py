@@ -1,5 +1,5 @@
-"""`parley contact`: find a contact, export everything that is held about one, erase it, and check the proof of
-that."""
+"""`parley contact`: find a contact, export everything that is held about one, erase it, and check the proof
+of an erasure."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ POLL_SECONDS = 1.0
 _LONGEST_LINE = 200
 """Bytes from the end of an export in which its last line begins."""
 _LONGEST_PROOF = 100_000
+"""Characters."""
 _PROVEN = {"id", "tenant", "contact_id", "requested_by", "requested_at", "keys_erased_at", "done_at"}
 
 

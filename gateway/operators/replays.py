@@ -1,5 +1,5 @@
-"""Replay of dead letters: the record is appended again with a new id, and the worker decides what to do with it. And
-the end of those that nobody needs."""
+"""Replay and removal of dead letters. A replay appends the record again with a new id, and the worker decides what to
+do with it."""
 
 from __future__ import annotations
 

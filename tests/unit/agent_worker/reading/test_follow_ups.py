@@ -56,6 +56,8 @@ def _said(text: str, heading: str = "") -> TranscriptMessage:
         ("is this waterproof?", "reference"),
         ("Is the exam fee included?", "reference"),
         ("Ist das Frühstück inbegriffen?", "reference"),
+        ("¿Está el desayuno incluido?", "reference"),
+        ("O pequeno-almoço está incluído?", "reference"),
         ("Is a towel included in the day ticket?", "none"),
         ("why?", "reference"),
         ("on a riverside pitch too?", "ellipsis"),
