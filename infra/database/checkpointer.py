@@ -1,4 +1,4 @@
-"""Keep the write-ahead log small without delaying commits."""
+"""Keep the write-ahead log bounded without delaying commits."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path
 import structlog
 
 from infra.database.committer import Committer
-from infra.database.file import KEPT_WAL_BYTES, connect
+from infra.database.file import WAL_BYTES, connect
 
 log = structlog.get_logger(__name__)
 
 PAUSE_S = 0.5
-LARGE_BYTES = 16 << 20
 ALARM_BYTES = 256 << 20
 """Only a reader that never finishes can hold the log open this long."""
 
@@ -22,8 +21,8 @@ ALARM_BYTES = 256 << 20
 class Checkpointer:
     """A thread that copies committed pages into the database while commits go on.
 
-    Under steady load it never catches up by itself, so above ``LARGE_BYTES`` the writer does the short rest between two
-    transactions; then the log starts over."""
+    Under steady load it never catches up by itself, so the writer does the short rest between two transactions; then
+    the log starts over."""
 
     def __init__(self, path: Path, committer: Committer) -> None:
         self._path = path
@@ -64,7 +63,7 @@ class Checkpointer:
 
     def _checkpoint(self) -> None:
         size = self._wal_bytes()
-        if size <= KEPT_WAL_BYTES:
+        if size <= WAL_BYTES:
             return
         # A new connection each time: after a failure nothing of it can be left over.
         connection = connect(self._path)
@@ -72,8 +71,7 @@ class Checkpointer:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         finally:
             connection.close()
-        if size > LARGE_BYTES:
-            self._committer.checkpoint()
+        self._committer.checkpoint()
         if size > ALARM_BYTES:
             log.warning("database.wal_large", bytes=size)
 

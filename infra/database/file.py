@@ -11,12 +11,13 @@ from schemas.errors import SetupError, Unavailable
 APPLICATION_ID = 0x50524C59
 """`PRLY`, in the header of the file: tells our files from others."""
 
-KEPT_WAL_BYTES = 4 << 20
-"""The write-ahead log shrinks back to this size whenever it starts over."""
+WAL_BYTES = 32 << 20
+"""What the write-ahead log grows to before it is copied into the file and starts over. Most pages change with every
+message, and are copied once for all of them. It keeps this size, because a commit that makes it longer takes longer."""
 
-PAGE_BYTES = 2048
-"""Of a new file. A message changes about twenty pages by a few hundred bytes each, and the write-ahead log takes every
-one of them whole. Smaller pages would split most rows."""
+PAGE_BYTES = 1024
+"""Of a new file. A message changes more than a hundred pages by a few hundred bytes each, and the write-ahead log takes
+every one of them whole. Smaller pages would split most rows."""
 
 _BROKEN = frozenset(
     {
@@ -68,7 +69,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     try:
         # The Checkpointer does the checkpoints: never in the middle of a commit.
         connection.execute("PRAGMA wal_autocheckpoint=0")
-        connection.execute(f"PRAGMA journal_size_limit={KEPT_WAL_BYTES}")
+        connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
         connection.execute("PRAGMA cache_size=-16384")
         connection.execute("PRAGMA temp_store=MEMORY")
         # On macOS, where a plain fsync stops at the drive's cache, these two go through it; elsewhere they change
