@@ -8,13 +8,14 @@ import re
 import shlex
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.commands.common.options import ConfigFile, load
-from gateway.commands.common.printing import note, program_name, progress
+from gateway.commands.common.printing import program_name, progress, tell
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -132,11 +133,11 @@ async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> 
 
     config, lines = await choose_models(config, configuration.environment())
     for line in lines:
-        note(line)
+        tell(line)
     for address in config.addresses:
         check_port(*address)
     await asyncio.to_thread(preflight.require_imports, config)
-    await asyncio.to_thread(train_changed_models, config, note)
+    await asyncio.to_thread(train_changed_models, config, tell)
     sample = ""
 
     async def choose_sample(services: ProcessServices) -> None:
@@ -144,7 +145,7 @@ async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> 
         if services.knowledge is not None:
             sample = await find_sample_question(services.knowledge, next(iter(config.tenants)))
 
-    documents = StartupImport(config, progress=progress, note=note, on_done=choose_sample)
+    documents = StartupImport(config, progress=partial(progress, print_line=tell), note=tell, on_done=choose_sample)
     await compose.serve_dev(
         config,
         documents=documents,

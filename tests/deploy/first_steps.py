@@ -48,8 +48,8 @@ def ask_new_project(parley: Path, folder: Path, question: str) -> dict[str, Any]
 
     run("init", "shop")
     log = folder / "dev.log"
-    with log.open("wb") as output:
-        dev = subprocess.Popen([parley, "dev"], cwd=folder, env=environment, stdout=output, stderr=output)
+    with log.open("wb") as events, (folder / "dev.out").open("wb") as output:
+        dev = subprocess.Popen([parley, "dev"], cwd=folder, env=environment, stdout=output, stderr=events)
     try:
         _wait_ready(dev, environment["PARLEY_PORT"], log)
         answer: dict[str, Any] = json.loads(run("chat", "-m", question, "--json"))
@@ -57,6 +57,7 @@ def ask_new_project(parley: Path, folder: Path, question: str) -> dict[str, Any]
         dev.send_signal(signal.SIGTERM)
         status = dev.wait(60)
     assert status == 0, log.read_text()
+    assert all(json.loads(line)["event"] for line in log.read_text().splitlines())
     return answer
 
 

@@ -70,6 +70,9 @@ async def test_recorded_conversations_get_the_same_answers_again(own_shop: Contr
         assert row["after"] == said[row["turn"]]["text"]
         assert row["citations"]["after"] == said[row["turn"]]["citations"]
 
+    table = (await own_shop.installation.run("replay", "--tenant", "plantstore", "--url", own_shop.base)).splitlines()
+    assert Counter(line.split()[2] for line in table if line.split()[0] in said) == {"same": len(turns)}
+
     (first, *_) = conversations
     assert {row["conversation"] for row in await replay(own_shop, "--conversation", first)} == {first}
     assert await recorded_turns(own_shop, conversations) == turns

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -70,8 +70,13 @@ def program_name() -> str:
     return sys.argv[0] if relative.startswith("..") else relative
 
 
+def tell(text: str) -> None:
+    """Print a message of a command that logs to stderr. A log that is no terminal holds nothing but its JSON lines."""
+    typer.echo(text, err=sys.stderr.isatty())
+
+
 @contextmanager
-def progress(title: str, total: int | None) -> Iterator[Progress]:
+def progress(title: str, total: int | None, print_line: Callable[[str], None] = note) -> Iterator[Progress]:
     """Show progress: a bar on a terminal, elsewhere a line every few seconds.
 
     ``total`` is None if the number of items is not known."""
@@ -79,7 +84,7 @@ def progress(title: str, total: int | None) -> Iterator[Progress]:
         yield lambda item: None
         return
     if not sys.stderr.isatty():
-        yield _line_progress(title, total)
+        yield _line_progress(title, total, print_line)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -91,7 +96,7 @@ def progress(title: str, total: int | None) -> Iterator[Progress]:
         yield lambda item: bar.update(task, advance=1, item=item)
 
 
-def _line_progress(title: str, total: int | None) -> Progress:
+def _line_progress(title: str, total: int | None, print_line: Callable[[str], None]) -> Progress:
     done, printed_at = 0, time.monotonic()
 
     def step(item: str) -> None:
@@ -99,6 +104,6 @@ def _line_progress(title: str, total: int | None) -> Progress:
         done += 1
         if time.monotonic() - printed_at >= PROGRESS_INTERVAL_S:
             printed_at = time.monotonic()
-            note(f"{title}: {done}" + (f" of {total}" if total else ""))
+            print_line(f"{title}: {done}" + (f" of {total}" if total else ""))
 
     return step

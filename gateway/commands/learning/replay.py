@@ -153,19 +153,25 @@ def _print_lines(turns: list[ReplayedTurn], *, as_json: bool) -> list[ReplayedTu
     return turns
 
 
+def _result(turn: ReplayedTurn) -> str:
+    if turn.same:
+        return "same"
+    return "missing" if turn.missing else "diverged" if turn.diverged else "changed"
+
+
 def _report(turns: list[ReplayedTurn], *, as_json: bool) -> None:
     from gateway.replay.report import Counts, explain
 
-    changed = [turn for turn in turns if not turn.same]
-    if not as_json and changed:
+    if not as_json:
         rows = [
             (
                 turn.turn,
                 turn.channel,
+                _result(turn),
                 shorten(turn.before.text, _MAX_SHOWN),
-                explain(turn) or shorten(turn.after.text, _MAX_SHOWN),
+                "" if turn.same else explain(turn) or shorten(turn.after.text, _MAX_SHOWN),
             )
-            for turn in changed
+            for turn in turns
         ]
-        print_table(("turn", "channel", "before", "after"), rows)
+        print_table(("turn", "channel", "result", "before", "after"), rows)
     note(str(Counts.of(turns)))
