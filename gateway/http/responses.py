@@ -29,6 +29,9 @@ DEFAULT_HEADERS = {"Server": "parley", "X-Content-Type-Options": "nosniff", "Ref
 
 REFUSAL_STATUSES = frozenset({429, 503})
 BODY_TIMEOUT = 30.0
+_NOT_JSON = (b"NaN", b"Infinity")
+"""Numbers that pydantic's parser takes although JSON has none of them. In a text they are allowed."""
+_INVALID_JSON = "the body is not valid JSON"
 """Seconds a client may take to send its body."""
 
 _CODES_BY_STATUS = {
@@ -172,10 +175,14 @@ async def read_json(request: web.Request, model: type[Model], *, limit: int = 64
     return decode_json(model, await read_body(request, limit, JSON_TYPES))
 
 
-def decode_json(model: type[Model], data: bytes | str) -> Model:
+def decode_json(model: type[Model], data: bytes) -> Model:
     """Parse JSON as ``model``. Raises InvalidRequest, which names the field and never repeats the input."""
     try:
+        if any(number in data for number in _NOT_JSON):
+            orjson.loads(data)
         return model.model_validate_json(data)
+    except orjson.JSONDecodeError:
+        raise InvalidRequest(_INVALID_JSON) from None
     except ValidationError as error:
         raise InvalidRequest(describe_validation_error(error)) from None
 
@@ -185,7 +192,7 @@ def describe_validation_error(error: ValidationError) -> str:
     first: Any = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":
-        return "the body is not valid JSON"
+        return _INVALID_JSON
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):  # the message of the former repeats the input
         tag = ".".join(filter(None, [where, str(first["ctx"]["discriminator"]).strip("'")]))
         expected = first["ctx"].get("expected_tags")
