@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.admin.guard import get_principal, read_page_size
 from gateway.admin.masking import mask_payload
 from gateway.http.responses import json_response
-from gateway.operators.replays import UNASSIGNED, ReplayService
+from gateway.operators.dead_letters import UNASSIGNED, DeadLetterService
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import DeadLetter
@@ -19,7 +19,7 @@ from schemas.errors import Forbidden, InvalidRequest
 class DeadLetterApi:
     def __init__(self, services: ProcessServices) -> None:
         self._letters = services.state.dead_letters
-        self._replays = ReplayService(services)
+        self._service = DeadLetterService(services)
 
     async def list_dead_letters(self, request: web.Request) -> web.Response:
         """List the tenant's dead letters, or with ``?unassigned=true`` the unreadable ones without a tenant."""
@@ -39,17 +39,17 @@ class DeadLetterApi:
         return json_response(serialize_dead_letter(letter) | position)
 
     async def replay(self, request: web.Request) -> web.Response:
-        replay = await self._replays.replay(await self._find(request))
+        replay = await self._service.replay(await self._find(request))
         body = {"id": replay.id, "replay_of": replay.replay_of, "replays": replay.number, "topic": replay.topic}
         return json_response(body, 202)
 
     async def discard(self, request: web.Request) -> web.Response:
-        await self._replays.discard(await self._find(request), by=get_principal(request).by)
+        await self._service.discard(await self._find(request), by=get_principal(request).by)
         return web.Response(status=204)
 
     async def _find(self, request: web.Request) -> DeadLetter:
         tenant, letter = request.match_info["tenant"], request.match_info["id"]
-        return await self._replays.find(tenant, letter, sees_all=get_principal(request).sees_all)
+        return await self._service.find(tenant, letter, sees_all=get_principal(request).sees_all)
 
 
 def serialize_dead_letter(letter: DeadLetter) -> dict[str, Any]:

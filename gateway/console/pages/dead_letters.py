@@ -14,7 +14,7 @@ from gateway.admin.masking import mask_payload
 from gateway.console.forms import Form
 from gateway.console.rendering import build_path, build_url, redirect, render_page
 from gateway.console.sessions import Operator, record_act
-from gateway.operators.replays import UNASSIGNED, ReplayService, decode_letter
+from gateway.operators.dead_letters import UNASSIGNED, DeadLetterService, decode_letter
 from gateway.wiring.process_services import ProcessServices
 from schemas import topics
 from schemas.conversation import DeadLetter
@@ -58,7 +58,7 @@ class DeadLetterPage:
     def __init__(self, services: ProcessServices) -> None:
         self._services = services
         self._letters = services.state.dead_letters
-        self._replays = ReplayService(services)
+        self._service = DeadLetterService(services)
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
         done = _ACTS.get(request.query.get("notice", ""))
@@ -83,14 +83,14 @@ class DeadLetterPage:
 
     async def _act_on(self, tenant: str, letter_id: str, operator: Operator, act: str) -> LetterResult:
         try:
-            letter = await self._replays.find(tenant, letter_id, sees_all=operator.sees_all)
+            letter = await self._service.find(tenant, letter_id, sees_all=operator.sees_all)
             if act == "dry":
                 return LetterResult(letter_id, True, await self._describe_replay(letter))
             await record_act(self._services.audit, operator, tenant, f"deadletter.{act}", f"deadletter:{letter_id}")
             if act == "discard":
-                await self._replays.discard(letter, by=operator.actor.by)
+                await self._service.discard(letter, by=operator.actor.by)
                 return LetterResult(letter_id, True, "discarded")
-            replay = await self._replays.replay(letter)
+            replay = await self._service.replay(letter)
         except ParleyError as error:
             return LetterResult(letter_id, False, error.message)
         log.info("dead_letter_replayed", by=operator.actor.by, letter=letter_id, as_id=replay.id, tenant=tenant)

@@ -27,7 +27,7 @@ class Replay:
     topic: str
 
 
-class ReplayService:
+class DeadLetterService:
     def __init__(self, services: ProcessServices) -> None:
         self._services = services
         self._letters = services.state.dead_letters
