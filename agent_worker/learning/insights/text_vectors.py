@@ -20,6 +20,9 @@ Rows = NDArray[np.intp]
 _MANY_TEXTS = 100
 """What fewer texts have in common is rather their subject than the language of the trade, so less of it is taken
 out."""
+_COMPARED_CHARACTERS = 1000
+"""Of each text. What it is about is said by then, and texts by strangers may be long and of words that nobody else
+uses, of which each would be a column."""
 _WORD_SHARE = 0.5
 """The part of the similarity that comes from equal words; the rest comes from related ones."""
 
@@ -34,7 +37,8 @@ class TextVectors:
     def __init__(self, texts: Sequence[str], encoder: Encoder | None, common: TextVectors | None = None) -> None:
         """``common``: the texts whose common part is taken out; None for these."""
         self.texts = texts
-        self._dense = _encode(texts, encoder)
+        compared = [text[:_COMPARED_CHARACTERS] for text in texts]
+        self._dense = _encode(compared, encoder)
         self._mean: Vectors | None = common._mean if common is not None else None
         if self._dense is not None:
             if self._mean is None:
@@ -42,7 +46,7 @@ class TextVectors:
             self._dense = _normalize(self._dense - self._mean)
         vectorizer = TfidfVectorizer(analyzer=terms, sublinear_tf=True, dtype=np.float32)
         try:
-            self._sparse: Any = vectorizer.fit_transform(texts)
+            self._sparse: Any = vectorizer.fit_transform(compared)
         except ValueError:  # no text has a word
             self._sparse = csr_matrix((len(texts), 1), dtype=np.float32)
 
