@@ -7,11 +7,12 @@ is a message that the transcript already holds, because it was appended before i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 from weakref import WeakValueDictionary
 
 from connectors import conversation_signals
@@ -51,6 +52,9 @@ from schemas.privacy.cards import OwnNumbers, is_costly
 from schemas.privacy.key_service import ContactKeyService
 from schemas.runtime import tracing
 from schemas.runtime.crash_points import reach
+
+AT_ONCE = 64
+"""Contacts of one webhook that are looked up, or created, at the same time."""
 
 
 @dataclass(slots=True)
@@ -156,28 +160,45 @@ class InboundPipeline:
     async def _build_entries(
         self, account: Account, events: Sequence[ChannelEvent], now: datetime
     ) -> list[PendingEvent]:
-        pending, own = list[PendingEvent](), self._own_numbers.get(account.tenant)
-        for raw_event in events:
-            event, long_text = cut_long_text(raw_event)
-            # Short texts and cached contacts are handled without a coroutine, which would cost more than the work.
-            if is_costly(event.payload.get("text") or ""):
-                event = await asyncio.to_thread(mask_event, event, own)
-            else:
-                event = mask_event(event, own)
-            resolved = self._get_cached_contact(account, event, now)
-            if resolved is None:
-                if await self._erasure_filter.is_forgotten(account, event, now):
-                    continue
-                resolved = await self._resolve(account, event, now)
-            if event.echo and await self._echo_filter.is_ours(account, resolved[1], event.external_id):
-                continue
-            event = restore_place(account, event, *resolved)
-            if has_reference(event):
-                event, resolved = await self._references.resolve(account, event, resolved)
-            if long_text is not None:
-                event = await long_text.attach_file(account, event, resolved, own, self._blobs)
-            pending.append(build_pending_event(account, event, now, *resolved))
-        return pending
+        """In the order of ``events``, without those that are left out. Those of one contact are handled one after the
+        other."""
+        if len(events) == 1:
+            only = await self._build_entry(account, events[0], now)
+            return [] if only is None else [only]
+        by_contact: dict[tuple[str, str], list[int]] = {}
+        for number, event in enumerate(events):
+            address = event.addresses[0].value if event.addresses else ""
+            by_contact.setdefault((event.place, address), []).append(number)
+        entries: dict[int, PendingEvent | None] = {}
+
+        async def build(numbers: Iterable[int]) -> None:
+            for number in numbers:
+                entries[number] = await self._build_entry(account, events[number], now)
+
+        await _gather([partial(build, numbers) for numbers in by_contact.values()])
+        return [entry for number in range(len(events)) if (entry := entries[number]) is not None]
+
+    async def _build_entry(self, account: Account, raw_event: ChannelEvent, now: datetime) -> PendingEvent | None:
+        own = self._own_numbers.get(account.tenant)
+        event, long_text = cut_long_text(raw_event)
+        # Short texts and cached contacts are handled without a coroutine, which would cost more than the work.
+        if is_costly(event.payload.get("text") or ""):
+            event = await asyncio.to_thread(mask_event, event, own)
+        else:
+            event = mask_event(event, own)
+        resolved = self._get_cached_contact(account, event, now)
+        if resolved is None:
+            if await self._erasure_filter.is_forgotten(account, event, now):
+                return None
+            resolved = await self._resolve(account, event, now)
+        if event.echo and await self._echo_filter.is_ours(account, resolved[1], event.external_id):
+            return None
+        event = restore_place(account, event, *resolved)
+        if has_reference(event):
+            event, resolved = await self._references.resolve(account, event, resolved)
+        if long_text is not None:
+            event = await long_text.attach_file(account, event, resolved, own, self._blobs)
+        return build_pending_event(account, event, now, *resolved)
 
     def _get_cached_contact(self, account: Account, event: ChannelEvent, now: datetime) -> ResolvedContact | None:
         if event.type == topics.CONTACT_CHANGED:
@@ -263,11 +284,12 @@ class InboundPipeline:
 
     async def _ensure_conversations(self, account: Account, pending: list[PendingEvent], now: datetime) -> None:
         # For repeats too: that restores what was lost with the state store. Edits and receipts open no conversation.
-        for entry in pending:
-            if entry.message is not None and not self._open_conversations.is_recent(entry.conversation, now):
-                await self._open_conversations.ensure_open(
-                    entry.conversation, partial(build_origin, account, entry.message)
-                )
+        origins = {
+            entry.conversation: partial(build_origin, account, entry.message)
+            for entry in reversed(pending)
+            if entry.message is not None and not self._open_conversations.is_recent(entry.conversation, now)
+        }
+        await _gather([partial(self._open_conversations.ensure_open, *opened) for opened in origins.items()])
 
     async def _add_to_transcript(self, account: Account, entry: PendingEvent) -> int:
         if entry.message is None or account.channel not in self._transcript_channels:
@@ -275,3 +297,17 @@ class InboundPipeline:
         seq = await self._transcript.add(entry.conversation, TranscriptMessage.of_inbound(entry.message))
         await conversation_signals.publish_message(self._signals, entry.conversation)
         return seq
+
+
+async def _gather(calls: Sequence[Callable[[], Coroutine[Any, Any, object]]]) -> None:
+    """Await all, ``AT_ONCE`` at a time. If one fails the others are cancelled, and its error is raised."""
+    if len(calls) == 1:
+        await calls[0]()  # without a task, which would cost more than most of them
+        return
+    for begin in range(0, len(calls), AT_ONCE):
+        try:
+            async with asyncio.TaskGroup() as group:
+                for call in calls[begin : begin + AT_ONCE]:
+                    group.create_task(call())
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None

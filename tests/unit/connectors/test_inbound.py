@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from connectors.inbound import caches
-from connectors.inbound.pipeline import InboundPipeline
+from connectors.inbound.pipeline import AT_ONCE, InboundPipeline
 from schemas import ids, topics
 from schemas.conversation import Contact
 from schemas.conversation_activity import MessageDeleted, MessageEdited, ReactionChanged
@@ -62,6 +63,12 @@ def build_event(
     return ChannelEvent(kind, "T:C:1", external_id, payload, addresses, revision)
 
 
+def message_of(who: str, text: str) -> ChannelEvent:
+    """A message by somebody in a place of their own."""
+    address = Address(channel="slack", value=who, assurance="channel")
+    return ChannelEvent(topics.MESSAGE_RECEIVED, f"T:C:{who}", f"{who}/{text}", {"text": text}, [address])
+
+
 async def test_a_redelivered_message_has_the_same_id_and_is_appended_again(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
@@ -88,6 +95,43 @@ async def test_an_edit_and_a_deletion_name_the_message_they_change(
         events[2].payload(MessageDeleted).message_id,
     ]
     assert changed == [message.event_id] * 3
+
+
+async def test_the_contacts_of_one_webhook_are_created_at_the_same_time_and_their_messages_keep_their_order(
+    world: ConnectorEnvironment, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [f"U{number}" for number in range(70)]
+    all_here, resolve = asyncio.Barrier(AT_ONCE), world.state.contacts.resolve
+
+    async def resolve_together(*arguments: Any, **options: Any) -> Any:
+        if arguments[4][0].value in people[:AT_ONCE]:
+            await all_here.wait()
+        return await resolve(*arguments, **options)
+
+    monkeypatch.setattr(world.state.contacts, "resolve", resolve_together)
+    events = [message_of(who, f"{who} {number}") for number in range(2) for who in people]
+    async with asyncio.timeout(30):
+        accepted = await inbound.accept(VENDOR, events)
+    logged = {one.id: one.payload(InboundMessage).text for one in await world.logged(topics.inbound("slack"))}
+    assert [logged[one.event_id] for one in accepted] == [event.payload["text"] for event in events]
+    assert len({one.conversation for one in accepted}) == len(people)
+
+
+async def test_the_error_of_one_contact_of_a_webhook_is_raised_as_it_is(
+    world: ConnectorEnvironment, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = world.state.contacts.resolve
+
+    async def fail_for_one(*arguments: Any, **options: Any) -> Any:
+        if arguments[4][0].value == "U2":
+            raise StateUnavailable("the store does not answer")
+        return await resolve(*arguments, **options)
+
+    monkeypatch.setattr(world.state.contacts, "resolve", fail_for_one)
+    events = [message_of(who, "hi") for who in ("U2", "U3")]
+    with pytest.raises(StateUnavailable, match="does not answer"):
+        await inbound.accept(VENDOR, events)
+    assert await world.logged(topics.inbound("slack")) == []
 
 
 async def test_a_receipt_keeps_the_vendors_id_of_the_message(
