@@ -46,6 +46,16 @@ _NO_MONTH = re.compile(
 _RANGE = re.compile(r"\s*(?:[-–—~〜～]|to|through|thru|till|until|bis|au|à|a|al|tot|do|até|по|إلى|至|到|から)\s*")
 """Stands between the first and the last of a range."""
 _LIST = re.compile(r"\s*(?:[,/&+、]|(?:, )?(?:and|und|et|y|e|en|i|и|й|та|و|ve|dan|và|と|和))\s*")
+_EVERY_DAY = frozenset(
+    (
+        "daily", "every day", "all days", "täglich", "jeden tag", "alle tage", "tous les jours", "tlj", "a diario",
+        "todos los días", "diariamente", "todos os dias", "ogni giorno", "tutti i giorni", "dagelijks", "elke dag",
+        "codziennie", "ежедневно", "каждый день", "щодня", "her gün", "setiap hari", "hằng ngày", "hàng ngày", "每天",
+        "每日", "毎日", "يوميًا", "كل يوم", "প্রতিদিন", "روزانہ",
+    )
+)  # fmt: skip
+_DAY_OF_MONTH = re.compile(r"(?<![\w.,:])\d{1,2}(?:st|nd|rd|th|er|º|\.)?\s+(?=[^\W\d_])")
+"""The number of "1 Nov - 31 Mar", which is left out: a month counts as a whole."""
 _IN_BRACKETS = re.compile(r"\(([^()]*)\)")
 _MAX_READ = 500
 _MAX_LABEL = 60
@@ -71,8 +81,8 @@ def periods_in(text: str) -> Periods:
 
 
 def periods_of_labels(labels: Sequence[str]) -> list[Periods]:
-    """For each label the periods that it consists of, as "Monday to Friday", "Jul–Sep", "Sat, Sun" and "Winter (Nov to
-    Mar)" do. All are empty unless two labels are periods in the same language."""
+    """For each label the periods that it consists of, as "Monday to Friday", "daily", "Jul–Sep", "Sat, Sun" and
+    "Winter (1 Nov to 31 Mar)" do. All are empty unless two labels are periods in the same language."""
     parts = [_parts_of_label(label) for label in labels]
     readings = [
         [next((found for part in each if (found := _read_label(part, _names(language)))), Periods()) for each in parts]
@@ -89,11 +99,14 @@ def _count_periods(labels: Sequence[Periods]) -> int:
 def _parts_of_label(label: str) -> list[str]:
     """The label, what stands in its brackets, and what stands before them."""
     plain = label.strip().casefold().replace(".", "") if len(label) <= _MAX_LABEL else ""
+    plain = _DAY_OF_MONTH.sub("", plain)
     inside = _IN_BRACKETS.search(plain)
     return [plain] if inside is None else [inside[1].strip(), plain[: inside.start()].strip()]
 
 
 def _read_label(label: str, names: dict[str, Period]) -> Periods:
+    if label in _EVERY_DAY:
+        return Periods(Period(_DAYS, day) for day in range(_DAYS))
     read = [
         (word, names.get(word.group()) or names.get(word.group().removesuffix("s"))) for word in _WORD.finditer(label)
     ]

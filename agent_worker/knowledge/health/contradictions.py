@@ -98,8 +98,9 @@ _WEAK = _terms_of("""
     our your you we they it us day days hour hours week weeks working business calendar full total price cost costs
     charge fee amount time period long way offer offers include includes included have has allow receive available
     standard yes ask show send tell bring come check let apply mean see pay made
+    m2 m3 km2 kg mg ml cm mm mol mmol µmol kwh kbit mbit gbit kb mb gb
 """)
-"""Words that say little about the subject."""
+"""Words that say little about the subject, and units of measure."""
 _GENRE = _terms_of("""
     faq faqs policy policies information info guide overview help terms conditions about questions question general
     details rules notes summary how what when where which much many long do does is are can i my
@@ -259,14 +260,15 @@ def read_statements(document: Document) -> Iterator[Statement]:
     """The sentences, list items and table rows with figures, of a document."""
     title_words = _find_words(document.title, _GENRE)
     for passage in split(document.title, document.body, document.url):
-        inner_heading = passage.heading.rpartition(" > ")[2]
+        # "Light" says less than "Phalaenopsis > Light".
+        inner_headings = " ".join(passage.heading.split(" > ")[-2:])
         for unit in units_of(passage.text):
             if unit.kind == "code" or len(unit.quote) > _MAX_LENGTH or not _FIGURE.search(unit.quote):
                 continue
             if _EARLIER.search(unit.quote):
                 continue
             # The names of a table's columns are headings of its rows.
-            heading_words = _find_words(f"{inner_heading} {unit.text if unit.kind == 'row' else ''}", _GENRE)
+            heading_words = _find_words(f"{inner_headings} {unit.text if unit.kind == 'row' else ''}", _GENRE)
             sentence_words = _find_words(unit.quote, frozenset())
             for clause in _split_clauses(unit.quote):
                 if (figures := _read_figures(clause)) is not None:

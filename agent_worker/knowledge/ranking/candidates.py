@@ -16,7 +16,7 @@ from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import bm25_scores, normalized_weights
 from agent_worker.knowledge.text.addresses import remove_addresses
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, terms
-from agent_worker.knowledge.text.query_expansion import expand_query
+from agent_worker.knowledge.text.query_expansion import expand_query, use_known_words
 from agent_worker.knowledge.text.query_splitting import focused_queries, strip_courtesies
 from agent_worker.knowledge.vectors.cosine_similarity import COSINES, cosines_of
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
@@ -91,7 +91,8 @@ def build_queries(
     """``own_synonyms``: the tenant's."""
     text = strip_courtesies(remove_addresses(text, lambda term: index.document_frequency(term) > 0))
     texts = focused_queries(text)
-    encoded = encoder.start_query(texts) if encoder is not None and index.vectors is not None else None
+    worded = [use_known_words(index, each) for each in texts]
+    encoded = encoder.start_query(worded) if encoder is not None and index.vectors is not None else None
     kind = encoder.kind if encoder is not None else index.kind
     # Words that another language happens to share mislead.
     message = expand_query(index, text, own_synonyms) if kind != "vectors" else []

@@ -78,7 +78,31 @@ SPELLINGS: tuple[tuple[str, str], ...] = (
     ("tyre", "tire"),
 )
 
-# Each line is a group of synonyms. "_" joins two words.
+# Each line is a group of words that mean the same, so that one may be written instead of another. "_" joins two words.
+_SAME = """
+    pushchair stroller buggy pram
+    toilet loo wc restroom
+    mother mum mom
+    child kid
+    luggage baggage suitcase
+    lift elevator
+    holiday vacation
+    bike bicycle
+    motorbike motorcycle
+    pensioner senior
+    television tv telly
+    air_conditioning aircon air_con
+    breakfast brekkie brekky
+    fridge refrigerator
+    wi-fi wifi
+    babysitting babysitter
+    photo picture
+    telephone phone
+    apartment flat
+"""
+SAME: tuple[tuple[str, ...], ...] = tuple(tuple(line.split()) for line in _SAME.strip().splitlines())
+
+# Each line is a group of words of which one may stand for another in a search.
 _GROUPS = """
     ship shipping shipment postage post deliver delivery send dispatch mail transport transit freight
     parcel package packet box consignment shipment
@@ -126,21 +150,15 @@ _GROUPS = """
     child kid baby toddler
     adult grownup grown_up
     friend mate buddy
-    pushchair stroller buggy pram
     toilet restroom bathroom loo wc
-    mum mom mother
-    senior pensioner
     teenager teen youth
     sibling brother sister
-    luggage suitcase baggage
-    elevator lift
-    vacation holiday
     bike bicycle cycle
-    motorbike motorcycle
     ill sick illness sickness unwell
     exchange swap
     video film record
     wifi internet
+    laundry washing
     staff employee
     poison poisonous toxic harmful dangerous danger safe safety
     lamp light lighting bulb
@@ -162,12 +180,11 @@ _GROUPS = """
     depot warehouse
     europe eu
     uk britain england scotland wales
-    fridge refrigerator
     film foil wrap
     hurt injury sting wound
     swallow eat chew bite
 """
-GROUPS: tuple[tuple[str, ...], ...] = tuple(tuple(line.split()) for line in _GROUPS.strip().splitlines())
+GROUPS: tuple[tuple[str, ...], ...] = (*SAME, *(tuple(line.split()) for line in _GROUPS.strip().splitlines()))
 
 # Places that a customer names → the country that price lists and terms name.
 _PLACES = """

@@ -6,10 +6,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from itertools import pairwise
 
 from agent_worker.knowledge.index.query_filter import QueryTerm
 from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.text import lexicon
 from agent_worker.knowledge.text.analysis import (
     NO_SYNONYMS,
     STEMMED,
@@ -27,6 +29,9 @@ COMPOUND = 0.9
 TYPO = 0.7
 NUMBER = 0.4
 NAME = 1.6
+_LETTERS = re.compile(r"[^\W\d_]+")
+_MIN_PART = 2
+"""Letters of the parts of a compound: "Wi-Fi" has two of two."""
 _MAX_UNKNOWN = 40
 """Words of a question that are looked up in other spellings."""
 # "How long" asks for a figure; no document needs to contain the word.
@@ -61,6 +66,28 @@ def expand_query(index: TenantIndex, text: str, own_synonyms: Synonyms = NO_SYNO
     return expanded
 
 
+def use_known_words(index: TenantIndex, text: str) -> str:
+    """The text with synonyms that the documents have in place of words that they lack, for encoders that have seldom
+    read "aircon"."""
+
+    def replace_unknown(match: re.Match[str]) -> str:
+        word = match.group()
+        others = _written_synonyms().get(word.casefold(), ())
+        if not others or index.document_frequency(term(word)):
+            return word
+        known = (other for other in others if all(map(index.document_frequency, terms(other))))
+        return next(known, word)
+
+    return _LETTERS.sub(replace_unknown, text)
+
+
+@cache
+def _written_synonyms() -> dict[str, list[str]]:
+    """Words that mean the same as they are written, by word."""
+    groups = [[member.replace("_", " ") for member in group] for group in lexicon.SAME]
+    return {one: [other for other in group if other != one] for group in groups for one in group}
+
+
 def _names(text: str) -> set[str]:
     """Terms of words with a capital inside a sentence."""
     inside = _CAPITALISED.findall(text)
@@ -89,8 +116,10 @@ def _options(
         options[text] = 1.0
     options.update((other, 1.0) for other in foreign)
     for other in sorted(alike):
-        if " " not in other and index.document_frequency(other):
-            options.setdefault(other, SYNONYM)
+        several = other.split()
+        # Two words stand only for one that the documents lack: each of them alone says less.
+        if (len(several) == 1 or not options) and all(map(index.document_frequency, several)):
+            options.update((each, SYNONYM) for each in several if each not in options)
     for pair in compounds:
         if index.document_frequency(pair):
             options.setdefault(pair, COMPOUND)
@@ -109,7 +138,7 @@ def _with_spellings(index: TenantIndex, text: str, options: list[tuple[str, floa
 
 def _parts(index: TenantIndex, text: str) -> tuple[str, ...]:
     """The two parts of a compound, if the documents write it as two words."""
-    for cut in range(3, len(text) - 2):
+    for cut in range(_MIN_PART, len(text) - _MIN_PART + 1):
         one, two = terms(text[:cut]), terms(text[cut:])
         if one and two and index.document_frequency(one[0]) and index.document_frequency(two[0]):
             return (one[0], two[0])

@@ -12,7 +12,12 @@ from agent_worker.knowledge.text.sentences import sentence_spans
 
 MAX_WORDS = 180
 ENOUGH_WORDS = 100
+_LABEL_LEVEL = 7
+"""Below every heading."""
+_MAX_LABEL_WORDS, _MIN_LABELS = 6, 2
 Span = tuple[int, int]
+_LABEL = re.compile(r"\*\*([^*\n]{2,80}?)[.:]?\*\*[.:]?(?=\s|$)")
+"""A label in bold type at the beginning of a paragraph: "**Water.** From April to October …"."""
 _WORD = re.compile(r"\S+")
 
 
@@ -47,19 +52,44 @@ def split(title: str, body: str, url: str = "") -> list[PassageText]:
     path: list[_Heading] = []
     section: list[Block] = []
     headings: list[Block] = []
-    for block in blocks_of(body):
-        if block.kind != "heading":
+    blocks = blocks_of(body)
+    labels = _find_labels(body, blocks)
+    for block in blocks:
+        label = labels.get(block.start, "")
+        if block.kind != "heading" and not label:
             section.append(block)
             continue
         passages.extend(_pack(body, _place(path, title, url), section))
-        section = []
-        headings.append(block)
-        above = [entry for entry in path if entry.level < block.level]
-        path = [*above, _read_heading(block, url, above[-1].url if above else url)]
+        above = [entry for entry in path if entry.level < (_LABEL_LEVEL if label else block.level)]
+        url_above = above[-1].url if above else url
+        if label:
+            section = [block]
+            path = [*above, _Heading(_LABEL_LEVEL, label, url_above)]
+        else:
+            section = []
+            headings.append(block)
+            path = [*above, _read_heading(block, url, url_above)]
     passages.extend(_pack(body, _place(path, title, url), section))
     if not passages and headings:
         passages = [PassageText("", body[headings[0].start : headings[-1].end], url=url)]
     return passages
+
+
+def _find_labels(body: str, blocks: list[Block]) -> dict[int, str]:
+    """The labels of paragraphs that stand for headings, by the start of the block: a question, or one of several in a
+    section. A single one may be an emphasis."""
+    found: dict[int, str] = {}
+    section: dict[int, str] = {}
+    for block in [*blocks, Block("heading", len(body), len(body))]:
+        if block.kind == "heading":
+            is_list = len(section) >= _MIN_LABELS
+            found |= {start: label for start, label in section.items() if is_list or label.endswith("?")}
+            section = {}
+        elif block.kind == "text" and (match := _LABEL.match(body, block.start, block.end)) is not None:
+            label = match[1].strip()
+            if label.endswith("?") or len(label.split()) <= _MAX_LABEL_WORDS:
+                section[block.start] = label
+    return found
 
 
 def _read_heading(block: Block, document_url: str, url_above: str) -> _Heading:

@@ -43,6 +43,7 @@ _MAX_QUESTION_LENGTH = 70
 _MAX_READ = 400
 """Characters of a question that are considered for quoting."""
 _WORD = re.compile(r"\w+")
+_COMPOUND = re.compile(r"\b[^\W\d_]{1,20}-[^\W\d_]{1,20}\b")
 _LINK = re.compile(r"://|www\.|\w\.\w{2}", re.IGNORECASE)
 """Found in a word that is an address."""
 _MARKUP = re.compile(r"[\[\]()<>{}*_~`|#@\\\u200b-\u200f\u2028-\u202e\u2066-\u2069\x00-\x1f“”„\"]")
@@ -178,7 +179,8 @@ def _gives_figure(part: QuestionPart, found: Sequence[Quote]) -> bool:
 
 
 def _terms_and_synonyms(text: str) -> set[str]:
-    found = set(terms(text))
+    """With the words that others write as one: "Wi-Fi"."""
+    found = {*terms(text), *map(term, (compound.replace("-", "") for compound in _COMPOUND.findall(text)))}
     return found.union(*(synonyms().get(word, ()) for word in found))
 
 

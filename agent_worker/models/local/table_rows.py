@@ -70,7 +70,11 @@ def select_rows(question: str, rows: Sequence[QuoteUnit], scores: Sequence[float
     columns = _without_alternatives(asked, named_columns, rows)
     labels = [row.cells[0].text if row.cells else row.text for row in rows]
     with_context = bool(columns) or asked.words <= _ATTRIBUTES
-    chosen = _find_of_age(question, labels) or _find_named(asked, labels, with_context=with_context)
+    chosen = (
+        _find_of_age(question, labels)
+        or _find_named(asked, labels, with_context=with_context)
+        or _find_at_time(asked.periods, rows)
+    )
     if not chosen:
         # Whoever compares two columns wants to see what differs.
         least = _MIN_RELATIVE_SCORE * max(scores) if len(named_columns) < 2 else 0.0
@@ -151,6 +155,18 @@ def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: b
     words = asked.words.union(*(separate for together, separate in joined if together & asked.words))
     found = find(words, asked.context, asked.periods)
     return found or (find(asked.context, frozenset(), asked.context_periods) if with_context else [])
+
+
+def _find_at_time(asked: Periods, rows: Sequence[QuoteUnit]) -> list[int]:
+    """The places of the rows that hold at a time which the question names, by a column of nothing but times: "daily"
+    and "Friday to Sunday" hold on Sundays."""
+    if not asked or any(len(row.cells) != len(rows[0].cells) for row in rows):
+        return []
+    for column in range(1, len(rows[0].cells)):
+        times = periods_of_labels([row.cells[column].text for row in rows])
+        if all(times) and (found := [place for place, each in enumerate(times) if each & asked]):
+            return found
+    return []
 
 
 def _names_all(asked: _QuestionWords, labels: Sequence[str]) -> bool:

@@ -21,7 +21,7 @@ from agent_worker.knowledge.index.stored_passage import PassageCache, StoredPass
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import bm25_scores
 from agent_worker.knowledge.ranking.ranker import rank
-from agent_worker.knowledge.text.query_expansion import expand_query
+from agent_worker.knowledge.text.query_expansion import expand_query, use_known_words
 from agent_worker.knowledge.text.query_splitting import focused_queries, is_question
 from agent_worker.knowledge.vectors import word_similarity
 from agent_worker.knowledge.vectors.cosine_similarity import cosines_of
@@ -224,6 +224,26 @@ def test_a_question_is_understood_alike_in_every_process(tmp_path: Path) -> None
     options = {term.text: [text for text, _ in term.options] for term in expand_query(index, "pack box lid pen")}
     assert options["box"] == ["packbox", "boxlid"]
     assert options["lid"] == ["boxlid", "lidpen"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "found"),
+    [
+        ("Is there Aircon?", "Is there air conditioning?", ["air", "condit"]),
+        ("the wifi password", "the wi-fi password", ["wi", "fi"]),
+        ("a telly in the room", "a telly in the room", []),
+        ("is it air conditioning", "is it air conditioning", ["air", "condit"]),
+    ],
+)
+def test_a_word_that_the_documents_lack_is_asked_in_theirs(
+    tmp_path: Path, asked: str, words: str, found: list[str]
+) -> None:
+    index = TenantIndex(tmp_path / "one")
+    body = "There is no air conditioning. The password of the Wi-Fi is on your key."
+    index.apply([index.prepare(Document(id="a", title="House", body=body, version=1, updated_at=NOW), "stamp")])
+    assert use_known_words(index, asked) == words
+    options = [text for term in expand_query(index, asked) for text, _ in term.options]
+    assert [text for text in options if text != "password"] == found
 
 
 def test_a_document_keeps_its_number(tmp_path: Path) -> None:

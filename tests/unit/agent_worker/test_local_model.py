@@ -217,6 +217,27 @@ async def test_a_month_is_found_in_its_season(asked: str, text: str) -> None:
     assert draft.text == text
 
 
+FERRIES = (
+    "| From the harbour | Days | Bus |\n|---|---|---|\n"
+    "| 07:40 | Monday to Friday | no |\n"
+    "| 10:15 | daily | yes |\n"
+    "| 19:20 | Friday to Sunday | yes |"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "departures"),
+    [
+        ("what times are the ferries on sunday", ["10:15", "19:20"]),
+        ("Wann fahren die ferries am Mittwoch?", ["07:40", "10:15"]),
+        ("ferry times", ["07:40", "10:15", "19:20"]),
+    ],
+)
+async def test_what_runs_daily_also_runs_on_the_day_asked_about(asked: str, departures: list[str]) -> None:
+    draft, _ = await ask_local_model(asked, passage(FERRIES, heading="Ferry times"))
+    assert re.findall(r"^(?:- )?(\d\d:\d\d) –", draft.text, re.MULTILINE) == departures
+
+
 async def test_a_question_about_none_of_the_rows_is_shown_all() -> None:
     """Not the first one, which would say that the house is closed."""
     draft, _ = await ask_local_model("Is the harbour bar open in February?", passage(HOURS, heading="Bar"))

@@ -149,3 +149,30 @@ def test_unknown_ending(tmp_path: Path) -> None:
     with pytest.raises(Unprocessable) as caught:
         read_file(path)
     assert ".html" in caught.value.fix
+
+
+def test_labels_in_bold_type_are_headings_if_there_are_several() -> None:
+    """The label stays in the text, so that a quotation is verbatim; the next heading ends its section."""
+    body = (
+        "# Families\n\nWelcome.\n\n## Service\n\n**Babysitting.** From 6 pm.\n\nAsk a day before.\n\n"
+        "**What you can borrow:**\n\n- baby bath\n\n## Beach\n\n**Careful:** it is deep.\n\nBuoys mark the end."
+    )
+    assert [(piece.heading, piece.text) for piece in split("Families", body)] == [
+        ("", "Welcome."),
+        ("Service > Babysitting", "**Babysitting.** From 6 pm.\n\nAsk a day before."),
+        ("Service > What you can borrow", "**What you can borrow:**\n\n- baby bath"),
+        ("Beach", "**Careful:** it is deep.\n\nBuoys mark the end."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "heading"),
+    [
+        ("**May I take one of your bikes on the ferry?**", "May I take one of your bikes on the ferry?"),
+        ("**Please never leave the key in the door of your room.**", ""),
+        ("**Bold*", ""),
+        ("**a**b", ""),
+    ],
+)
+def test_a_question_in_bold_type_is_a_heading_and_a_sentence_is_none(line: str, heading: str) -> None:
+    assert [piece.heading for piece in split("Guide", f"{line}\n\nYes.")] == [heading]

@@ -43,6 +43,14 @@ async def test_the_questions_are_listed_by_number_and_each_is_answered(asker: La
     assert draft.choices == []
 
 
+async def test_a_question_is_not_unsure_of_what_the_reply_has_just_said() -> None:
+    """ "Wi-Fi" and "wifi" are the same word."""
+    house = [passage("Wi-Fi is free. The network is called SkerryGuest.")]
+    free = QuestionPart("is it free", SearchResult(house, True, 0.9), "is it free", True)
+    called = QuestionPart("whats the wifi called", SearchResult(house, False, 0.4), "whats the wifi called", True)
+    assert quote_answers([called, free]).missing == []
+
+
 async def test_one_question_is_not_listed(asker: LadderClient) -> None:
     asker.server.script = Script(text=HEAT_SAID)
     await asker.ask(WINTER)
