@@ -107,13 +107,15 @@ def yes_or_no(text: str, language: str = "") -> Answer:
 def repeats_in_yes(text: str, language: str, title: str, objects: str) -> bool:
     """Return whether the message is a yes that repeats what it is a yes to: "yes, cancel it" to the ``title`` "Cancel
     an order". ``objects``: words for what it is done to, such as "Order number": they may be repeated too, but "yes, my
-    order" does not say what becomes of it. A no that does so could mean either. Only the contact's language counts."""
+    order" does not say what becomes of it. A no that does so could mean either, and "please cancel it" the request once
+    more: it needs a yes of its own. Only the contact's language counts."""
     words, icons = _split(text[: _MAX_LENGTH + 1])
     own = language.replace("_", "-").partition("-")[0].casefold()
     table = load_answer_phrases().get(own)
     if table is None or icons is None or len(text) > _MAX_LENGTH or _QUESTION_MARK.search(text):
         return False
-    around = {_split(phrase)[0] for phrase in table.around.split("|")}
+    beside = (table.around, table.polite, _COMMON.polite)
+    around = {_split(phrase)[0] for phrases in beside for phrase in phrases.split("|")} - {()}
     among = _split(objects)[0]
     done = [word for word in _split(title)[0] if not any(_is_same_stem(word, other) for other in among)]
     verb = done[-1:] if table.verb == "last" else done[:1]
@@ -122,7 +124,7 @@ def repeats_in_yes(text: str, language: str, title: str, objects: str) -> bool:
     is_repeated = False
     while at < len(words):
         skipped = next((size for size in range(_MAX_AROUND, 0, -1) if words[at : at + size] in around), 0)
-        is_answer = _phrases(own).get(words[at : at + 1]) in ("yes", "no")
+        is_answer = not skipped and _phrases(own).get(words[at : at + 1]) in ("yes", "no")
         if not skipped and not is_answer and any(_is_same_stem(words[at], other) for other in (*verb, *among)):
             skipped = 1
             is_repeated = is_repeated or any(_is_same_stem(words[at], other) for other in verb)

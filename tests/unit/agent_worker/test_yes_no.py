@@ -124,6 +124,9 @@ def test_long_messages_cost_no_more_than_their_length(piece: str) -> None:
         ("no, move it", "en", False),
         ("move it", "en", False),
         ("yes, move it?", "en", False),
+        ("please move it", "en", False),
+        ("Please move my delivery, thanks!", "en", False),
+        ("yes please, move it, thank you", "en", True),
     ],
 )
 def test_a_yes_may_repeat_the_verb_of_what_is_to_be_done(text: str, language: str, is_yes: bool) -> None:
@@ -134,3 +137,4 @@ def test_in_german_the_verb_stands_last() -> None:
     title, objects = "Die Lieferung auf einen anderen Tag verschieben", "Bestellnummer Liefertag"
     assert repeats_in_yes("ja, bitte verschieben", "de", title, objects)
     assert not repeats_in_yes("ja, an einem anderen Tag", "de", title, objects)
+    assert not repeats_in_yes("Bitte die Lieferung verschieben", "de", title, objects)
