@@ -203,7 +203,7 @@ def _is_by_person_or_system(envelope_: Envelope) -> bool:
 
 
 def _log_outcome(sent: Envelope, delivered: DeliveryOutcome) -> None:
-    write = log.warning if delivered.state == "unknown" else log.info
+    write = log.warning if delivered.state in ("unknown", "failed") else log.info
     write(
         "delivery_recorded",
         tenant=sent.tenant,

@@ -87,11 +87,11 @@ def run(
 
     loaded = load(config)
     refuse_embedded(loaded, f"run {role.value}")
+    _set_up_logging(log_level)
     served = parse_channels(loaded, channels)
     preflight.require_imports(loaded)
     for tenant in loaded.tenants if role is Role.worker else ():
         ensure_trained(loaded, tenant)
-    _set_up_logging(log_level)
     restrict_data_folder(loaded)
     reload = SecretReload(loaded, lambda: load(config))
     asyncio.run(compose.serve_role(loaded, role.value, served, reload=reload))

@@ -91,7 +91,7 @@ def expand(
 
     loaded = load(config)
     refuse_embedded(loaded, "topics expand")
-    raised = run(_expand(loaded, wait))
+    raised = {f"{loaded.topic_prefix}{topic}": numbers for topic, numbers in run(_expand(loaded, wait)).items()}
     if as_json:
         print_json({"expanded": {topic: {"before": old, "after": new} for topic, (old, new) in raised.items()}})
         return
@@ -105,7 +105,7 @@ async def _create(config: Config) -> list[str]:
     from gateway.wiring.engines import open_engine, required_topics
 
     async with open_engine(config, config.data_path) as engine:
-        return list(await engine.bus.create_topics(required_topics(config)))
+        return [f"{config.topic_prefix}{name}" for name in await engine.bus.create_topics(required_topics(config))]
 
 
 async def _expand(config: Config, wait: float) -> dict[str, tuple[int, int]]:

@@ -35,7 +35,7 @@ def open_encoder(config: Config) -> Encoder | None:
     if config.encoder != "auto":
         return open_folder(Path(config.encoder), light)
     if missing := _find_missing_part():
-        log.info("encoder_light", reason=missing[0], fix=missing[1])
+        log.warning("encoder_light", reason=missing[0], fix=missing[1])
         return light
     return open_folder(fetching.encoder_dir(), light)
 

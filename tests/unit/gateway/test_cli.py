@@ -449,7 +449,7 @@ def test_doctor_and_topics_create_on_real_servers(
     before = findings(parley("doctor", "--json", cwd=tmp_path))
     assert before["kafka topics"]["fix"] == "run: parley topics create"
     made = parley("topics", "create", "--json", cwd=tmp_path)
-    assert "parley.inbound.web" in json.loads(made.stdout)["created"], made.stderr
+    assert f"{topic_prefix}parley.inbound.web" in json.loads(made.stdout)["created"], made.stderr
     assert json.loads(parley("topics", "create", "--json", cwd=tmp_path).stdout) == {"created": []}
     after = findings(parley("doctor", "--json", cwd=tmp_path))
     assert {after[name]["status"] for name in ("kafka", "kafka topics", "kafka partitions", "redis")} == {"ok"}

@@ -53,7 +53,7 @@ class ShardCall(Call):
 
     def on_error(self, error: Exception) -> None:
         if is_state_lost(error):
-            self._fail(StateLost(f"state is lost: {error}", shards=frozenset({self.shard})))
+            self._fail(StateLost("state is being rebuilt", shards=frozenset({self.shard})))
         else:
             super().on_error(error)
 
@@ -75,7 +75,7 @@ class FieldsCall(Call):
 
     def on_error(self, error: Exception) -> None:
         if is_state_lost(error):
-            self._fail(StateLost(f"state is lost: {error}", shards=frozenset(shard for shard, _, _ in self._places)))
+            self._fail(StateLost("state is being rebuilt", shards=frozenset(shard for shard, _, _ in self._places)))
         else:
             super().on_error(error)
 
@@ -163,7 +163,7 @@ class Shards:
         )
         lost = [answer.shards for answer in answers if isinstance(answer, StateLost)]
         if lost:
-            raise StateLost("state is lost", shards=frozenset().union(*lost))
+            raise StateLost("state is being rebuilt", shards=frozenset().union(*lost))
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer

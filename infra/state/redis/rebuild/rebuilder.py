@@ -68,7 +68,7 @@ class RedisRebuild:
         StateLost."""
         lost = await self.check()
         if self.stops_without(lost):
-            raise StateLost("state is lost or is being rebuilt", shards=lost)
+            raise StateLost("state is being rebuilt", shards=lost)
         following = [(self._probed + 1 + step) % SHARDS for step in ALL]
         self._probed = next(shard for shard in following if shard not in lost)
         await self._shards.run(self._probed, "probe_write", [])
