@@ -279,7 +279,7 @@ async def test_parley_dev_answers_with_the_model_that_it_found(tmp_path: Path) -
     (call,) = server.calls
     assert (call.body["model"], call.key) == ("adapter-7", "Bearer sk-from-outside")
     place = f"127.0.0.1:{server.port}"
-    assert f"adapter-7 (OpenAI) answers, because PARLEY_MODEL names it: messages go to {place}.\n" in err
+    assert f"adapter-7 (OpenAI) answers, because PARLEY_MODEL names it: messages go to {place}.\n" in out
     assert "  model         adapter-7 (openai)\n" in out
     assert "sk-from-outside" not in out + err
 
