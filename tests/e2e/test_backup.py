@@ -153,7 +153,7 @@ async def test_a_backup_that_was_changed_or_does_not_fit_is_refused_and_nothing_
     whole, restored = data.read_bytes(), parley.build_twin(tmp_path / "restored")
     at = len(whole) // 2
     changed = {
-        "cut": whole[: -len(whole) % CHUNK or -1],
+        "cut": whole[: (len(whole) - 1) // CHUNK * CHUNK or -1],
         "flipped": whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :],
         "longer": whole + b"x",
     }
