@@ -181,7 +181,7 @@ class InboundPipeline:
     async def _build_entry(self, account: Account, raw_event: ChannelEvent, now: datetime) -> PendingEvent | None:
         own = self._own_numbers.get(account.tenant)
         event, long_text = cut_long_text(raw_event)
-        # Short texts and cached contacts are handled without a coroutine, which would cost more than the work.
+        # Short texts and cached contacts need no other coroutine, which would cost more than the work.
         if is_costly(event.payload.get("text") or ""):
             event = await asyncio.to_thread(mask_event, event, own)
         else:

@@ -29,10 +29,10 @@ DEFAULT_HEADERS = {"Server": "parley", "X-Content-Type-Options": "nosniff", "Ref
 
 REFUSAL_STATUSES = frozenset({429, 503})
 BODY_TIMEOUT = 30.0
+"""Seconds a client may take to send its body."""
 _NOT_JSON = (b"NaN", b"Infinity")
 """Numbers that pydantic's parser takes although JSON has none of them. In a text they are allowed."""
 _INVALID_JSON = "the body is not valid JSON"
-"""Seconds a client may take to send its body."""
 
 _CODES_BY_STATUS = {
     401: "unauthorized",

@@ -219,7 +219,7 @@ async def test_a_read_cannot_write(database: Database) -> None:
 # ── the write-ahead log ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_the_write_ahead_log_stays_small_under_load(database: Database) -> None:
+async def test_the_write_ahead_log_stays_bounded_under_load(database: Database) -> None:
     """120 MB go through it; it never holds nearly that much, and starts over when the load is over."""
     wal = database.path.with_name("parley.db-wal")
     text = "x" * 100_000

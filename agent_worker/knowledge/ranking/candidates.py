@@ -91,11 +91,12 @@ def build_queries(
     """``own_synonyms``: the tenant's."""
     text = strip_courtesies(remove_addresses(text, lambda term: index.document_frequency(term) > 0))
     texts = focused_queries(text)
-    worded = [use_known_words(index, each) for each in texts]
-    encoded = encoder.start_query(worded) if encoder is not None and index.vectors is not None else None
     kind = encoder.kind if encoder is not None else index.kind
     # Words that another language happens to share mislead.
-    message = expand_query(index, text, own_synonyms) if kind != "vectors" else []
+    reads_words = kind != "vectors"
+    worded = [use_known_words(index, each) for each in texts] if reads_words else texts
+    encoded = encoder.start_query(worded) if encoder is not None and index.vectors is not None else None
+    message = expand_query(index, text, own_synonyms) if reads_words else []
     sentences = [_part_of(message, sentence) for sentence in texts[1:]]
     return SearchQueries([message, *sentences], encoded, encoder, kind)
 

@@ -31,7 +31,7 @@ NUMBER = 0.4
 NAME = 1.6
 _LETTERS = re.compile(r"[^\W\d_]+")
 _MIN_PART = 2
-"""Letters of the parts of a compound: "Wi-Fi" has two of two."""
+"""Letters that each part of a compound has at least: "wifi" is "Wi-Fi"."""
 _MAX_UNKNOWN = 40
 """Words of a question that are looked up in other spellings."""
 # "How long" asks for a figure; no document needs to contain the word.
@@ -67,8 +67,8 @@ def expand_query(index: TenantIndex, text: str, own_synonyms: Synonyms = NO_SYNO
 
 
 def use_known_words(index: TenantIndex, text: str) -> str:
-    """The text with synonyms that the documents have in place of words that they lack, for encoders that have seldom
-    read "aircon"."""
+    """Return the text with words that the documents lack replaced by synonyms that they have, because encoders have
+    seldom read "aircon"."""
 
     def replace_unknown(match: re.Match[str]) -> str:
         word = match.group()
@@ -83,7 +83,7 @@ def use_known_words(index: TenantIndex, text: str) -> str:
 
 @cache
 def _written_synonyms() -> dict[str, list[str]]:
-    """Words that mean the same as they are written, by word."""
+    """The other words that mean the same, as they are written, by word."""
     groups = [[member.replace("_", " ") for member in group] for group in lexicon.SAME]
     return {one: [other for other in group if other != one] for group in groups for one in group}
 

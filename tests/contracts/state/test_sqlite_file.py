@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from infra.database import Database
-from infra.database.file import WAL_BYTES
 from infra.state.sqlite.engine import open_sqlite_state
 from schemas.errors import StateLost, StateUnavailable
 from tests.contracts.state.engines import ALL_SHARDS, embedded_state
@@ -30,24 +28,6 @@ async def test_everything_is_there_when_the_file_is_opened_again(tmp_path: Path)
         assert await state.transcript.add(conversation, message) == 1
         assert await state.deliveries.begin_send(conversation, sent, deadline=30, now=NOW) == "in_doubt"
         assert await state.parking.read("g", conversation, limit=9) == [record(1, conversation)]
-
-
-async def test_the_write_ahead_log_starts_over_when_it_is_full(tmp_path: Path) -> None:
-    path = tmp_path / "p.db"
-    log = path.with_name("p.db-wal")
-    database = Database.open(path)
-    try:
-        await database.write(lambda file: file.execute("CREATE TABLE large (id INTEGER PRIMARY KEY, body BLOB)"))
-        salt = log.read_bytes()[16:24]
-
-        replace = "INSERT OR REPLACE INTO large VALUES (1, randomblob(1 << 20))"
-        async with asyncio.timeout(60):
-            while log.read_bytes()[16:24] == salt:
-                await database.write(lambda file: file.execute(replace), durable=False)
-        assert log.stat().st_size < 2 * WAL_BYTES
-        assert path.stat().st_size < WAL_BYTES  # a page that changed forty times was copied once for all
-    finally:
-        await database.close()
 
 
 async def test_a_lease_of_the_process_before_is_free_and_its_token_outdated(tmp_path: Path) -> None:
