@@ -17,10 +17,13 @@ _MAX_LENGTH = 120
 _YOURS = r"(?:your|ur|the|a|any|you|ya|u|eure?|ihre?|deine?|die|eine|votre|vos|le|un|tu|su|el|il|vostro|een|jullie|uw)"
 _WANTED: dict[Detail, re.Pattern[str]] = {
     "phone": re.compile(
-        rf"\b(?:phone|telephone|tel|contact|mobile|support|hotline)\s(?:number|num|no|nr)\b|\b{_YOURS}\s(?:phone|number|tel)\b|"
-        r"\b(?:call|phone|ring|telephone)\s(?:you|u|ya|someone|somebody)\b|\b(?:reach|contact)\s(?:you|u|ya)\sby\sphone\b|"
-        r"\btelefon(?:nummer|isch|o\sde)?\b|\btelefoonnummer\b|\bnum[eé]ro\sde\st[eé]l[eé](?:phone|fono)\b|"
-        r"\bnúmero\sde\stel[eé]fono\b|\bnumero\sdi\stelefono\b|\bnumer\stelefonu\b|\btelefon\snumara\w{0,6}\b",
+        # Before each group its first letters, because most words begin with none of them.
+        r"\b(?:(?=[ptcmsh])(?:phone|telephone|tel|contact|mobile|support|hotline)\s(?:number|num|no|nr)|"
+        rf"(?=[adeijlstuvy]){_YOURS}\s(?:phone|number|tel)|"
+        r"(?=[cprt])(?:call|phone|ring|telephone)\s(?:you|u|ya|someone|somebody)|"
+        r"(?=[rc])(?:reach|contact)\s(?:you|u|ya)\sby\sphone|"
+        r"(?=[tn])(?:telefon(?:nummer|isch|o\sde)?|telefoonnummer|num[eé]ro\sde\st[eé]l[eé](?:phone|fono)|"
+        r"número\sde\stel[eé]fono|numero\sdi\stelefono|numer\stelefonu|telefon\snumara\w{0,6}))\b",
         re.IGNORECASE,
     ),
     "email": re.compile(
