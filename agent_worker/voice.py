@@ -123,6 +123,8 @@ class Voice:
     not_sure_about: str = "I am not sure about {questions}. Did you mean one of these?"
     not_sure_yet_about: str = "I am not sure yet about {questions}. Please ask me that again afterwards."
     quoted_from: str = "From our documents, in {language}:"
+    closest: str = "I am not sure that this answers your question. The closest I have is under “{heading}”:"
+    or_one_of_these: str = "Or did you mean one of these?"
     none_of_these: str = "None of these"
     nothing_about: str = "Our documents say nothing about {name}."
     erasure_title: str = "Delete my data"

@@ -129,7 +129,8 @@ def _prefer_cited(
     if dependence == "none" or (place is None and not asks_back):
         return reading
     if place is None:
-        return replace(reading, search_result=replace(found, answerable=False, suggestable=found.may_answer))
+        offered = replace(found, answerable=False, probable=False, suggestable=found.may_answer)
+        return replace(reading, search_result=offered)
     passage = found.passages[place]
     if dependence == "loose" and place and found.answerable and contains_own_words(words, found.passages[0]):
         return reading
@@ -139,7 +140,8 @@ def _prefer_cited(
         return reading
     others = [*found.passages[:place], *found.passages[place + 1 :]]
     passages = [replace(passage, related=True), *others]
-    return replace(reading, search_result=replace(found, passages=passages, answerable=answers, suggestable=True))
+    preferred = replace(found, passages=passages, answerable=answers, probable=False, suggestable=True)
+    return replace(reading, search_result=preferred)
 
 
 async def search_parts(
@@ -230,6 +232,7 @@ def _join(follow_up: FollowUp, alone: SearchResult, contextual: SearchResult) ->
         passages=[replace(passages[key], score=round(scores[key] / best, 4)) for key in ranked],
         answerable=contextual.answerable and is_covered,
         suggestable=contextual.suggestable or alone.suggestable,
+        probable=contextual.probable and is_covered,
         confidence=round(contextual.confidence * (1.0 if is_covered else _REPEATED), 4),
         vector=alone.vector,
         stale=alone.stale or contextual.stale,
@@ -264,6 +267,7 @@ def merge_results(results: Sequence[SearchResult]) -> SearchResult:
         answerable=any(result.answerable for result in results),
         confidence=max(result.confidence for result in results),
         suggestable=any(result.suggestable for result in results),
+        probable=first.probable,
         stale=any(result.stale for result in results),
     )
 

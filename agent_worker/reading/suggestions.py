@@ -25,6 +25,8 @@ from schemas.ports import AnswerDraft, Passage, SearchResult
 MAX_SUGGESTIONS = 3
 _PREFIX = "section:"
 _NONE = f"{_PREFIX}none"
+_NEITHER = f"{_PREFIX}neither"
+"""Instead of it below a section that was quoted as the closest, so that a yes means that section."""
 _MAX_LABEL = 120
 _NONE_IN_WORDS = re.compile(
     r"(?:no,? )?(?:none|neither|nothing)(?: of (?:them|those|these|that|it))?|kein\w{0,2} davon|nichts davon|aucune?s?|"
@@ -84,11 +86,11 @@ def suggestions_of(results: Iterable[SearchResult], *, quoted: Sequence[Citation
 def _sections(passages: Sequence[Passage]) -> list[Choice]:
     labels: dict[str, str] = {}
     for passage in sorted(passages, key=lambda passage: not passage.heading):
-        labels.setdefault(_label(passage), section_id(passage))
+        labels.setdefault(section_label(passage), section_id(passage))
     return [Choice(id=id_, label=label) for label, id_ in labels.items()]
 
 
-def _label(passage: Passage) -> str:
+def section_label(passage: Passage) -> str:
     """The section's heading. Unless it is a question, it needs the document's title."""
     heading = short_heading(passage.heading)
     whole = heading or passage.title
@@ -103,13 +105,19 @@ def suggestion_draft(choices: Sequence[Choice], voice: Voice, model: str) -> Ans
     return AnswerDraft(text=voice.did_you_mean, answered=False, choices=[*choices, none], model=model)
 
 
+def closest_draft(closest: AnswerDraft, others: Sequence[Choice], voice: Voice) -> AnswerDraft:
+    """The section quoted as the closest, with the other sections to choose from. Asserts nothing either."""
+    none = Choice(id=_NEITHER, label=voice.none_of_these)
+    return replace(closest, choices=[*others, none])
+
+
 def has_suggestions(choices: Iterable[Choice]) -> bool:
     return any(choice.id.startswith(_PREFIX) for choice in choices)
 
 
 def is_none_of_these(choice: str) -> bool:
     """True for the id of the choice that refuses all suggestions."""
-    return choice == _NONE
+    return choice in (_NONE, _NEITHER)
 
 
 def find_selection(message: InboundMessage, history: Sequence[TranscriptMessage]) -> Selection | None:
@@ -127,9 +135,16 @@ def find_selection(message: InboundMessage, history: Sequence[TranscriptMessage]
 
 
 def last_suggestions(history: Sequence[TranscriptMessage]) -> list[Choice]:
-    """The sections that the last reply offered, without "none of these"."""
+    """The sections that the last reply offered, without "none of these". Empty if it quoted another one as the
+    closest."""
     place = _place_of_last_reply(history)
-    return [] if place is None else _sections_among(history[place].choices)
+    offered = [] if place is None else history[place].choices
+    return [] if follows_closest(offered) else _sections_among(offered)
+
+
+def follows_closest(offered: Iterable[Choice]) -> bool:
+    """True for the choices below a section that was quoted as the closest."""
+    return any(choice.id == _NEITHER for choice in offered)
 
 
 def _place_of_last_reply(history: Sequence[TranscriptMessage]) -> int | None:
@@ -137,20 +152,20 @@ def _place_of_last_reply(history: Sequence[TranscriptMessage]) -> int | None:
 
 
 def _sections_among(choices: Iterable[Choice]) -> list[Choice]:
-    return [choice for choice in choices if choice.id.startswith(_PREFIX) and choice.id != _NONE]
+    return [choice for choice in choices if choice.id.startswith(_PREFIX) and not is_none_of_these(choice.id)]
 
 
 def _find_picked(message: InboundMessage, offered: Sequence[Choice]) -> list[Choice]:
     if message.choice is not None:
         return [choice for choice in offered if choice.id == message.choice.id]
     text, sections = message.text.strip(), _sections_among(offered)
-    answer = yes_or_no(text) if sections else ""
+    answer = yes_or_no(text) if has_suggestions(offered) else ""
     if answer == "no" and thanks_for_no(text):
         return []  # "no thanks" looks for nothing any more
     if answer == "no" or (sections and _NONE_IN_WORDS.fullmatch(text)):
-        return [choice for choice in offered if choice.id == _NONE]
+        return [choice for choice in offered if is_none_of_these(choice.id)]
     if answer == "yes":
-        return sections if len(sections) == 1 else []
+        return sections if len(sections) == 1 and not follows_closest(offered) else []
     if several := _find_several(text, sections):
         return several
     picked = match_choice(text, offered) or match_position(text, offered) or _find_by_words(text, sections)

@@ -162,8 +162,8 @@ class KnowledgeApi:
             for passage in result.passages
         ]
         judgement = {"answerable": result.answerable, "confidence": result.confidence}
-        explained = {"encoder": result.encoder, "suggestable": result.suggestable} if body.explain else {}
-        return json_response({"passages": passages, **judgement, **explained})
+        more = {"encoder": result.encoder, "suggestable": result.suggestable, "probable": result.probable}
+        return json_response({"passages": passages, **judgement, **(more if body.explain else {})})
 
     async def _find(self, request: web.Request) -> Document:
         return await self._editor.find(request.match_info["tenant"], check_id(request.match_info["document"]))

@@ -172,8 +172,12 @@ class VoiceSettings(Settings):
     quoted_from: str = DEFAULT_VOICE.quoted_from
     """Stands above words of a document in another language than the contact's. ``{language}`` stands for the name of
     that language."""
+    closest: str = DEFAULT_VOICE.closest
+    """Stands above a section that probably answers, though not surely. ``{heading}`` stands for its heading."""
+    or_one_of_these: str = DEFAULT_VOICE.or_one_of_these
+    """Stands below that section, above others to choose from."""
     none_of_these: str = Field(default=DEFAULT_VOICE.none_of_these, min_length=1, max_length=60)
-    """Label of the choice of none of the questions below ``did_you_mean``."""
+    """Label of the choice of none of the questions below ``did_you_mean`` or ``or_one_of_these``."""
     nothing_about: str = DEFAULT_VOICE.nothing_about
     """Says that the documents do not mention something. ``{name}`` stands for it."""
     erasure_title: str = Field(default=DEFAULT_VOICE.erasure_title, min_length=1, max_length=60)

@@ -208,3 +208,5 @@ class SearchResponse(ResponseModel):
     suggestable: bool = False
     """The passages are worth offering as suggestions where they are not sure to answer. Present only with
     ``explain``."""
+    probable: bool = False
+    """The first passage probably answers, though not surely. Present only with ``explain``."""

@@ -45,7 +45,8 @@ class SearchResult:
     """``answerable``: the first passage surely answers; ``confidence``: how likely it does, 0–1. ``encoder`` names the
     encoder that was used, empty when only words were compared; ``vector`` is the query's vector. ``stale``: the newest
     change of the tenant's documents was not searchable yet. ``suggestable``: one of the first passages may answer, so
-    that they are worth offering. ``has_documents``: False if the tenant has none, so that no search finds anything."""
+    that they are worth offering; ``probable``: the first one probably does, though not surely. ``has_documents``: False
+    if the tenant has none, so that no search finds anything."""
 
     passages: list[Passage]
     answerable: bool
@@ -54,6 +55,7 @@ class SearchResult:
     vector: Sequence[float] = ()
     stale: bool = False
     suggestable: bool = False
+    probable: bool = False
     has_documents: bool = True
 
     @property

@@ -94,14 +94,18 @@ class SuiteRunner:
         places = [draft.text.rfind(opening) for opening in openings if opening and opening in draft.text]
         unanswered = draft.text[min(places) :] if places else ""
         offers = [self._places[choice.id] for choice in draft.choices if choice.id in self._places]
-        return ObservedReply(_kind(draft, offers), draft.text, draft.citations, offers, unanswered, confidence)
+        kind, text = _kind(draft, offers), draft.text
+        if kind == "closest":
+            offers = [f"{draft.citations[0].document}#{short_heading(draft.citations[0].heading)}", *offers]
+            text = text.partition(voice.closest.rpartition("{heading}")[2])[2]
+        return ObservedReply(kind, text, draft.citations, offers, unanswered, confidence)
 
 
 def _kind(draft: AnswerDraft, offers: Sequence[str]) -> ReplyKind:
     if draft.handoff:
         return "handoff"
     if draft.citations:
-        return "answer"
+        return "answer" if draft.answered else "closest"
     if offers:
         return "suggestion"
     if not draft.answered:
@@ -146,6 +150,16 @@ class QualityReport:
         return self.share(*WRONG)
 
     @property
+    def right_as_closest_share(self) -> float | None:
+        """Right, and quoted as the closest section because it was not sure; part of ``right_share``."""
+        return _share(each.grade == "right" and each.reply.kind == "closest" for each in self.outcomes)
+
+    @property
+    def beside_as_closest_share(self) -> float | None:
+        """Quoted as the closest section, and not what was asked for. Counts as wrong only if it says what is false."""
+        return _share(each.grade != "right" and each.reply.kind == "closest" for each in self.outcomes)
+
+    @property
     def helped_share(self) -> float | None:
         return self.share(*HELPFUL)
 
@@ -167,7 +181,8 @@ class QualityReport:
     def polarity_wrong(self) -> float | None:
         """Of the questions for yes or no: those whose answer opens with the wrong one."""
         return _share(
-            each.reply.kind == "answer" and find_opening(each.reply.text) not in ("", each.message.polarity)
+            each.reply.kind in ("answer", "closest")
+            and find_opening(each.reply.text) not in ("", each.message.polarity)
             for each in self.outcomes
             if each.message.polarity is not None
         )
@@ -199,6 +214,8 @@ class QualityReport:
         """All figures by name."""
         return {
             "right": self.right_share,
+            "right_as_closest": self.right_as_closest_share,
+            "beside_as_closest": self.beside_as_closest_share,
             "wrong": self.wrong_share,
             "score": self.score,
             "helped": self.helped_share,

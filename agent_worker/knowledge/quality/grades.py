@@ -23,12 +23,13 @@ Grade = Literal[
 ]
 """``misleading``: says something that is false, or answers what no document answers; ``irrelevant``: answers something
 else. ``offered``: asserts nothing, but offers the question that the documents answer; ``offered_wrongly``: offers only
-other ones. ``rightly_declined`` includes asking back."""
+other ones, or quotes one as the closest. ``rightly_declined`` includes asking back."""
 GRADES: tuple[Grade, ...] = get_args(Grade)
 WRONG: frozenset[Grade] = frozenset({"misleading", "irrelevant"})
 HELPFUL: frozenset[Grade] = frozenset({"right", "offered"})
 
-ReplyKind = Literal["answer", "suggestion", "question", "decline", "handoff"]
+ReplyKind = Literal["answer", "closest", "suggestion", "question", "decline", "handoff"]
+"""``closest``: says that it is not sure, and quotes the closest section."""
 _OPENING = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 _QUOTED = re.compile("“([^“”]*)”")
 _HEADING_NUMBER = re.compile(r"^\d{1,3}(?:\.\d{1,3}){0,3}[.)]? ")
@@ -39,8 +40,9 @@ _MARKUP = re.compile(r"\*\*|__|`|\[\d+\]")
 
 @dataclass(frozen=True, slots=True)
 class ObservedReply:
-    """A reply as the customer sees it. ``offers``: the places of the questions that it offers, as ``document#heading``;
-    ``unanswered``: the part of the text that names unanswered questions. ``confidence``: of the answer, 0–1."""
+    """A reply as the customer sees it. ``offers``: the places of the questions that it offers, and of the section that
+    it quotes as the closest, as ``document#heading``; ``unanswered``: the part of the text that names unanswered
+    questions. ``confidence``: of the answer, 0–1."""
 
     kind: ReplyKind
     text: str
@@ -117,23 +119,31 @@ def _names(unanswered: str, about: str) -> bool:
 
 def _grade(rules: Rules, reply: ObservedReply) -> Grade:
     if reply.kind == "suggestion":
-        if not rules.is_answerable:
-            return "rightly_declined"
-        return "offered" if _offers_source(rules, reply) else "offered_wrongly"
+        return _grade_offer(rules, reply)
     if reply.kind == "question" and rules.must_ask_back:
         return "rightly_declined"
-    if reply.kind != "answer":
+    if reply.kind not in ("answer", "closest"):
         return "wrongly_declined" if rules.is_answerable else "rightly_declined"
+    if not rules.is_answerable and reply.kind == "closest":
+        return "rightly_declined"
     if not rules.is_answerable or _contains_any(reply.text, rules.must_not_contain):
         return "misleading"
     if rules.polarity is not None and find_opening(reply.text) not in ("", rules.polarity):
         return "misleading"
     if rules.must_cite and (not reply.citations or reply.citations[0].document not in rules.must_cite):
-        return "irrelevant"
+        return _grade_offer(rules, reply) if reply.kind == "closest" else "irrelevant"
     found = [any(normalize(each) in normalize(reply.text) for each in piece) for piece in rules.must_contain]
     if all(found):
         return "right"
+    if reply.kind == "closest":
+        return _grade_offer(rules, reply)
     return "incomplete" if any(found) else "irrelevant"
+
+
+def _grade_offer(rules: Rules, reply: ObservedReply) -> Grade:
+    if not rules.is_answerable:
+        return "rightly_declined"
+    return "offered" if _offers_source(rules, reply) else "offered_wrongly"
 
 
 def _contains_any(text: str, pieces: Sequence[Piece]) -> bool:

@@ -14,6 +14,9 @@ from agent_worker.knowledge.vectors.encoder import Kind
 SUGGESTABLE_ABOVE: dict[Kind, float] = {"strong": 0.2, "vectors": 0.12, "light": 0.25, "words": 0.3}
 """The confidence from which the first passages are worth offering: it keeps 95 of a hundred questions that one of them
 answers."""
+PROBABLE_MARGIN = 0.05
+"""How far the confidence may lie below ``knowledge.answerable_above`` for a section that leads clearly to be quoted as
+the closest. Three quarters of those answer."""
 RELATED_ABOVE: dict[Kind, float] = {"strong": 1.07, "vectors": 1.2, "light": 0.3, "words": 0.0}
 """The ``Hit.relation`` from which a passage has something to do with the question: it keeps 99 of a hundred that
 answer it."""

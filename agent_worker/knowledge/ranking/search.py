@@ -10,7 +10,7 @@ from functools import partial
 from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.candidates import SearchQueries, build_queries
-from agent_worker.knowledge.ranking.confidence import RELATED_ABOVE, SUGGESTABLE_ABOVE, confidence
+from agent_worker.knowledge.ranking.confidence import PROBABLE_MARGIN, RELATED_ABOVE, SUGGESTABLE_ABOVE, confidence
 from agent_worker.knowledge.ranking.ranker import passage_of, rank_queries
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language
 from agent_worker.knowledge.vectors.embedding import short_heading
@@ -24,6 +24,8 @@ _MAX_QUERY = 8_000
 _ENCODED = "en"
 """The language that sentence encoders with a multilingual one beside them read."""
 _WORDS_OF_A_FORM = 3
+_LEAD = 0.2
+"""The least by which the first section leads the next, as a share of its score, to be the one that probably answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,17 @@ def start_search(
             index.encoder_name,
             result.vector,
             suggestable=bool(passages) and score >= min(above, SUGGESTABLE_ABOVE[result.kind]),
+            probable=above - PROBABLE_MARGIN <= score < above and is_clear and _leads(passages),
         )
 
     return PendingSearch(queries, finish)
+
+
+def _leads(passages: Sequence[Passage]) -> bool:
+    """True if no other section scores nearly as high as that of the first passage."""
+    sections = [(passage.document, passage.heading) for passage in passages]
+    others = [one.score for one, section in zip(passages, sections, strict=True) if section != sections[0]]
+    return bool(passages) and max(others, default=0.0) <= (1 - _LEAD) * passages[0].score
 
 
 def _begins_like_another(passages: Sequence[Passage]) -> bool:

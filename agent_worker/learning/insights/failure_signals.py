@@ -166,7 +166,7 @@ def _describe_action(action: ActionRecord) -> str:
 
 def _mark_refused_suggestions(timeline: Timeline, questions: dict[str, QuestionRecord]) -> None:
     """Mark “did you mean” where the contact picked none: said so, wrote something else that was not answered either, or
-    left."""
+    left. Where a section was quoted as the closest, only who says so has refused it."""
     messages = sorted(timeline.messages.values(), key=lambda message: message.at)
     outcomes = {id: outcome_of(turn) for turn in timeline.turns for id in turn.handled}
     for turn in timeline.turns:
@@ -174,7 +174,9 @@ def _mark_refused_suggestions(timeline: Timeline, questions: dict[str, QuestionR
         if not offered or turn.id not in questions:
             continue
         following = next((message for message in messages if message.at > turn.at), None)
-        if following is None or _picks_none(following) or outcomes.get(following.id) not in ("answer", "action"):
+        is_refused = following is None or outcomes.get(following.id) not in ("answer", "action")
+        is_quoted = bool(offered[-1].citations)
+        if (following is not None and _picks_none(following)) or (is_refused and not is_quoted):
             labels = [choice.label for choice in offered[-1].choices if not is_none_of_these(choice.id)]
             questions[turn.id].signals["suggestion_refused"] = ", ".join(labels)
 

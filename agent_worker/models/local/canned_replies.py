@@ -1,7 +1,8 @@
-"""Replies from the tenant's set phrases, which need no model."""
+"""Replies from the tenant's set phrases, which need no model, and what is said where nothing surely answers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agent_worker.handoff.reply_templates import (
@@ -12,10 +13,21 @@ from agent_worker.handoff.reply_templates import (
     person_choice,
 )
 from agent_worker.knowledge.text.query_splitting import is_question
+from agent_worker.models.local.extraction import find_answer
+from agent_worker.models.local.multiple_questions import QuestionAnswer, QuotedAnswers, introduce_language
+from agent_worker.models.local.quote_format import format_quotes
 from agent_worker.models.local.small_talk import classify_small_talk
 from agent_worker.nlu.classification import is_upset, topics_in
-from agent_worker.reading.suggestions import last_suggestions, suggestion_draft, suggestions_of
+from agent_worker.reading.suggestions import (
+    closest_draft,
+    last_suggestions,
+    section_id,
+    section_label,
+    suggestion_draft,
+    suggestions_of,
+)
 from agent_worker.voice import Voice, list_set_phrases, translate_voice
+from schemas.messages import Choice
 from schemas.ports import AnswerDraft, Question
 
 
@@ -27,7 +39,28 @@ def build_unanswered(question: Question, voice: Voice, model: str) -> AnswerDraf
         return apology_draft(voice, model)
     choices = suggestions_of([question.search_result])
     draft = suggestion_draft(choices, voice, model) if choices else not_found_draft(voice, model)
+    draft = _quote_closest(question, choices, voice, model) or draft
     return replace(draft, text=f"{voice.apology}\n\n{draft.text}") if upset else draft
+
+
+def _quote_closest(question: Question, choices: Sequence[Choice], voice: Voice, model: str) -> AnswerDraft | None:
+    """The section that probably answers, under its heading, and the other ``choices``. None where none does, or where
+    it lacks what is asked for."""
+    found = question.search_result
+    quotes = find_answer(question.resolved or question.text, found.passages) if found.probable else []
+    if not quotes:
+        return None
+    quoted, section = QuotedAnswers([QuestionAnswer(quotes, [])]), quotes[0].passage
+    others = [choice for choice in choices if choice.id != section_id(section)]
+    pieces = [
+        voice.closest.replace("{heading}", section_label(section)),
+        "\n\n",
+        *introduce_language(quoted, voice, question.locale),
+        *format_quotes(quotes),
+        *(["\n\n", voice.or_one_of_these] if others else []),
+    ]
+    closest = AnswerDraft(text="".join(pieces), answered=False, citations=quoted.cite(), model=model)
+    return closest_draft(closest, others, voice)
 
 
 def find_canned_reply(question: Question, voice: Voice, model: str) -> AnswerDraft | None:

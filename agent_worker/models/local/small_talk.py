@@ -9,7 +9,7 @@ from typing import Literal
 
 from agent_worker.nlu.classification import small_talk_kind, thanks_for_no, topics_in
 from agent_worker.nlu.yes_no import yes_or_no
-from agent_worker.reading.suggestions import has_suggestions
+from agent_worker.reading.suggestions import follows_closest, has_suggestions
 from agent_worker.voice import list_default_phrases
 from schemas.messages import TranscriptMessage
 
@@ -118,7 +118,7 @@ def _has_open_question(last: TranscriptMessage | None, own: Collection[str]) -> 
     if last is None or last.author.kind == "system":
         return False
     text = last.text.strip()
-    if text in own or text in list_default_phrases():
+    if text in own or text in list_default_phrases() or follows_closest(last.choices):
         return False
     return bool(last.choices) or text.endswith(("?", "\uff1f", "\u061f"))
 

@@ -45,6 +45,7 @@ async def search_remotely(
         found["confidence"],
         found.get("encoder", ""),
         suggestable=found["suggestable"],
+        probable=found["probable"],
     )
 
 

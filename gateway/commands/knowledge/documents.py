@@ -36,6 +36,8 @@ app.command()(sync.sync)
 app.command()(sync.status)
 _FIGURES = {
     "right": "answered and right",
+    "right_as_closest": "of these: not sure, and quoted as the closest",
+    "beside_as_closest": "quoted as the closest, and not what was asked for",
     "wrong": "answered and wrong (misleading, or beside the question)",
     "score": "right − 3 × wrong",
     "helped": "helped (right, or the right question offered)",

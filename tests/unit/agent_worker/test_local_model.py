@@ -370,6 +370,44 @@ async def test_yes_to_several_suggestions_offers_them_again() -> None:
     assert otherwise.choices == [], "nothing was offered"
 
 
+async def test_the_closest_section_is_quoted_under_its_heading_beside_the_others() -> None:
+    found = SearchResult(
+        [passage("A heat pack costs €4."), passage("We pack with care.", heading="Boxes")], False, 0.7, suggestable=True
+    )
+    draft = await MODEL.answer(Question("shop", "heat packs?", (), replace(found, probable=True)), emit_nothing)
+    introduction = VOICE.closest.replace("{heading}", "Title: Head")
+    assert draft.text == f"{introduction}\n\nA heat pack costs €4. [1]\n\n{VOICE.or_one_of_these}"
+    assert ([one.quote for one in draft.citations], draft.answered) == (["A heat pack costs €4."], False)
+    assert [choice.label for choice in draft.choices] == ["Title: Boxes", VOICE.none_of_these]
+    unsure = await MODEL.answer(Question("shop", "heat packs?", (), found), emit_nothing)
+    assert (unsure.text, unsure.citations) == (VOICE.did_you_mean, [])
+
+
+async def test_the_closest_section_alone_leaves_only_the_way_out() -> None:
+    found = SearchResult([passage("A heat pack costs €4.")], False, 0.7, suggestable=True, probable=True)
+    draft = await MODEL.answer(Question("shop", "heat packs?", (), found), emit_nothing)
+    assert draft.text.endswith("A heat pack costs €4. [1]")
+    assert [choice.label for choice in draft.choices] == [VOICE.none_of_these]
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    said = TranscriptMessage(
+        id="1",
+        author=Author(kind="agent"),
+        text=draft.text,
+        created_at=at,
+        choices=draft.choices,
+        citations=draft.citations,
+    )
+    for thanked in ("yes", "yes, that's it", "perfect, thank you"):
+        answer, _ = await ask_local_model(thanked, history=(said,))
+        assert answer.text in (VOICE.what_else, VOICE.thanks), thanked
+
+
+async def test_a_section_that_lacks_what_is_asked_for_is_not_the_closest() -> None:
+    found = SearchResult([passage("A heat pack keeps warm.")], False, 0.7, suggestable=True, probable=True)
+    draft = await MODEL.answer(Question("shop", "How much is a heat pack?", (), found), emit_nothing)
+    assert (draft.text, draft.citations) == (VOICE.did_you_mean, [])
+
+
 async def test_ladder_falls_back_to_the_documents() -> None:
     """When the chosen model fails, what it showed is taken back and the extractive one answers."""
     restarts: list[int] = []

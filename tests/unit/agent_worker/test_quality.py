@@ -54,6 +54,20 @@ def _reply(text: str = "", kind: ReplyKind = "answer", **fields: Any) -> Observe
             _reply("Did you mean …", "suggestion", offers=["prices#Boxes"]),
             "offered_wrongly",
         ),
+        ({"must_contain": ["€4"]}, _reply("It costs €4.", "closest"), "right"),
+        ({"must_decline": True}, _reply("It costs €4.", "closest"), "rightly_declined"),
+        ({"must_contain": ["€4"], "must_not_contain": ["€5"]}, _reply("€4, or €5.", "closest"), "misleading"),
+        ({"polarity": True, "must_contain": ["winter"]}, _reply("No, not in winter.", "closest"), "misleading"),
+        (
+            {"must_contain": ["€4"], "sources": ["prices#Pots"]},
+            _reply("Boxes are free.", "closest", offers=["prices#Boxes", "prices#Pots"]),
+            "offered",
+        ),
+        (
+            {"must_contain": ["€4"], "sources": ["prices#Pots"]},
+            _reply("Boxes are free.", "closest", offers=["prices#Boxes"]),
+            "offered_wrongly",
+        ),
         (
             {"must_cite": ["prices"]},
             _reply("€4 [1]", citations=[Citation(n=1, document="prices", title="", quote="€4")]),

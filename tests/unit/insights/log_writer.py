@@ -15,7 +15,7 @@ from schemas.conversation_activity import Feedback
 from schemas.desk import DraftSettled, Rating, Score
 from schemas.envelope import Envelope, envelope
 from schemas.ids import derived_id
-from schemas.messages import Author, Choice, ChoiceSelection, InboundMessage, OutboundMessage
+from schemas.messages import Author, Choice, ChoiceSelection, Citation, InboundMessage, OutboundMessage
 
 START = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 
@@ -57,6 +57,7 @@ class LogWriter:
         reasons: Sequence[str] = (),
         confidence: float = 0.8,
         choices: Sequence[Choice] = (),
+        citations: Sequence[Citation] = (),
         seen: bool = True,
     ) -> str:
         """The agent answers the waiting messages, and the reply is delivered if ``seen``."""
@@ -70,6 +71,7 @@ class LogWriter:
             contact_id="k",
             turn_id=turn,
             choices=list(choices),
+            citations=list(citations),
             created_at=self.at,
             expires_at=self.at + timedelta(days=1),
         )

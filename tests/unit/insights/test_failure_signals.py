@@ -14,7 +14,7 @@ from agent_worker.learning.insights.failure_signals import (
     shorten_objection,
 )
 from schemas.conversation import ActionRecord
-from schemas.messages import Choice
+from schemas.messages import Choice, Citation
 from tests.unit.insights.log_writer import START, LogWriter
 
 SECTIONS = [Choice(id="section:1", label="Ponds"), Choice(id="section:none", label="None of these")]
@@ -68,6 +68,19 @@ def test_suggestions_that_are_refused(refusal: dict[str, str]) -> None:
     talk.wait(seconds=9)
     choice = (reply, refusal["choice"]) if "choice" in refusal else None
     talk.asks(refusal.get("text", "None of these"), choice=choice)
+    talk.answers(outcome="declined")
+    assert read(talk)[0].signals == {"suggestion_refused": "Ponds"}
+
+
+CLOSEST = [Citation(n=1, document="ponds", title="Ponds", quote="They are deep.")]
+
+
+def test_a_closest_section_is_refused_only_in_words_or_by_a_choice() -> None:
+    left, _ = asked(outcome="declined", choices=SECTIONS, citations=CLOSEST)
+    assert only(left).signals == {}, "it may have been what was asked for"
+    talk, reply = asked(outcome="declined", choices=SECTIONS, citations=CLOSEST)
+    talk.wait(seconds=9)
+    talk.asks("None of these", choice=(reply, "section:neither"))
     talk.answers(outcome="declined")
     assert read(talk)[0].signals == {"suggestion_refused": "Ponds"}
 

@@ -11,7 +11,10 @@ from agent_worker.models.local.multiple_questions import quote_answers
 from agent_worker.reading.retrieval import retrieve_sections
 from agent_worker.reading.suggestions import (
     Selection,
+    closest_draft,
     find_selection,
+    is_none_of_these,
+    last_suggestions,
     section_id,
     select_section,
     suggestion_draft,
@@ -19,7 +22,7 @@ from agent_worker.reading.suggestions import (
 )
 from agent_worker.voice import Voice
 from schemas.messages import Author, Choice, ChoiceSelection, InboundMessage, TranscriptMessage
-from schemas.ports import Passage, SearchResult
+from schemas.ports import AnswerDraft, Passage, SearchResult
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 VOICE = Voice(name="Fern")
@@ -78,6 +81,17 @@ def test_the_draft_asserts_nothing_and_offers_a_way_out() -> None:
     assert [choice.label for choice in draft.choices] == ["Prices: Crowns", VOICE.none_of_these]
 
 
+def closest(*others: Passage) -> AnswerDraft:
+    quoted = AnswerDraft(text="A crown covers a tooth. [1]", answered=False, citations=[passage("Crowns").cite(1, "A")])
+    return closest_draft(quoted, suggestions_of([found(*others)]), VOICE)
+
+
+def test_a_closest_section_has_a_way_out_of_its_own() -> None:
+    draft = closest(passage("Implants"))
+    assert [choice.label for choice in draft.choices] == ["Prices: Implants", VOICE.none_of_these]
+    assert (draft.answered, is_none_of_these(draft.choices[-1].id)) == (False, True)
+
+
 # ── picking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 CROWNS, IMPLANTS = passage("Crowns"), passage("Implants")
@@ -127,6 +141,17 @@ def test_a_section_is_picked_in_words(text: str) -> None:
 
 def test_a_section_is_picked_by_its_choice() -> None:
     assert find_selection(message("Prices: Implants", SECOND.sections[0].id), history(CROWNS, IMPLANTS)) == SECOND
+
+
+def test_a_yes_to_the_closest_section_picks_no_other_one() -> None:
+    draft = closest(IMPLANTS)
+    asked = history(CROWNS)
+    shown = asked[-1].model_copy(update={"text": draft.text, "choices": draft.choices, "citations": draft.citations})
+    lines = [asked[0], shown]
+    assert find_selection(message("yes"), lines) is None
+    assert last_suggestions(lines) == []
+    assert find_selection(message("the implants one"), lines) == SECOND
+    assert find_selection(message("no"), lines) == Selection((), "what's a new tooth?")
 
 
 @pytest.mark.parametrize("text", ["3", "None of these", "no", "nope", "none of them", "Neither", "keine davon"])
