@@ -265,7 +265,9 @@ class RemoteModel:
         if attempt.declined:
             if parts := attempt.questions:
                 return add_unanswered(replace(bill, answered=False), parts, question.excess_questions, voice)
-            return replace(build_unanswered(question, voice, self.name), tokens=tokens, cost=cost)
+            read = replace(question.search_result, probable=False)  # the model knows what the first passages say
+            unanswered = build_unanswered(replace(question, search_result=read), voice, self.name)
+            return replace(unanswered, tokens=tokens, cost=cost)
         draft = replace(bill, text=attempt.shown.strip(), citations=attempt.gate.citations)
         if question_result is not None:
             return self._question_draft(attempt, draft, question_result, question, voice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from agent_worker.models.providers.remote_model import ModelDependencies
 from agent_worker.voice import DEFAULT_VOICE
 from schemas.ports import Passage
 from tests.simulators.models.server import Script, make_held_script
-from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asking, LadderClient, Provider, passage
+from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asking, LadderClient, Provider, passage, question
 
 BOTH = "Do you add a heat pack in winter?\nWhen do parcels leave your nursery?"
 WINTER = "Do you add a heat pack in winter?"
@@ -193,6 +194,12 @@ async def test_a_doubtful_question_is_the_models_to_judge(asker: LadderClient) -
     asker.server.script = Script(status=500)
     draft = await asker.ask(WINTER, confidence=0.3)
     assert (draft.answered, draft.model) == (False, "local")
+
+
+async def test_what_a_model_found_no_answer_in_is_not_quoted_as_the_closest(asker: LadderClient) -> None:
+    found = replace(question("Is parking available?").search_result, answerable=False, probable=True)
+    draft = await asker.ask("Is parking available?", search_result=found)
+    assert (draft.text, draft.citations, draft.model) == (DEFAULT_VOICE.did_you_mean, [], "remote")
 
 
 async def test_a_model_may_say_that_the_passages_hold_no_answer(asker: LadderClient) -> None:
