@@ -81,9 +81,9 @@ async def test_a_misbehaving_provider_ends_in_the_extractive_answer(
 
 
 DELAYS = [
-    pytest.param(Script("hang"), {"silence": 0.3}, "silent for 0.3 s", id="hang"),
-    pytest.param(make_held_script(0), {"silence": 0.3}, "silent for 0.3 s", id="slow first token"),
-    pytest.param(make_held_script(1), {"silence": 0.3}, "silent for 0.3 s", id="silence in the middle"),
+    pytest.param(Script("hang"), {"silence": 1.0}, "silent for 1 s", id="hang"),
+    pytest.param(make_held_script(0), {"silence": 1.0}, "silent for 1 s", id="slow first token"),
+    pytest.param(make_held_script(1), {"silence": 1.0}, "silent for 1 s", id="silence in the middle"),
     pytest.param(Script(pace=0.1), {"timeout": 0.6}, "no answer within 0.6 s", id="slow altogether"),
 ]
 
