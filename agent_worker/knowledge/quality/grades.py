@@ -118,25 +118,28 @@ def _names(unanswered: str, about: str) -> bool:
 
 
 def _grade(rules: Rules, reply: ObservedReply) -> Grade:
-    if reply.kind == "suggestion":
+    if reply.kind == "suggestion" or (reply.kind == "closest" and not rules.is_answerable):
         return _grade_offer(rules, reply)
     if reply.kind == "question" and rules.must_ask_back:
         return "rightly_declined"
     if reply.kind not in ("answer", "closest"):
         return "wrongly_declined" if rules.is_answerable else "rightly_declined"
-    if not rules.is_answerable and reply.kind == "closest":
-        return "rightly_declined"
+    grade = _grade_answer(rules, reply)
+    # What is quoted as the closest asserts nothing, so it may be beside the question, but not false.
+    is_beside = reply.kind == "closest" and grade in ("incomplete", "irrelevant")
+    return _grade_offer(rules, reply) if is_beside else grade
+
+
+def _grade_answer(rules: Rules, reply: ObservedReply) -> Grade:
     if not rules.is_answerable or _contains_any(reply.text, rules.must_not_contain):
         return "misleading"
     if rules.polarity is not None and find_opening(reply.text) not in ("", rules.polarity):
         return "misleading"
     if rules.must_cite and (not reply.citations or reply.citations[0].document not in rules.must_cite):
-        return _grade_offer(rules, reply) if reply.kind == "closest" else "irrelevant"
+        return "irrelevant"
     found = [any(normalize(each) in normalize(reply.text) for each in piece) for piece in rules.must_contain]
     if all(found):
         return "right"
-    if reply.kind == "closest":
-        return _grade_offer(rules, reply)
     return "incomplete" if any(found) else "irrelevant"
 
 

@@ -174,9 +174,9 @@ def _mark_refused_suggestions(timeline: Timeline, questions: dict[str, QuestionR
         if not offered or turn.id not in questions:
             continue
         following = next((message for message in messages if message.at > turn.at), None)
-        is_refused = following is None or outcomes.get(following.id) not in ("answer", "action")
-        is_quoted = bool(offered[-1].citations)
-        if (following is not None and _picks_none(following)) or (is_refused and not is_quoted):
+        is_told = following is not None and _picks_none(following)
+        is_answered = following is not None and outcomes.get(following.id) in ("answer", "action")
+        if is_told or not (is_answered or offered[-1].citations):
             labels = [choice.label for choice in offered[-1].choices if not is_none_of_these(choice.id)]
             questions[turn.id].signals["suggestion_refused"] = ", ".join(labels)
 
