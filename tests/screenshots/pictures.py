@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Error, Page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "images"
@@ -33,7 +33,10 @@ class Screenshots:
     said: dict[str, str] = field(default_factory=dict)
 
     async def take(self, name: str, page: Page, **options: Any) -> None:
-        await page.screenshot(path=self.path(name), **options)
+        try:
+            await page.screenshot(path=self.path(name), **options)
+        except Error:  # on a busy machine, Chromium now and then has no frame to capture
+            await page.screenshot(path=self.path(name), **options)
         self.said[name] = " ".join((await page.locator("body").inner_text()).split())
 
     def path(self, name: str) -> Path:
