@@ -35,6 +35,7 @@ class TranscriptReplay:
         "_added",
         "_applied",
         "_by_external_id",
+        "_earlier",
         "_files",
         "_head",
         "_named",
@@ -55,6 +56,7 @@ class TranscriptReplay:
 
     def __init__(self) -> None:
         self._named: dict[str, int] = {}
+        self._earlier: dict[str, int] = {}  # of messages that only older snapshots name
         self._sent_as: dict[str, int] = {}
         self._head = 0
         self._version = (0, 0)  # of the snapshot that counts, and its epoch
@@ -77,7 +79,7 @@ class TranscriptReplay:
     @property
     def size(self) -> int:
         """The memory used, roughly, in messages; an empty one weighs as much as two."""
-        return 2 + len(self._order) + len(self._named) + len(self._files) + len(self._proposed)
+        return 2 + len(self._order) + len(self._named) + len(self._earlier) + len(self._files) + len(self._proposed)
 
     def observe(self, payload: BaseModel, timestamp_ms: int) -> None:
         """Take note of a payload of any kind; ``timestamp_ms`` is when it was appended."""
@@ -132,12 +134,17 @@ class TranscriptReplay:
             self._order.setdefault(id_, place)
 
     def _observe_snapshot(self, snapshot: Snapshot) -> None:
-        """Newer snapshots replace older ones; the head only rises."""
+        """Newer snapshots replace older ones, which still number what the newer ones do not name; the head only
+        rises."""
         version = (snapshot.conversation.version, snapshot.conversation.epoch)
+        numbers = {one.id: one.seq for one in snapshot.recent}
         if any(new < known for new, known in zip(version, self._version, strict=True)):
+            self._earlier = {id_: seq for id_, seq in (numbers | self._earlier).items() if id_ not in self._named}
             return
         self._version = version
-        self._named = {one.id: one.seq for one in snapshot.recent}
+        known = self._earlier | self._named
+        self._earlier = {id_: seq for id_, seq in known.items() if id_ not in numbers}
+        self._named = numbers
         self._head = max(self._head, snapshot.conversation.head_seq, *self._named.values(), 0)
         self._unpublished = []
         waiting = (one for one in snapshot.outbox if one.headers.get("ce_type") == topics.MESSAGE_SEND)
@@ -170,9 +177,10 @@ class TranscriptReplay:
         """Assign every message its number, once all was seen. ``among_kept``: most lines are still there, so that only
         the named ones get one, and the others the next ones (0).
 
-        Messages named in the snapshot keep theirs. Those before the first of them count up to its number, because the
-        snapshot names only the last ones. Messages sent after the snapshot have the number that their delivery tells.
-        The others come above them all: a client may have seen them under another number."""
+        Messages named in the snapshot keep theirs. The snapshot names only the last ones: those before the first of
+        them, and those sent after it, have the number that an older snapshot or their delivery tells. Others before
+        the first get what is free up to its number; others after it come above them all, because a client may have
+        seen them under another number."""
         for event, change in self._proposed.items():
             if event in self._applied:
                 self._observe_change(change)
@@ -181,7 +189,8 @@ class TranscriptReplay:
         for message in self._unpublished:
             if is_in_transcript(message) and message.id not in self._named:
                 self._order.setdefault(message.id, _LAST)
-        self._number_delivered()
+        lowest = min(self._named.values(), default=1)
+        self._number_told(lowest)
         if among_kept:
             self._numbers, self._order = self._named | dict.fromkeys(self._order, 0), {}
             return
@@ -189,19 +198,23 @@ class TranscriptReplay:
         older = 0
         if self._named_since < _LAST:
             older = sum(place < self._named_since for place in self._order.values())
-        lowest = min(self._named.values(), default=1)
-        split = max(0, older - (lowest - 1))
-        below = zip(ordered[split:older], range(lowest - (older - split), lowest), strict=True)
+        taken = set(self._named.values())
+        free = [number for number in range(lowest - 1, 0, -1) if number not in taken][:older][::-1]
+        split = older - len(free)
+        below = zip(ordered[split:older], free, strict=True)
         above = enumerate(ordered[:split] + ordered[older:], self._head + GAP + 1)
         self._numbers = self._named | dict(below) | {id_: seq for seq, id_ in above}
         self._order = {}
 
-    def _number_delivered(self) -> None:
+    def _number_told(self, lowest: int) -> None:
+        """Add the numbers that older snapshots and deliveries tell. ``lowest``: the first number of the newest
+        snapshot, where the part of the transcript that it names begins."""
         taken = set(self._named.values())
-        lowest = min(taken, default=1)
-        for id_, seq in self._sent_as.items():
-            if id_ in self._order and seq >= lowest and seq not in taken:
-                self._named_since = min(self._named_since, self._order.pop(id_))
+        for id_, seq in (self._earlier | self._sent_as).items():
+            if id_ in self._order and seq not in taken:
+                place = self._order.pop(id_)
+                if seq >= lowest:
+                    self._named_since = min(self._named_since, place)
                 self._named[id_] = seq
                 taken.add(seq)
         self._head = max(self._head, *taken, 0)

@@ -278,9 +278,7 @@ def _restore_contact(connection: sqlite3.Connection, contact: Contact) -> None:
 
 def _restore_message(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> None:
     if not transcript.is_written(connection, conversation, message.id):
-        transcript.reserve_numbers(
-            connection, conversation, message.seq, [(message.id, message.seq)] if message.seq else []
-        )
+        transcript.claim_number(connection, conversation, message)
         transcript.write(connection, conversation, message)
 
 

@@ -167,6 +167,18 @@ def reserve_numbers(
     )
 
 
+def claim_number(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> None:
+    """Reserve the number that the message has by the log, if no line is there: what an older snapshot reserved gives
+    way. Without a number (0), its reserved one stays."""
+    taken = "SELECT 1 FROM state_transcript WHERE conversation = ? AND seq = ? AND body IS NOT NULL"
+    if message.seq and connection.execute(taken, (conversation, message.seq)).fetchone() is None:
+        connection.execute(
+            "DELETE FROM state_transcript WHERE conversation = ? AND body IS NULL AND (id = ? OR seq = ?)",
+            (conversation, message.id, message.seq),
+        )
+        reserve_numbers(connection, conversation, message.seq, [(message.id, message.seq)])
+
+
 def _mark(connection: sqlite3.Connection, conversation: str, messages: Iterable[str], state: MessageState) -> None:
     for message in messages:
         _, body, old, _ = _row(connection, conversation, message)

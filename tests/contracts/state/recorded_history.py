@@ -79,15 +79,22 @@ class RecordedConversation:
 
     async def hear(self, text: str) -> str:
         """The contact writes: on the log, then in the transcript."""
+        return await self.show(await self.write(text))
+
+    async def write(self, text: str) -> InboundMessage:
+        """The contact writes: on the log only."""
         id_ = ids.derived_id(self.conversation, f"in-{text}")
         said = InboundMessage(
             id=id_, external_id=text, place=self.visitor, contact_id=self.contact, text=text, sent_at=NOW
         )
         await self.bus.append([build_envelope(topics.MESSAGE_RECEIVED, said, self.conversation, id_)])
-        await self.state.transcript.add(
-            self.conversation, TranscriptMessage(id=id_, author=said.author, text=text, created_at=NOW)
-        )
-        return id_
+        return said
+
+    async def show(self, said: InboundMessage) -> str:
+        """Add what the contact wrote to the transcript. Returns its id."""
+        line = TranscriptMessage(id=said.id, author=said.author, text=said.text, created_at=NOW)
+        await self.state.transcript.add(self.conversation, line)
+        return said.id
 
     async def answer(self, handled: list[str], text: str, *, publish: bool = True, snapshot: bool = True) -> str:
         """One turn: commit, publish, put the snapshot on the log. Returns the reply's id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import permutations
 
 import pytest
 
@@ -128,6 +129,58 @@ async def test_messages_read_back_get_their_old_numbers_and_new_ones_come_above(
     assert await other.deliveries.record(conversation, sent, line=messages[53]) == RecordedLine(54, is_new=True)
     assert await other.transcript.add(conversation, line()) == 57
     assert await other.transcript.head(conversation) == 57
+
+
+@pytest.mark.parametrize("order", list(permutations(("snapshot", "first", "second"))))
+async def test_numbers_of_the_log_win_over_those_of_an_older_snapshot(
+    state: State, other: State, order: tuple[str, ...]
+) -> None:
+    """The older snapshot has the first message at the number that the second one has now."""
+    conversation = new_id()
+    await begin_turn(state, conversation)
+    first, second = line(text="first"), line(text="second")
+    await state.transcript.add(conversation, line(text="before both"))
+    await state.transcript.add(conversation, first)
+    taken = await snapshot(state, conversation)
+    steps = {
+        "snapshot": lambda: other.rebuild.restore(taken),
+        "first": lambda: other.rebuild.restore_message(conversation, first.model_copy(update={"seq": 1})),
+        "second": lambda: other.rebuild.restore_message(conversation, second.model_copy(update={"seq": 2})),
+    }
+    await other.rebuild.prepare(ALL_SHARDS)
+    for step in order:
+        await steps[step]()
+    await other.rebuild.finish(ALL_SHARDS)
+    assert [(kept.id, kept.seq) for kept in await other.transcript.read(conversation)] == [
+        (first.id, 1),
+        (second.id, 2),
+    ]
+
+
+@pytest.mark.parametrize("seq", [0, 2])
+async def test_a_number_that_was_promised_and_is_taken_is_not_given_twice(state: State, other: State, seq: int) -> None:
+    conversation = new_id()
+    await begin_turn(state, conversation)
+    promised = [line(text=f"message {n}") for n in range(4)]
+    for message in promised:
+        await state.transcript.add(conversation, message)
+    taken = await snapshot(state, conversation)
+    kept = line(text="kept")
+    await other.rebuild.prepare(ALL_SHARDS)
+    await other.rebuild.restore_message(conversation, kept.model_copy(update={"seq": 2}))
+    await other.rebuild.restore(taken)
+    await other.rebuild.restore_message(conversation, promised[1].model_copy(update={"seq": seq}))
+    await other.rebuild.restore_message(conversation, promised[0])
+    await other.rebuild.finish(ALL_SHARDS)
+    await other.transcript.add(conversation, promised[2])
+    found = [(shown.id, shown.seq) for shown in await other.transcript.read(conversation)]
+    assert found == [(promised[0].id, 1), (kept.id, 2), (promised[2].id, 3), (promised[1].id, 5)]
+    await other.rebuild.prepare(ALL_SHARDS)
+    await other.rebuild.restore(taken)
+    await other.rebuild.restore_message(conversation, kept.model_copy(update={"seq": 2}))
+    await other.rebuild.finish(ALL_SHARDS)
+    assert await other.transcript.add(conversation, promised[1]) == 5, "a later line does not get it either"
+    assert await other.transcript.add(conversation, promised[3]) == 4
 
 
 async def test_the_newer_of_two_snapshots_holds_whatever_their_order(state: State, other: State) -> None:

@@ -157,6 +157,27 @@ async def test_messages_older_than_those_a_snapshot_names_get_the_numbers_below(
     assert await state.transcript.read(life.conversation) == before
 
 
+@pytest.mark.parametrize("overtaken", range(1, 8))
+async def test_lines_that_are_not_in_the_order_of_the_log_keep_their_numbers(
+    state: State, bus: Bus, overtaken: int
+) -> None:
+    """A question that was asked before a reply was published has its line below it. The newest snapshot names lines
+    from 11 on, those before it from 7 and 9 on."""
+    life = await record_conversation(state, bus, "visitor", turns=overtaken - 1)
+    question = await life.hear("which?")
+    early = await life.write("early")
+    await life.answer([question], "this one")
+    await life.answer([await life.show(early)], "that one")
+    for n in range(29 - overtaken):
+        await life.answer([await life.hear(f"later {n}")], f"then {n}")
+    before = await state.transcript.read(life.conversation)
+    await rebuild_again(state, bus)
+    after = await state.transcript.read(life.conversation)
+    assert [line.seq for line in after] == list(range(1, 61))
+    known_from = 7
+    assert [line.id for line in after[known_from - 1 :]] == [line.id for line in before[known_from - 1 :]]
+
+
 async def test_a_conversation_without_a_snapshot_keeps_its_messages(state: State, bus: Bus) -> None:
     life = RecordedConversation(state, bus, "visitor")
     await life.arrive()

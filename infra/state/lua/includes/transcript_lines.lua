@@ -12,12 +12,11 @@ local function known_as(lines, id, fingerprint)
 end
 
 -- To be called after begin_write(). A number that a snapshot promised to this message is used before a new one is
--- taken.
+-- taken, unless another line has it by now.
 local function add_line(conversation, lines, numbers, promised, id, line)
   local number = redis.call('HGET', promised, id)
-  if number then
-    redis.call('HDEL', promised, id)
-  else
+  if number then redis.call('HDEL', promised, id) end
+  if not number or redis.call('ZCOUNT', numbers, number, number) > 0 then
     number = redis.call('HINCRBY', conversation, 'head', 1)
     redis.call('PERSIST', conversation)
   end
