@@ -85,9 +85,14 @@ def suggestions_of(results: Iterable[SearchResult], *, quoted: Sequence[Citation
 
 def _sections(passages: Sequence[Passage]) -> list[Choice]:
     labels: dict[str, str] = {}
-    for passage in sorted(passages, key=lambda passage: not passage.heading):
+    for passage in sorted(passages, key=lambda each: each is not passages[0] and _is_introduction(each)):
         labels.setdefault(section_label(passage), section_id(passage))
     return [Choice(id=id_, label=label) for label, id_ in labels.items()]
+
+
+def _is_introduction(passage: Passage) -> bool:
+    """True for what stands above the first heading and has no figure: it mostly says what the document is about."""
+    return not passage.heading and not _DIGITS.search(passage.text)
 
 
 def section_label(passage: Passage) -> str:

@@ -57,7 +57,7 @@ def test_a_heading_that_asks_needs_no_title() -> None:
 
 
 def test_a_section_without_heading_is_named_by_its_title() -> None:
-    assert labels(found(passage(""), passage("prices"))) == ["prices", "Prices"]
+    assert labels(found(passage("prices"), passage(""))) == ["prices", "Prices"]
 
 
 def test_a_long_label_is_cut() -> None:
@@ -264,9 +264,19 @@ async def test_a_picked_section_that_is_gone_is_named_beside_another() -> None:
     assert [part.words for part in quoted.missing] == ["Prices: Implants"]
 
 
+def test_what_stands_above_all_headings_is_offered_where_it_was_found_if_it_has_a_figure_or_came_first() -> None:
+    facts, words = passage("", "Fees", "A clean costs £65."), passage("", "About", "All about our fees.")
+    assert labels(found(passage("Cleaning"), facts, passage("Crowns"))) == [
+        "Prices: Cleaning",
+        "Fees",
+        "Prices: Crowns",
+    ]
+    assert labels(found(words, passage("Cleaning"))) == ["About", "Prices: Cleaning"]
+
+
 def test_introductions_are_offered_last_and_quoted_sections_not_again() -> None:
-    intro = passage("", "Opening hours")
-    result = found(intro, passage("Cleaning"), passage("Crowns"))
+    intro = passage("", "Opening hours", "When we are there for you.")
+    result = found(passage("Cleaning"), intro, passage("Crowns"))
     assert labels(result) == ["Prices: Cleaning", "Prices: Crowns", "Opening hours"]
     quoted = [passage("Cleaning").cite(1, "A clean costs £65.")]
     assert [choice.label for choice in suggestions_of([result], quoted=quoted)] == ["Prices: Crowns", "Opening hours"]
