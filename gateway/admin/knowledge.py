@@ -158,6 +158,7 @@ class KnowledgeApi:
                 "text": passage.text,
                 "url": passage.url,
                 "score": passage.score,
+                **({"related": passage.related} if body.explain else {}),
             }
             for passage in result.passages
         ]

@@ -197,6 +197,8 @@ class PassageItem(ResponseModel):
     text: str
     url: str
     score: float = Field(ge=0, le=1)
+    related: bool = True
+    """False if it has nothing to do with the question, but nothing nearer was found. Present only with ``explain``."""
 
 
 class SearchResponse(ResponseModel):

@@ -27,6 +27,16 @@ async def test_a_published_document_is_searchable_at_once(instance: Instance) ->
     assert "12 euros" in best["text"]
 
 
+async def test_a_search_tells_what_is_related_only_when_asked_to_explain(instance: Instance) -> None:
+    await instance.admin("PUT", "/knowledge/shipping", document_body())
+    await instance.admin("PUT", "/knowledge/cacti", {"title": "Cacti", "body": "Cacti need little water in winter."})
+    asked = {"query": "What does a parcel to Lisbon cost?"}
+    plain = (await instance.admin("POST", "/knowledge/search", asked)).body["passages"]
+    explained = (await instance.admin("POST", "/knowledge/search", asked | {"explain": True})).body["passages"]
+    assert not any("related" in one for one in plain)
+    assert {one["document"]: one["related"] for one in explained} == {"shipping": True, "cacti": False}
+
+
 async def test_an_edit_raises_the_version_and_replaces_the_text(instance: Instance) -> None:
     first = await instance.admin("PUT", "/knowledge/shipping", document_body())
     second = await instance.admin("PUT", "/knowledge/shipping", document_body(body=BODY.replace("12", "15")))
