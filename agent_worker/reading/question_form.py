@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Figure = Literal["price", "time", "number", "colour"]
+Figure = Literal["price", "clock", "frequency", "time", "number", "colour"]
 _MAX_QUESTION = 500
 _MAX_TEXT = 8_000
 """Characters that are read."""
@@ -17,18 +17,20 @@ _WANTED: tuple[tuple[Figure, re.Pattern[str]], ...] = (
     (
         "price",
         re.compile(
-            r"\bwhat (?:do|does|would|will) (?:i|we|you|it) (?:pay|charge|cost)\b|"
+            r"\bwhat (?:do|does|would|will) (?:(?:i|we|you) (?:pay|charge)|[^.?!\n]{1,60} cost)\b|"
             r"\bhow (?:much (?:is|are|does|do|did|would|will|for|to)|expensive)\b|"
             r"\bcosts? (?:anything|something|extra|more)\b|\b(?:is|are) (?:it|this|that|they|those) (?:for )?free\b|"
             r"\bwhat(?:'s| is| are| does| do| would| will)? (?:the |your |a |it )?(?:price|cost|fee|charge)s?\b",
             re.IGNORECASE,
         ),
     ),
+    ("clock", re.compile(r"\bwhat time\b(?! of (?:the )?year)", re.IGNORECASE)),
+    ("frequency", re.compile(r"\bhow (?:often|many times|regularly|frequently)\b", re.IGNORECASE)),
     (
         "time",
         re.compile(
-            rf"^\W{{0,3}}(?:and |so |but )?when\b|\b(?:until|since|from|by) when\b|\bwhat (?:time|day|date)\b|"
-            rf"\bhow (?:long|soon|fast|quickly|often|many {_COUNTED})\b",
+            rf"^\W{{0,3}}(?:and |so |but )?when\b|\b(?:until|since|from|by) when\b|"
+            rf"\bwhat (?:day|date|time of (?:the )?year)\b|\bhow (?:long|soon|fast|quickly|many {_COUNTED})\b",
             re.IGNORECASE,
         ),
     ),
@@ -46,10 +48,16 @@ _NUMBERS = (
     "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|fifty|hundred|thousand|half|once|twice|"
     "both|none|unlimited|single|double|every|each|any"
 )
+_DAYS = r"(?:mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?|weekdays?)"
 _TIMES = (
-    "mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?|weekdays?|seconds?|minutes?|hours?|days?|"
-    "nights?|weeks?|months?|years?|once|twice|every|each|always|never|immediately|overnight|until|before|after|when|spring|summer|autumn|winter"
+    rf"{_DAYS}|{_COUNTED}|once|twice|every|each|always|never|immediately|overnight|until|before|after|when|"
+    "spring|summer|autumn|winter"
 )
+_CHARGED = re.compile(
+    r"\b(?:fees?|interest|charg\w{1,5}|commission|costs?|pric\w{1,4}|rates?|discount|off|deposit|pay|refund|tax|vat)\b",
+    re.IGNORECASE,
+)
+"""A percentage is a price beside one of these words."""
 _NUMBER = re.compile(rf"\d|\b(?:{_NUMBERS})\b", re.IGNORECASE)
 _MONEY = re.compile(
     r"[€$£¥]\s?\d[\d.,]*+|(?<![\d.,])\d[\d.,]*+\s?(?:[€$£¥%]|(?:euros?|eur|dollars?|usd|pounds?|gbp|francs?|chf|cents?)\b)",
@@ -58,8 +66,21 @@ _MONEY = re.compile(
 _GIVEN: dict[Figure, tuple[re.Pattern[str], ...]] = {
     "price": (
         re.compile(
-            r"[€$£¥%]|\b(?:free|included|nothing|no charge|charge|euros?|eur|dollars?|usd|pounds?|gbp|francs?|chf|"
-            r"cents?)\b",
+            r"[€$£¥]|\b(?:free|included|nothing|charge|euros?|eur|dollars?|usd|pounds?|gbp|francs?|chf|cents?)\b",
+            re.IGNORECASE,
+        ),
+    ),
+    "clock": (
+        re.compile(
+            r"\d[:.]\d\d|\d\s?(?:[ap]\.?m\b|o['’]clock|h\b|uhr)|\b(?:noon|midday|midnight|24/7|around the clock|"
+            r"(?:at|from|until|till|by|to|before|after|between|and|–|-)\s\d{1,2})\b",
+            re.IGNORECASE,
+        ),
+    ),
+    "frequency": (
+        re.compile(
+            rf"\b(?:once|twice|times?|every|each|per|daily|weekly|monthly|yearly|annually|unlimited|always|never|regularly|"
+            rf"as (?:often|many)|(?:a|an|other) {_COUNTED}|on {_DAYS})\b",
             re.IGNORECASE,
         ),
     ),
@@ -81,7 +102,14 @@ def wanted_figure(question: str) -> Figure | None:
     return next((figure for figure, pattern in _WANTED if pattern.search(text)), None)
 
 
+def has_amount(text: str) -> bool:
+    """Return whether the text gives an amount of money or a percentage."""
+    return _MONEY.search(text[:_MAX_TEXT]) is not None
+
+
 def has_figure(figure: Figure, text: str) -> bool:
     """Return whether the text gives such a figure. An amount of money is no time."""
     text = text[:_MAX_TEXT]
+    if figure == "price" and "%" in text and _CHARGED.search(text):
+        return True
     return any(pattern.search(_MONEY.sub(" ", text) if figure == "time" else text) for pattern in _GIVEN[figure])

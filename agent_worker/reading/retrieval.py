@@ -50,7 +50,7 @@ _UNCOVERED = 0.6
 _REPEATED = 0.5
 """Share of the confidence that remains when the best passage contains none of them: it probably answers the question
 before once more."""
-_MIN_COVERED = 0.5
+_MIN_COVERED = 0.6
 """Share of the own words that the best passage must contain for a question that could stand alone."""
 Search = Callable[[str, str], Awaitable[SearchResult]]
 """Searches a tenant's documents: called with the contact's own words, and with the same in their context."""

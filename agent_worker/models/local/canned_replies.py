@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agent_worker.actions.slot_filling.dialogue_texts import dialogue_text
 from agent_worker.handoff.reply_templates import (
     apology_draft,
     handoff_draft,
@@ -13,7 +14,7 @@ from agent_worker.handoff.reply_templates import (
     person_choice,
 )
 from agent_worker.knowledge.text.query_splitting import is_question
-from agent_worker.models.local.extraction import find_answer
+from agent_worker.models.local.extraction import find_answer, find_priced
 from agent_worker.models.local.multiple_questions import QuestionAnswer, QuotedAnswers, introduce_language
 from agent_worker.models.local.quote_format import format_quotes
 from agent_worker.models.local.small_talk import classify_small_talk
@@ -47,7 +48,9 @@ def _quote_closest(question: Question, choices: Sequence[Choice], voice: Voice, 
     """The section that probably answers, under its heading, and the other ``choices``. None where none does, or where
     it lacks what is asked for."""
     found = question.search_result
-    quotes = find_answer(question.resolved or question.text, found.passages) if found.probable else []
+    text = question.resolved or question.text
+    is_near = found.probable or (found.suggestable and find_priced(text, found.passages) is not None)
+    quotes = find_answer(text, found.passages) if is_near else []
     if not quotes:
         return None
     quoted, section = QuotedAnswers([QuestionAnswer(quotes, [])]), quotes[0].passage
@@ -77,7 +80,9 @@ def find_canned_reply(question: Question, voice: Voice, model: str) -> AnswerDra
     if not kind or (question.filling is not None and kind in ("go_on", "declined")):
         return None
     if kind == "go_on" and (offered := last_suggestions(question.history)):
-        return suggestion_draft(offered, voice, model)  # a yes to several of them picks none
+        # A yes to several of them picks none.
+        again = suggestion_draft(offered, voice, model)
+        return replace(again, text=dialogue_text("which", question.locale)) if len(offered) > 1 else again
     phrases = {
         "greeting": voice.greeting,
         "thanks": voice.thanks,

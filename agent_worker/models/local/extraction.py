@@ -13,9 +13,9 @@ from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.query_splitting import is_question, sentences_of
 from agent_worker.knowledge.text.sentences import QuoteUnit, units_of
 from agent_worker.knowledge.vectors.embedding import short_heading
-from agent_worker.models.local.table_rows import notes_on_other_rows, select_rows
+from agent_worker.models.local.table_rows import ATTRIBUTES, notes_on_other_rows, select_rows
 from agent_worker.nlu.calendar_names import Periods, periods_in, periods_of_labels
-from agent_worker.reading.question_form import has_figure, wanted_figure
+from agent_worker.reading.question_form import has_amount, has_figure, wanted_figure
 from schemas.ports import Passage
 
 MAX_WORDS = 120
@@ -27,6 +27,8 @@ _MIN_SCORE_BELOW_HEADING = 0.4
 """A passage below a heading is preferred to the introduction from this share of its score."""
 _MIN_SCORE_OF_PERIOD = 0.5
 """The same for a table with the asked day or month."""
+_MIN_SCORE_OF_PRICE = 0.05
+"""The same for a table with the price of what is named."""
 _MAX_SHARE_BESIDE = 0.5
 """Share of the question's words in a table that is left out because a sentence beside it has all of them."""
 _MAX_ROWS_WITH_NOTES = 40
@@ -53,9 +55,23 @@ def find_answer(question: str, passages: Sequence[Passage]) -> list[Quote]:
     ):
         quotes = _without_opening(quotes)
         text = " ".join(quote.unit.text for quote in quotes)
-    figure = wanted_figure(question)
-    has_wanted = figure is None or has_figure(figure, f"{passage.heading} {text}")
-    return quotes if has_wanted and check_answer(question, text, passage) is None else []
+    return quotes if _has_wanted(question, quotes) and check_answer(question, text, passage) is None else []
+
+
+def _has_wanted(question: str, quotes: Sequence[Quote]) -> bool:
+    """True if the quotes have the kind of figure that the question asks for. That something is free counts only of what
+    it names: "Helmets are lent free of charge" is not the price of a lesson."""
+    heading, figure = quotes[0].passage.heading, wanted_figure(question)
+    if figure is None:
+        return True
+    texts = [f"{quote.unit.lead} {quote.unit.text}" for quote in quotes]
+    if figure != "price" or has_amount(f"{heading} {' '.join(texts)}"):
+        return has_figure(figure, f"{heading} {' '.join(texts)}")
+    asked = set(terms(question)) - ATTRIBUTES
+    saying = [text for text in [heading, *texts] if has_figure(figure, text)]
+    return bool(saying) and (
+        not asked or any(asked & set(terms(f"{short_heading(heading)} {text}")) for text in saying)
+    )
 
 
 def _names_all(question: str, quote: Quote) -> bool:
@@ -165,7 +181,9 @@ def _best_passage(question: str, passages: Sequence[Passage]) -> Passage:
     first heading describes the page, often in the question's words, while the answer comes later. A table there is
     content."""
     best = passages[0]
-    if (asked := periods_in(question.rpartition("\n")[2])) and not asked & periods_in(f"{best.heading} {best.text}"):
+    if (priced := find_priced(question, passages)) is not None:
+        best = priced
+    elif (asked := periods_in(question.rpartition("\n")[2])) and not asked & periods_in(f"{best.heading} {best.text}"):
         near = [passage for passage in passages if passage.score >= _MIN_SCORE_OF_PERIOD * best.score]
         best = next((passage for passage in near if _has_row_for(asked, passage)), best)
     if best.heading or any(unit.kind == "row" for unit in units_of(best.text)):
@@ -179,13 +197,40 @@ def _has_row_for(asked: Periods, passage: Passage) -> bool:
     return any(asked & periods for periods in periods_of_labels(rows))
 
 
+def find_priced(question: str, passages: Sequence[Passage]) -> Passage | None:
+    """The first of the near passages with a table of prices in which a row is named by a question for a price."""
+    if wanted_figure(question) != "price" or not passages:
+        return None
+    near = [passage for passage in passages if passage.score >= _MIN_SCORE_OF_PRICE * passages[0].score]
+    last = question.rpartition("\n")[2]
+    for asked in dict.fromkeys((last, question)):
+        words = " ".join(word for word in asked.split() if not periods_in(word))
+        named = set(terms(words)) - ATTRIBUTES
+        if (found := next((each for each in near if _has_price_of(named, each)), None)) is not None:
+            return found
+    return None
+
+
+def _has_price_of(named: set[str], passage: Passage) -> bool:
+    """True for a table with the price of just this: a row's label names it, alone or together with the columns."""
+    rows = [unit for unit in units_of(passage.text) if unit.cells] if has_figure("price", passage.text) else []
+    above = set(terms(f"{passage.title} {passage.heading}"))
+    for row in rows:
+        label = set(terms(row.cells[0].text))
+        priced = [cell for cell in row.cells[1:] if _DIGIT.search(cell.text)]
+        columns = set(terms(" ".join(cell.column for cell in priced)))
+        if priced and named & label and named <= label | columns | above:
+            return True
+    return False
+
+
 def _score(question: str, passage: Passage) -> list[Quote]:
     query_terms = list(dict.fromkeys(terms(question)))
     units = units_of(passage.text)
     bags = [set(terms(f"{unit.text} {unit.lead}")) for unit in units]
     frequency = Counter(word for bag in bags for word in bag)
     weight = {word: math.log(1 + len(bags) / (1 + frequency[word])) for word in query_terms}
-    wants_digits = wanted_figure(question) in ("price", "time", "number")
+    wants_digits = wanted_figure(question) in ("price", "clock", "time", "number")
     heading_terms = set(terms(passage.heading))
     quotes = []
     for order, (unit, bag) in enumerate(zip(units, bags, strict=True)):

@@ -24,7 +24,7 @@ _MIN_PARALLEL_ROWS = 0.5
 _LETTER_AND_WORD = re.compile(r"\b([^\W\d_])-(?=[^\W\d_]{2})")
 """The beginning of "e-bike" or "T-shirt", of which terms have only the second part."""
 _REFERS_BACK = re.compile(r"\b(?:they|them|their|it|its|these|those|this|that|sie|ihnen|diese|es)\b", re.IGNORECASE)
-_ATTRIBUTES = frozenset(map(term, ["cost", "price", "charge", "pay", "fee", "long", "much", "many", "expensive"]))
+ATTRIBUTES = frozenset(map(term, ["cost", "price", "charge", "pay", "fee", "long", "much", "many", "expensive"]))
 _MAX_AGE, _MAX_AGE_TEXT = 130, 300
 """The greatest age, and the characters that are searched for ages."""
 _AGE = re.compile(
@@ -69,7 +69,7 @@ def select_rows(question: str, rows: Sequence[QuoteUnit], scores: Sequence[float
     named_columns = _find_named_columns(asked, rows)
     columns = _without_alternatives(asked, named_columns, rows)
     labels = [row.cells[0].text if row.cells else row.text for row in rows]
-    with_context = bool(columns) or asked.words <= _ATTRIBUTES
+    with_context = bool(columns) or asked.words <= ATTRIBUTES
     chosen = (
         _find_of_age(question, labels)
         or _find_named(asked, labels, with_context=with_context)
@@ -138,7 +138,7 @@ def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: b
     bags = [_words(_IN_BRACKETS.sub(" ", label)) or _words(label) for label in labels]
     common = frozenset.intersection(*bags)
     own = [bag - common for bag in bags]
-    heads = [frozenset(terms(_IN_BRACKETS.sub(" ", label))[-1:]) - common - _ATTRIBUTES for label in labels]
+    heads = [frozenset(terms(_IN_BRACKETS.sub(" ", label))[-1:]) - common - ATTRIBUTES for label in labels]
     has_periods = asked.periods or asked.context_periods
     periods = periods_of_labels(labels) if has_periods else [Periods()] * len(labels)
 
@@ -171,7 +171,7 @@ def _find_at_time(asked: Periods, rows: Sequence[QuoteUnit]) -> list[int]:
 
 def _names_all(asked: _QuestionWords, labels: Sequence[str]) -> bool:
     """True if the question has a word that all labels share."""
-    shared = frozenset.intersection(*map(_words, labels)) - _ATTRIBUTES
+    shared = frozenset.intersection(*map(_words, labels)) - ATTRIBUTES
     return len(labels) > 1 and bool(shared & asked.words)
 
 

@@ -108,7 +108,7 @@ def ask(
     if as_json:
         print_json(result)
         return
-    verdict = "would answer" if result["answerable"] else "would not answer"
+    verdict = "would answer" if result["reply"]["answered"] else "would not answer"
     typer.echo(f"{verdict} (confidence {result['confidence']:.2f})")
     typer.echo("\n" + "\n".join(f"> {line}".rstrip() for line in result["reply"]["text"].splitlines()))
     for choice in result["reply"]["choices"]:
@@ -130,7 +130,7 @@ async def _draft_reply(
     search = partial(search_remotely, api, tenant, assurance=assurance.value)
     read = await read_message(tenant, question, [], language or settings.of(tenant).voice.locale, search)
     draft = await LocalModel(settings).answer(read, discard)
-    return {"text": draft.text, "choices": [choice.label for choice in draft.choices]}
+    return {"answered": draft.answered, "text": draft.text, "choices": [choice.label for choice in draft.choices]}
 
 
 @app.command()

@@ -357,6 +357,41 @@ class BrokenModel:
         raise ModelFailed("no answer")
 
 
+LESSONS = "Gear is lent free of charge. Most learners take 28 lessons."
+PRICES = (
+    "All prices include VAT.\n\n| Item | Manual car | Automatic car |\n|---|---|---|\n| Registration | €290 | €290 |\n"
+    "| Driving lesson, 45 minutes | €58 | €62 |\n| Night lesson | €70 | €74 |"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        ("How much is a driving lesson?", "Driving lesson, 45 minutes – Manual car: €58; Automatic car: €62"),
+        (
+            "What does a driving lesson cost on Friday?",
+            "Driving lesson, 45 minutes – Manual car: €58; Automatic car: €62",
+        ),
+        ("How much is one lesson in the automatic car?", "Driving lesson, 45 minutes – Automatic car: €62"),
+    ],
+)
+async def test_a_price_comes_from_the_table_that_names_it(text: str, price: str) -> None:
+    """Though another section was found first."""
+    draft, _ = await ask_local_model(text, passage(LESSONS), passage(PRICES, "prices", 0.1, heading=""))
+    assert draft.answered
+    assert price in draft.text
+    near = SearchResult([passage(LESSONS), passage(PRICES, "prices", 0.1, heading="")], False, 0.5, suggestable=True)
+    closest = await MODEL.answer(Question("shop", text, (), near), emit_nothing)
+    assert (closest.answered, price in closest.text) == (False, True)
+
+
+async def test_what_is_free_is_the_price_only_of_what_is_named() -> None:
+    lesson, _ = await ask_local_model("How much is a lesson?", passage(LESSONS, heading="Practice"))
+    assert not lesson.answered
+    gear, _ = await ask_local_model("How much is the gear?", passage(LESSONS, heading="Practice"))
+    assert gear.answered
+
+
 async def test_yes_to_several_suggestions_offers_them_again() -> None:
     sections = [Choice(id="section:1", label="Parking"), Choice(id="section:2", label="Buses")]
     offered = suggestion_draft(sections, VOICE, "")
@@ -365,7 +400,7 @@ async def test_yes_to_several_suggestions_offers_them_again() -> None:
         id="1", author=Author(kind="agent"), text=offered.text, created_at=at, choices=offered.choices
     )
     again, _ = await ask_local_model("yes", history=(asked,))
-    assert (again.text, again.choices, again.answered) == (offered.text, offered.choices, False)
+    assert (again.text, again.choices, again.answered) == ("Which one do you mean?", offered.choices, False)
     otherwise, _ = await ask_local_model("yes", history=(asked.model_copy(update={"choices": []}),))
     assert otherwise.choices == [], "nothing was offered"
 

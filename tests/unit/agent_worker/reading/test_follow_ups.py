@@ -156,6 +156,13 @@ async def test_a_short_question_about_something_else_is_not_glued_to_the_one_bef
     assert len(search.asked) == 2
 
 
+async def test_a_short_question_is_read_in_context_only_where_all_its_words_are_found() -> None:
+    """Not where one of two is."""
+    pads = Passage("t", "codes", 1, "Codes", "Parking pads", "", "The code opens the pads.", 1.0)
+    search = Searches(**{"night parking": SearchResult([PASS], False, 0.5), "": SearchResult([pads], True, 0.9)})
+    assert (await _read("do you have night parking?", search, ASKED)).search_result.passages == [PASS]
+
+
 async def test_a_question_that_is_a_heading_word_for_word_stands_alone() -> None:
     """However short it is, and whatever was asked before."""
     pay = Passage("t", "payment", 1, "Payment", "How can I pay?", "", "We take cards.", 1.0)

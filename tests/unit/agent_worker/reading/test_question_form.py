@@ -12,6 +12,10 @@ from agent_worker.reading.question_form import Figure, has_figure, wanted_figure
     [
         ("How much is a crown?", "price"),
         ("what's the fee for a late return", "price"),
+        ("What does the theory course cost?", "price"),
+        ("what time is theory?", "clock"),
+        ("What time of year is best?", "time"),
+        ("how many times can I fail", "frequency"),
         ("and when do you open on Sundays?", "time"),
         ("How long does it take?", "time"),
         ("how many weeks until it arrives", "time"),
@@ -31,6 +35,12 @@ def test_a_question_wants_a_figure(question: str, figure: Figure | None) -> None
     [
         ("price", "It is free of charge.", "Ask at the desk."),
         ("price", "12 euros", "twelve of them"),
+        ("price", "The fee is 2 %.", "74 % pass at the first attempt."),
+        ("clock", "Mondays from 18:30 to 20:00", "It can be repeated after two weeks."),
+        ("clock", "From 9 to 5.", "On 3 days of the week."),
+        ("clock", "at 7 pm", "on 7 May"),
+        ("frequency", "Every two weeks.", "It can be repeated after two weeks."),
+        ("frequency", "As often as you like.", "At the first attempt."),
         ("time", "Until Friday.", "At the back door."),
         ("time", "Within 3 working days.", "Suit, two-piece: £17.50 / three-piece: 22 euros"),
         ("time", "Twice a year, for £5.", "$5 or 10 %"),
