@@ -25,6 +25,8 @@ _MIN_RELATIVE_SCORE = 0.6
 """Blocks of a long section need this share of the best one's score."""
 _MIN_SCORE_BELOW_HEADING = 0.4
 """A passage below a heading is preferred to the introduction from this share of its score."""
+_MIN_SCORE_OF_LAST_LINE = 0.4
+"""The least score of a row that has what the contact wrote last."""
 _MIN_SCORE_OF_PERIOD = 0.5
 """The same for a table with the asked day or month."""
 _MIN_SCORE_OF_PRICE = 0.05
@@ -117,12 +119,21 @@ def _without_other_rows(question: str, quotes: Sequence[Quote]) -> list[Quote]:
     for rows in tables.values():
         if is_said and _share_said(_asked_terms(question), rows) <= _MAX_SHARE_BESIDE:
             continue
-        chosen = select_rows(question, [row.unit for row in rows], [row.score for row in rows])
+        chosen = select_rows(question, [row.unit for row in rows], _score_rows(question, rows))
         if len(tables) == 1 and len(rows) <= _MAX_ROWS_WITH_NOTES:
             notes = notes_on_other_rows([row.unit for row in rows], chosen, [quote.unit for quote in quotes])
             kept = {order: quote for order, quote in kept.items() if quote.unit not in notes}
         kept |= {rows[place].order: replace(rows[place], unit=unit) for place, unit in chosen.items()}
     return [kept[order] for order in sorted(kept)]
+
+
+def _score_rows(question: str, rows: Sequence[Quote]) -> list[float]:
+    """The scores of a table's rows. Of a question that was completed, what the contact wrote last counts alone, if some
+    of the rows have it: "and for motorbikes?" after a question about cars."""
+    before, _, last = question.rpartition("\n")
+    own = {each.order: each.score for each in _score(last, rows[0].passage)} if before else {}
+    said = [own.get(row.order, 0.0) for row in rows]
+    return said if max(said) >= _MIN_SCORE_OF_LAST_LINE > min(said) else [row.score for row in rows]
 
 
 def _is_said_in_prose(question: str, prose: Sequence[Quote]) -> bool:

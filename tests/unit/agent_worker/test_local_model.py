@@ -385,6 +385,18 @@ async def test_a_price_comes_from_the_table_that_names_it(text: str, price: str)
     assert (closest.answered, price in closest.text) == (False, True)
 
 
+AGES = (
+    "| Class | Vehicle | Minimum age |\n|---|---|---|\n| A1 | Motorcycle up to 125 cc | 16 |\n| B | Car | 18 |\n"
+    "| BF17 | Car, accompanied | 17 |\n| A2 | Motorcycle up to 35 kW | 18 |"
+)
+
+
+@pytest.mark.parametrize(("last", "shown"), [("and for motorcycles?", {"A1", "A2"}), ("and next year?", {"B", "BF17"})])
+async def test_a_follow_up_shows_the_rows_that_have_its_words(last: str, shown: set[str]) -> None:
+    draft, _ = await ask_local_model(f"How old must I be to drive a car?\n{last}", passage(AGES, heading=""))
+    assert {name for name in ("A1", "A2", "B", "BF17") if f"{name} – Vehicle" in draft.text} == shown
+
+
 async def test_what_is_free_is_the_price_only_of_what_is_named() -> None:
     lesson, _ = await ask_local_model("How much is a lesson?", passage(LESSONS, heading="Practice"))
     assert not lesson.answered
