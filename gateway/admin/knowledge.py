@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent_worker.knowledge.ingest.document_history import list_versions
 from agent_worker.knowledge.text.documents import check_body
@@ -23,6 +23,7 @@ from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Document, DocumentProposal, DocumentVersion, Visibility
 from schemas.errors import InvalidRequest, Unprocessable
+from schemas.instants import Instant
 from schemas.messages import Assurance, Text
 from schemas.ports import DocumentDraft
 
@@ -43,7 +44,7 @@ class DocumentRequest(BaseModel):
     url: Annotated[str, Field(max_length=2000, pattern=ADDRESS)] = ""
     language: Annotated[str, Field(pattern=LANGUAGE)] = ""
     visibility: Visibility = "public"
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
     source: Annotated[str, Field(max_length=2000)] = ""
     """The place that the document is synchronized from; empty if there is none."""
     proposal: DocumentProposal | None = None

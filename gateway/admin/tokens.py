@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.access.principals import SURFACE
 from gateway.access.tokens import TokenService
@@ -14,6 +14,7 @@ from gateway.http.responses import json_response, read_json
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.access import AccessToken, Scope
+from schemas.instants import Instant
 from schemas.messages import Text
 
 
@@ -24,7 +25,7 @@ class TokenRequest(BaseModel):
 
     name: Annotated[Text, Field(max_length=100)]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=10)]
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
 
 
 class TokenApi:

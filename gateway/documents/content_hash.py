@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 
 from schemas.conversation import Document
+from schemas.instants import convert_to_utc
 from schemas.ports import DocumentDraft
 
 
@@ -13,7 +14,7 @@ def content_hash(
     *, title: str, body: str, url: str, language: str, visibility: str, expires_at: datetime | None
 ) -> str:
     """SHA-256 (hex) of everything that an author decides about a document."""
-    ends = expires_at.astimezone(UTC).isoformat() if expires_at else ""
+    ends = convert_to_utc(expires_at).isoformat() if expires_at else ""
     digest = hashlib.sha256()
     for part in (title, body, url, language, visibility, ends):
         data = part.encode("utf-8", "surrogatepass")

@@ -4,15 +4,17 @@ a restart keeps them."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from agent_worker.learning.evals.results import CaseResult, RunResult
 from agent_worker.learning.evals.statistics import bootstrap_interval
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import Unavailable
+from schemas.instants import convert_to_utc
 
 MAX_RUNS = 30
 """Runs of one suite that are kept; the failed cases only of the newest."""
@@ -22,6 +24,14 @@ MAX_TEXT = 1_500
 _LEASE_S = 10.0
 Name = Field(min_length=1, max_length=200)
 ShortText = Field(default="", max_length=MAX_TEXT + 1)
+
+
+def _read_time(at: datetime) -> datetime:
+    # Runs are sorted by it, and times with and without an offset cannot be compared.
+    return convert_to_utc(at if at.tzinfo else at.replace(tzinfo=UTC))
+
+
+RunTime = Annotated[datetime, AfterValidator(_read_time)]
 
 
 class _Model(BaseModel):
@@ -60,7 +70,7 @@ class PublishedRun(_Model):
 
     suite: str = Name
     setup: str = Name
-    at: datetime
+    at: RunTime
     cases: int = Field(ge=0)
     passed: int = Field(ge=0)
     low: float = Field(ge=0, le=1)

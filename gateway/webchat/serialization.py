@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from connectors.markup import render_html, render_plain_html
 from connectors.outbound.rendering import render_within_deadline
 from gateway.storage.attachments import AttachmentService
+from schemas.instants import convert_to_utc
 from schemas.messages import Attachment, TranscriptMessage
 
 HIDDEN_STATES = frozenset({"pending", "dropped"})
@@ -75,4 +76,4 @@ def _serialize_attachment(stored: Attachment, tenant: str, attachments: Attachme
 
 def format_instant(at: datetime) -> str:
     """Format a time by RFC 3339, in UTC with milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return convert_to_utc(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime, time
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schemas.conversation import Visibility
 from schemas.errors import Unprocessable
+from schemas.instants import require_representable
 
 LANGUAGE = r"^([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4})?$"
 ADDRESS = r"^(https?://\S+)?$"
@@ -46,7 +47,9 @@ class FrontMatter(BaseModel):
     url: Annotated[str, Field(max_length=2000, pattern=ADDRESS), BeforeValidator(_drop_relative)] = ""
     language: Annotated[str, Field(pattern=LANGUAGE, validation_alias=AliasChoices("language", "lang"))] = ""
     visibility: Visibility | None = None
-    expires_at: Annotated[datetime | None, BeforeValidator(_parse_time)] = None
+    expires_at: Annotated[
+        Annotated[datetime, AfterValidator(require_representable)] | None, BeforeValidator(_parse_time)
+    ] = None
 
 
 def parse_attributes(name: str, given: Mapping[str, Any]) -> FrontMatter:
@@ -84,4 +87,10 @@ def _load_yaml(name: str, text: str) -> Any:
         raise Unprocessable(
             f"{name}: what stands between the lines `---` at its beginning is not YAML",
             fix="correct it, or put an empty line before the first ---",
+        ) from error
+    except (ValueError, OverflowError) as error:
+        raise Unprocessable(
+            f"{name}: what stands between the lines `---` has a value that cannot be read, such as a day that does not"
+            " exist",
+            fix="correct the date, such as 2027-01-31",
         ) from error

@@ -25,6 +25,7 @@ from gateway.insights.timelines import DEFAULT_PERIOD, Period
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import InvalidRequest
+from schemas.instants import FIRST
 from schemas.ports import Clock
 
 MAX_LISTED = 200
@@ -87,7 +88,11 @@ def parse_period(request: web.Request, clock: Clock) -> Period:
     InvalidRequest."""
     now = clock()
     until = parse_instant("until", request.query.get("until", "")) or now
-    since = parse_start("since", request.query.get("since", ""), now) or until - DEFAULT_PERIOD
+    since = parse_start("since", request.query.get("since", ""), now)
+    if since is None:
+        if until - FIRST <= DEFAULT_PERIOD:
+            raise InvalidRequest("until: is too early for a period to end there")
+        since = until - DEFAULT_PERIOD
     if since >= until:
         raise InvalidRequest("since: must be before until")
     return Period(since, until, now)
