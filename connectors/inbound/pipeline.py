@@ -30,6 +30,7 @@ from connectors.inbound.envelopes import (
 from connectors.inbound.filters import EchoFilter, ErasureFilter, RoomFilter
 from connectors.inbound.long_texts import cut_long_text
 from connectors.inbound.reply_references import ReferenceResolver, ResolvedContact, has_reference, restore_place
+from connectors.inbound.vendor_times import clamp_times
 from schemas import topics
 from schemas.errors import IdReused
 from schemas.messages import TranscriptMessage
@@ -125,6 +126,7 @@ class InboundPipeline:
         """
         self.pending_calls += 1
         try:
+            events = clamp_times(events, self._clock())
             if not tracing.is_active():
                 return await self._accept(account, events, admit)
             attributes = {"parley.channel": account.channel, "parley.tenant": account.tenant}

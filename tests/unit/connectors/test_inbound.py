@@ -97,6 +97,48 @@ async def test_an_edit_and_a_deletion_name_the_message_they_change(
     assert changed == [message.event_id] * 3
 
 
+@pytest.mark.parametrize("year", [1, 1969, 5138, 9999])
+async def test_a_time_that_cannot_be_true_is_the_time_of_receipt(
+    world: ConnectorEnvironment, inbound: InboundPipeline, year: int
+) -> None:
+    wrong = world.clock().replace(year=year)
+    sent = build_event(text="hi", sent_at=wrong)
+    edit = build_event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=wrong.isoformat())
+    gone = build_event(topics.MESSAGE_DELETED, revision="19", deleted_at=wrong)
+    await inbound.accept(VENDOR, [sent, edit, gone])
+    first, second, third = await world.logged(topics.inbound("slack"))
+    times = [
+        first.payload(InboundMessage).sent_at,
+        second.payload(MessageEdited).edited_at,
+        third.payload(MessageDeleted).deleted_at,
+    ]
+    assert times == [world.clock()] * 3
+
+
+async def test_an_old_message_and_one_from_a_fast_clock_keep_their_times(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
+    times = [world.clock().replace(year=2001), world.clock() + timedelta(hours=23)]
+    await inbound.accept(
+        VENDOR, [build_event(external_id=str(number), text="hi", sent_at=at) for number, at in enumerate(times)]
+    )
+    logged = await world.logged(topics.inbound("slack"))
+    assert [event.payload(InboundMessage).sent_at for event in logged] == times
+
+
+async def test_an_opt_out_from_the_far_future_does_not_outlast_a_later_opt_in(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
+    far = world.clock().replace(year=5138)
+    await inbound.accept(VENDOR, [build_event(topics.CONTACT_CHANGED, revision="STOP", opted_out=True, at=far)])
+    world.clock.now += timedelta(minutes=1)
+    later = build_event(topics.CONTACT_CHANGED, revision="START", opted_out=False, at=world.clock())
+    await inbound.accept(VENDOR, [later])
+    contact = await world.state.contacts.get(TENANT, ids.contact_id(TENANT, "slack", "U1"))
+    assert contact is not None
+    assert not contact.opted_out
+
+
 async def test_the_contacts_of_one_webhook_are_created_at_the_same_time_and_their_messages_keep_their_order(
     world: ConnectorEnvironment, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
