@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 
 from connectors.settings import Address, Secret, Settings, require_pattern
 
-_ID = "must be the account's id (digits), not its name"
+_ID = "must be the account's id of 5-20 digits, not its name"
 
 
 class InstagramAccount(Settings):

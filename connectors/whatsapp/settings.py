@@ -22,6 +22,9 @@ def _pace(per_second: float) -> RateLimit:
     return RateLimit(per_second, max(1, int(per_second)))
 
 
+_NUMBER_ID = "must be the number's id of 5-20 digits, not the number itself"
+
+
 class Template(Settings):
     """A template for contacts who have been silent for more than 24 hours."""
 
@@ -38,7 +41,7 @@ class MetaAccount(Settings):
 
     provider: Literal["meta"]
     """The number is connected to Meta's Cloud API."""
-    phone_number_id: Annotated[str, _pattern(r"\d{5,20}", "must be the number's id (digits), not the number itself")]
+    phone_number_id: Annotated[str, _pattern(r"\d{5,20}", _NUMBER_ID)]
     """The id of the number (*WhatsApp*, *API Setup*), not the number itself."""
     access_token: Secret
     """The token of a system user, which sends messages and fetches files."""

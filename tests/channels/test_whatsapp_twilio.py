@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from connectors.whatsapp.identity import build_recipient as by_meta
 from connectors.whatsapp.twilio.addresses import build_recipient, parse_ids
 from connectors.whatsapp.twilio.errors import REASONS, require_external_id
-from connectors.whatsapp.twilio.inbound import Form
+from connectors.whatsapp.twilio.inbound import Form, parse_form
 from connectors.whatsapp.twilio.sealed_choices import open_choice as picked
 from connectors.whatsapp.twilio.sealed_choices import seal_choice
 from schemas import topics
 from schemas.conversation import Contact
-from schemas.errors import DeliveryError, SendRefused, Unauthorized
+from schemas.errors import DeliveryError, InvalidRequest, SendRefused, Unauthorized
 from schemas.messages import Address
 from schemas.ports import AccountPolicies, RawRequest, VendorResponse
 from tests.channels.fixture_cases import cases, read
@@ -142,6 +142,20 @@ def test_nothing_goes_to_a_number_that_the_contact_has_left() -> None:
     for ask in (build_recipient, by_meta):
         with pytest.raises(SendRefused, match="address_left"):
             ask("491511", moved.model_copy(update={"addresses": []}))
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ([], "MessageSid is missing"),
+        ([("MessageSid", "")], "MessageSid is missing"),
+        ([("MessageSid", "SM1")], "MessageSid must be two capital letters and 32 hexadecimal digits"),
+        ([("MessageSid", "sm" + "0" * 32)], "MessageSid must be two capital letters and 32 hexadecimal digits"),
+    ],
+)
+def test_a_wrong_message_id_is_not_called_missing(given: list[tuple[str, str]], problem: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{problem}$"):
+        parse_form(given, account("whatsapp", "twilio"), "", NOW)
 
 
 # ── Whatever comes ───────────────────────────────────────────────────────────────────────────────────────────────────

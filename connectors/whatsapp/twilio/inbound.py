@@ -79,7 +79,9 @@ def parse_form(pairs: Sequence[tuple[str, str]], account: Account, marker: str, 
     try:
         form = Form.model_validate(fields)
     except ValueError as error:
-        raise InvalidRequest("MessageSid is missing") from error
+        # Nothing else is checked: every other parameter may be absent, and has any text.
+        problem = "must be two capital letters and 32 hexadecimal digits" if fields.get("MessageSid") else "is missing"
+        raise InvalidRequest(f"MessageSid {problem}") from error
     ours, theirs = (form.sender, form.recipient) if form.status else (form.recipient, form.sender)
     owner = _find_owner(ours, account)
     ids = addresses.parse_ids(*([theirs] if form.status else [form.user, theirs, form.number]))

@@ -191,7 +191,7 @@ def test_each_kind_of_mistake_is_told_with_its_place(tmp_path: Path, kind: str) 
         ("provider: meta, verify_tokn: x", "main.verify_tokn: unknown key; did you mean 'verify_token'?"),
         ("provider: pigeon", "main.provider: must be one of 'meta', 'twilio'"),
         ("access_token: x", "main.provider: must be set"),
-        ("provider: meta, phone_number_id: '+15550100'", "must be the number's id (digits), not the number itself"),
+        ("provider: meta, phone_number_id: '+15550100'", "must be the number's id of 5-20 digits, not the number"),
         ("provider: meta, app_secret: ' '", "main.app_secret: must not be empty"),
         ("provider: meta, app_secret: hunter2", "main.access_token: must be set"),
     ],
