@@ -138,6 +138,8 @@ async def _read_first_file(request: web.Request) -> tuple[str, str, bytes]:
                 data += chunk
                 if len(data) > MAX_SIZE:
                     raise TooLarge(f"a file may have at most {MAX_SIZE} bytes")
+            # Raises unless a boundary follows: a file that was cut off must not pass for the whole.
+            await form.next()
             return clean_file_name(part.filename), part.headers.get("Content-Type", ""), bytes(data)
         if isinstance(part, BodyPartReader):
             await part.release()

@@ -115,6 +115,9 @@ async def test_a_form_without_a_file_or_with_an_empty_one_is_refused(shop: Shop)
         assert answer.status in (400, 415)
 
 
+_CUT_OFF = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello'
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "status"),
     [
@@ -126,6 +129,9 @@ async def test_a_form_without_a_file_or_with_an_empty_one_is_refused(shop: Shop)
         ("multipart/form-data; boundary=x", b"garbage", 400),
         ("multipart/form-data; boundary=x", b"--x\r\n", 400),
         ("multipart/form-data; boundary=x", b"--x\r\nbroken header\r\n\r\n\r\n--x--", 400),
+        ("multipart/form-data; boundary=x", _CUT_OFF, 400),
+        ("multipart/form-data; boundary=x", _CUT_OFF + b"\r\n", 400),
+        ("multipart/form-data; boundary=x", _CUT_OFF + b"\r\n--", 400),
         ("multipart/form-data; boundary=" + "y" * 200, b"--y", 400),
         (
             "multipart/form-data; boundary=x",
