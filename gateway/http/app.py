@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.typedefs import Middleware
 
 from connectors.inbound.pipeline import InboundPipeline
@@ -26,6 +28,7 @@ from gateway.http.responses import (
     error_middleware,
     http_error_response,
     internal_error_response,
+    reword_expectation_failure,
 )
 from gateway.http.source_webhooks import SourceWebhooks
 from gateway.http.webhooks import Webhooks
@@ -47,6 +50,9 @@ from schemas.runtime import tracing
 log = structlog.get_logger("parley.gateway")
 
 KEEP_ALIVE_SECONDS = 75.0
+
+TOO_LONG = "the address or a header of the request is longer than 8,190 bytes"
+"""The reason for refusing what exceeds the limits of aiohttp's parser."""
 
 DRAIN_SECONDS = 10.0
 """Seconds that a stopping server waits for requests in flight."""
@@ -74,6 +80,7 @@ def build_admin_app(services: ProcessServices) -> web.Application:
         middlewares=[build_refusal_middleware(services.metrics), error_middleware], client_max_size=4 * 1024 * 1024
     )
     app.on_response_prepare.append(_set_default_headers)
+    app.on_response_prepare.append(reword_expectation_failure)
     app.on_shutdown.append(partial(_end_watches, watches))
     openapi.add_routes(app)
     add_health_routes(app, services)
@@ -96,6 +103,7 @@ def _build_chat_app(services: ProcessServices, watches: WatchRegistry) -> web.Ap
         client_max_size=4 * 1024 * 1024,
     )
     app.on_response_prepare.append(_set_default_headers)
+    app.on_response_prepare.append(reword_expectation_failure)
     if door is not None:
         app.on_cleanup.append(lambda _app: door.close())
     origins = OriginPolicy(services.config)
@@ -276,9 +284,13 @@ class _Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the response was already started")
         log.info("request_unreadable", status=status, error=type(exc).__name__)
-        response = (
-            internal_error_response() if status >= 500 else http_error_response(status, "the request is not valid HTTP")
-        )
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            response = internal_error_response()
+        else:
+            is_long = isinstance(exc, LineTooLong)
+            response = http_error_response(status, TOO_LONG if is_long else "the request is not valid HTTP")
+        # No application has seen the request, so none sets its headers.
+        response.headers.update(DEFAULT_HEADERS)
         response.force_close()
         return response
 

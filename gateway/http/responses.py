@@ -27,6 +27,8 @@ JSON_TYPES = frozenset({"application/json"})
 DEFAULT_HEADERS = {"Server": "parley", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 """Set on every response that has no such header of its own."""
 
+SIGNED_ROUTES = "/v1/webhooks/"
+"""Below it, vendors prove who they are by a signature and not by a token."""
 REFUSAL_STATUSES = frozenset({429, 503})
 BODY_TIMEOUT = 30.0
 """Seconds a client may take to send its body."""
@@ -101,12 +103,25 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         return handle_error(error, get_route(request))
 
 
+async def reword_expectation_failure(_: web.Request, response: web.StreamResponse) -> None:
+    """Give the refusal of an ``Expect`` header the contract's error body. aiohttp answers it before any middleware, in
+    plain text that repeats the header."""
+    if isinstance(response, web.HTTPExpectationFailed):
+        body = http_error_response(response.status, "Expect: may only be 100-continue").body
+        response.body = body
+        response.content_type = "application/json"
+        response.headers["Content-Length"] = str(len(body if isinstance(body, bytes) else b""))
+
+
 def handle_error(error: Exception, route: str) -> web.Response:
     """Log an error and build the response to the request that failed with it."""
     if isinstance(error, ParleyError):
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.warning("request_failed", code=error.code, route=route)
-        return error_response(error)
+        response = error_response(error)
+        if error.status == HTTPStatus.UNAUTHORIZED and route.startswith(SIGNED_ROUTES):
+            response.headers["WWW-Authenticate"] = "Signature"
+        return response
     # The message of an unexpected error may contain a contact's text, so only its place in the code is logged.
     log.error("request_crashed", error=type(error).__name__, where=_locate_crash(error), route=route)
     return internal_error_response()

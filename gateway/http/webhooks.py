@@ -113,7 +113,9 @@ class Webhooks:
                 raise
             if answer is not None:
                 return build_response(WebhookAnswer(answer))
-        return http_error_response(405)
+        response = http_error_response(405)
+        response.headers["Allow"] = "POST"
+        return response
 
     def _log_refusal(self, account: Account, raw: RawRequest, error: Unauthorized) -> None:
         path, now = build_path(account), self._services.clock()

@@ -63,6 +63,17 @@ async def test_a_request_that_is_not_http_gets_a_json_400_without_an_echo(shop: 
     assert body.startswith(b'{"error":{"code":"invalid_request"')
     assert b"Traceback" not in answer
     assert b"yyyy" not in answer
+    assert b"Server: parley" in head
+    assert b"X-Content-Type-Options: nosniff" in head
+    assert b"Referrer-Policy: no-referrer" in head
+    assert (b"longer than" in body) == (len(raw) > 20_000)
+
+
+async def test_an_unknown_expectation_is_refused_without_an_echo(shop: Shop) -> None:
+    answer = await shop.call("POST", "/v1/chat/shop/sessions", json={}, headers={"Expect": "banana"})
+    assert (answer.status, answer.code) == (417, "invalid_request")
+    assert answer.body["error"]["message"] == "Expect: may only be 100-continue"
+    assert answer.headers["Server"] == "parley"
 
 
 async def test_a_body_that_stops_in_the_middle_harms_nobody(shop: Shop) -> None:

@@ -196,7 +196,13 @@ async def test_the_vendors_question_is_answered_as_plain_text(toy_shop: Shop) ->
     answer = await toy_shop.call("GET", f"{PATH}?challenge=%3Cb%3E42")
     assert (answer.status, answer.body, answer.headers["Content-Type"]) == (200, b"<b>42", "text/plain; charset=utf-8")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert (await toy_shop.call("GET", PATH)).status == 405
+    refused = await toy_shop.call("GET", PATH)
+    assert (refused.status, refused.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_wrong_signature_is_not_said_to_need_a_token(toy_shop: Shop) -> None:
+    refused = await call(toy_shop, b"{}", sign=False)
+    assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Signature")
 
 
 async def test_when_the_log_is_away_the_vendor_is_told_to_come_back(
