@@ -46,7 +46,8 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
     routes = *_knowledge_routes(app, services), *_conversation_routes(services), *_learning_routes(services)
     for method, path, handler in (*routes, *_access_routes(services)):
         guarded = guard(handler, ADMIN_ROUTES[method, path], ADMIN_ACTIONS.get((method, path), ""))
-        app.router.add_route(method, PREFIX + path, guarded)
+        # A name of a document may have any letter but a slash, so that a wrong one is told what is wrong with it.
+        app.router.add_route(method, PREFIX + path.replace("{document}", "{document:[^/]+}"), guarded)
 
 
 def _knowledge_routes(app: web.Application, services: ProcessServices) -> Iterable[_Route]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.admin.guard import get_principal
+from gateway.admin.guard import cut_page, get_principal
 from gateway.http.responses import json_response, read_json
 from gateway.operators.conversations import OperatorService
 from gateway.webchat.serialization import format_instant
@@ -34,8 +34,9 @@ class ApprovalApi:
         self._operators = OperatorService(services)
 
     async def list_approvals(self, request: web.Request) -> web.Response:
-        items = [_serialize(approval) for approval in pending_approvals(await self._find_conversation(request))]
-        return json_response({"items": items, "next": ""})
+        pending = pending_approvals(await self._find_conversation(request))
+        page, following = cut_page(request, pending, lambda approval: approval.id)
+        return json_response({"items": [_serialize(approval) for approval in page], "next": following})
 
     async def decide(self, request: web.Request) -> web.Response:
         body = await read_json(request, ApprovalDecisionRequest)

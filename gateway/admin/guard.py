@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -15,9 +16,11 @@ from gateway.wiring.process_services import ProcessServices
 from schemas.access import Permission
 from schemas.errors import InvalidRequest, Unauthorized
 
+Item = TypeVar("Item")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_PAGE_SIZE = 200
 """Items on one page."""
+WRONG_CURSOR = "after: must be the `next` of the previous page"
 _PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
 
 
@@ -61,6 +64,19 @@ class AdminGuard:
 def get_principal(request: web.Request) -> Principal:
     """The principal whom the guard admitted."""
     return request[_PRINCIPAL]
+
+
+def cut_page(request: web.Request, items: Sequence[Item], get_id: Callable[[Item], str]) -> tuple[list[Item], str]:
+    """Cut the page after ``?after`` out of a whole list; the id of its last item is the cursor of the next page. Raises
+    InvalidRequest."""
+    size, after, start = read_page_size(request), request.query.get("after", ""), 0
+    if after:
+        # The last one with this id: a run that was published twice is listed twice.
+        start = next((n for n in range(len(items), 0, -1) if get_id(items[n - 1]) == after), 0)
+        if not start:
+            raise InvalidRequest(WRONG_CURSOR)
+    page = list(items[start : start + size])
+    return page, get_id(page[-1]) if start + size < len(items) else ""
 
 
 def read_page_size(request: web.Request) -> int:

@@ -14,10 +14,10 @@ from agent_worker.knowledge.ingest.document_history import list_versions
 from agent_worker.knowledge.text.documents import check_body
 from agent_worker.knowledge.text.front_matter import ADDRESS, LANGUAGE
 from agent_worker.knowledge.text.splitting import split
-from gateway.admin.guard import read_page_size
+from gateway.admin.guard import WRONG_CURSOR, cut_page, read_page_size
 from gateway.documents.content_hash import hash_document
 from gateway.http.responses import json_response, read_json
-from gateway.knowledge.editor import DocumentEditor, build_restored, check_id, find_version
+from gateway.knowledge.editor import DocumentEditor, build_restored, check_id, find_version, is_id
 from gateway.knowledge.trials import DocumentTrials, TrialAnswer
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
@@ -104,6 +104,9 @@ class KnowledgeApi:
 
     async def list_documents(self, request: web.Request) -> web.Response:
         size, after = read_page_size(request), request.query.get("after", "")
+        # Any id will do, since the document may be gone by now.
+        if after and not is_id(after):
+            raise InvalidRequest(WRONG_CURSOR)
         documents = await self._editor.knowledge.documents(request.match_info["tenant"])
         later = sorted((item for item in documents if item.id > after), key=lambda item: item.id)
         following = later[size - 1].id if len(later) > size else ""
@@ -125,8 +128,8 @@ class KnowledgeApi:
     async def list_versions(self, request: web.Request) -> web.Response:
         document = await self._find(request)
         versions: list[Document | DocumentVersion] = [document, *list_versions(document)]
-        items = [_serialize_version(version) for version in versions]
-        return json_response({"items": items, "next": ""})
+        page, following = cut_page(request, versions, lambda version: str(version.version))
+        return json_response({"items": [_serialize_version(version) for version in page], "next": following})
 
     async def restore(self, request: web.Request) -> web.Response:
         """Publish an earlier version again, unless a source owns the document."""

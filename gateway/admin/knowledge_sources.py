@@ -8,7 +8,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
-from gateway.admin.guard import get_principal
+from gateway.admin.guard import cut_page, get_principal
 from gateway.documents.removals import RemovalDecisions
 from gateway.documents.source_directory import SourceDirectory, SourceStatus
 from gateway.http.responses import json_response, read_json
@@ -44,7 +44,8 @@ class KnowledgeSourceApi:
         if not get_principal(request).may("knowledge"):
             # With this token anybody could announce changes in the vendor's name.
             items = [each | {"verification_token": ""} for each in items]
-        return json_response({"items": items, "next": ""})
+        page, following = cut_page(request, items, lambda item: str(item["source"]))
+        return json_response({"items": page, "next": following})
 
     async def sync(self, request: web.Request) -> web.Response:
         body = await read_json(request, SyncSourceRequest)

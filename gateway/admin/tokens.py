@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.access.principals import SURFACE
 from gateway.access.tokens import TokenService
-from gateway.admin.guard import get_principal
+from gateway.admin.guard import cut_page, get_principal
 from gateway.http.responses import json_response, read_json
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
@@ -40,7 +40,8 @@ class TokenApi:
 
     async def list_tokens(self, request: web.Request) -> web.Response:
         tokens = await self._tokens.list_tokens(request.match_info["tenant"])
-        return json_response({"items": [serialize_token(token) for token in tokens], "next": ""})
+        page, following = cut_page(request, tokens, lambda token: token.id)
+        return json_response({"items": [serialize_token(token) for token in page], "next": following})
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Revoke a token. Revoking it again changes nothing."""

@@ -52,7 +52,7 @@ def create(
 @app.command("list")
 def list_tokens(config: ConfigFile = None, tenant: TenantName = None, url: Url = None, as_json: AsJson = False) -> None:
     """List tokens, the newest first. Those that ended more than 30 days ago are left out."""
-    items = with_api(config, tenant, url, lambda api: api.call("GET", "/tokens"))["items"]
+    items = with_api(config, tenant, url, lambda api: api.list_items("/tokens"))
     if as_json:
         print_json(items)
         return

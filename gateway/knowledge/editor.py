@@ -139,9 +139,13 @@ def draft_id(document: str) -> str:
     return document if document.endswith(DRAFT_ENDING) else document[: 200 - len(DRAFT_ENDING)] + DRAFT_ENDING
 
 
+def is_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
+
+
 def check_id(document: str) -> str:
     """Raises InvalidRequest."""
-    if not _ID.fullmatch(document):
+    if not is_id(document):
         raise InvalidRequest(
             "document: must be 1-200 letters, digits, '.', '_' and '-', beginning with a letter or digit"
         )

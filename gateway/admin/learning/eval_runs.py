@@ -7,6 +7,7 @@ from datetime import datetime
 from aiohttp import web
 from pydantic import BaseModel
 
+from gateway.admin.guard import cut_page
 from gateway.evals.published_runs import PublishedRun, PublishedRuns
 from gateway.http.responses import json_response, read_json
 from gateway.wiring.process_services import ProcessServices
@@ -39,4 +40,5 @@ class EvalRunApi:
 
     async def list_runs(self, request: web.Request) -> web.Response:
         runs = await self._runs.read(request.match_info["tenant"])
-        return json_response({"items": [run.model_dump(mode="json") for run in runs], "next": ""})
+        page, following = cut_page(request, runs, lambda run: f"{run.at.isoformat()} {run.suite}")
+        return json_response({"items": [run.model_dump(mode="json") for run in page], "next": following})

@@ -18,6 +18,7 @@ from agent_worker.learning.insights.outcomes import (
     build_rows,
     list_handoff_reasons,
 )
+from gateway.admin.guard import WRONG_CURSOR
 from gateway.http.query_times import parse_instant, parse_start
 from gateway.http.responses import json_response
 from gateway.insights.insight_reader import InsightReader
@@ -54,7 +55,9 @@ class OutcomeApi:
         outcomes = await self._reader.read_outcomes(request.match_info["tenant"], parse_period(request, self._clock))
         found = select_conversations(outcomes, chosen, by, key, reason)
         ids = [each.id for each in found]
-        start = ids.index(after) + 1 if after in ids else 0
+        if after and after not in ids:
+            raise InvalidRequest(WRONG_CURSOR)
+        start = ids.index(after) + 1 if after else 0
         page = found[start : start + MAX_LISTED]
         items = [{"id": each.id, "channel": each.channel, "at": format_instant(each.at)} for each in page]
         return json_response({"items": items, "next": page[-1].id if start + MAX_LISTED < len(found) else ""})

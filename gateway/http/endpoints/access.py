@@ -56,6 +56,8 @@ ACCESS_ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "/tokens",
         "List the API tokens of the tenant, the newest first, without their secrets.",
         {200: models.TokenListResponse},
+        query=PAGE_QUERY,
+        errors=PAGE_ERRORS,
     ),
     describe_admin_endpoint(
         "POST",

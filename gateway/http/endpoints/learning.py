@@ -10,6 +10,7 @@ from gateway.http.endpoints.api_endpoint import (
     ADMIN_ERRORS,
     BODY_ERRORS,
     PAGE_ERRORS,
+    PAGE_QUERY,
     ApiEndpoint,
     describe_admin_endpoint,
 )
@@ -82,7 +83,14 @@ LEARNING_ENDPOINTS: tuple[ApiEndpoint, ...] = (
         },
         errors=("invalid_request", "unavailable", *ADMIN_ERRORS),
     ),
-    describe_admin_endpoint("GET", "/evals", "List the published runs of suites, newest first.", {200: EvalRunList}),
+    describe_admin_endpoint(
+        "GET",
+        "/evals",
+        "List the published runs of suites, newest first.",
+        {200: EvalRunList},
+        query=PAGE_QUERY,
+        errors=PAGE_ERRORS,
+    ),
     describe_admin_endpoint(
         "POST",
         "/evals",

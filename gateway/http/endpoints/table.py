@@ -208,6 +208,8 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "/knowledge/sources",
         "List the sources of documents, with their syncs.",
         {200: knowledge_models.SourceListResponse},
+        query=PAGE_QUERY,
+        errors=PAGE_ERRORS,
     ),
     describe_admin_endpoint(
         "POST",
@@ -226,7 +228,11 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         errors=(*BODY_ERRORS, "conflict", *ADMIN_ERRORS),
     ),
     describe_admin_endpoint(
-        "GET", "/knowledge/{document}", "Read one document.", {200: knowledge_models.DocumentResponse}
+        "GET",
+        "/knowledge/{document}",
+        "Read one document.",
+        {200: knowledge_models.DocumentResponse},
+        errors=("invalid_request", *ADMIN_ERRORS),
     ),
     describe_admin_endpoint(
         "PUT",
@@ -237,12 +243,16 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         body=DocumentRequest,
         errors=(*BODY_ERRORS, "document_too_large", "unprocessable", *ADMIN_ERRORS),
     ),
-    describe_admin_endpoint("DELETE", "/knowledge/{document}", "Remove a document.", {204: ""}),
+    describe_admin_endpoint(
+        "DELETE", "/knowledge/{document}", "Remove a document.", {204: ""}, errors=("invalid_request", *ADMIN_ERRORS)
+    ),
     describe_admin_endpoint(
         "GET",
         "/knowledge/{document}/versions",
         "List the versions of a document, the newest first.",
         {200: knowledge_models.DocumentVersionListResponse},
+        query=PAGE_QUERY,
+        errors=PAGE_ERRORS,
     ),
     describe_admin_endpoint(
         "POST",
@@ -324,6 +334,8 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "/conversations/{id}/approvals",
         "List the actions that wait for approval.",
         {200: models.ApprovalListResponse},
+        query=PAGE_QUERY,
+        errors=PAGE_ERRORS,
     ),
     describe_admin_endpoint(
         "POST",

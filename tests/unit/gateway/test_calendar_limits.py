@@ -71,7 +71,7 @@ async def test_an_export_from_beyond_the_calendar_is_refused(instance: Instance)
 
 def test_front_matter_beyond_the_calendar_is_refused() -> None:
     for at in (LATE, EARLY):
-        with pytest.raises(Unprocessable, match="expires_at: .*must lie between the years 1 and 9999"):
+        with pytest.raises(Unprocessable, match=r"expires_at: .*must lie between the years 1 and 9999"):
             parse_attributes("a.md", {"expires_at": at})
         with pytest.raises(Unprocessable):
             split_front_matter("a.md", f"---\nexpires_at: {at}\n---\nText")
