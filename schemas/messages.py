@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from schemas.texts import require_visible
+
 AuthorKind = Literal["contact", "agent", "person", "system"]
 Assurance = Literal["anonymous", "channel", "verified"]
 ReceiptState = Literal["accepted", "sent", "delivered", "read", "failed"]
@@ -48,14 +50,8 @@ def _check_printable(text: str) -> str:
     return text
 
 
-def _check_not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
-
-
 Printable = Annotated[str, AfterValidator(_check_printable)]
-Text = Annotated[Printable, AfterValidator(_check_not_blank), Field(max_length=MAX_TEXT)]
+Text = Annotated[Printable, AfterValidator(require_visible), Field(max_length=MAX_TEXT)]
 
 
 def empty_list() -> Any:

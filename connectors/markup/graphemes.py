@@ -6,7 +6,6 @@ with accents is never split. The standard library has no equivalent.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 
 import regex
@@ -15,7 +14,6 @@ Measure = Callable[[str], int]
 """Length of a text, in the unit of a vendor's limit."""
 
 ELLIPSIS = "…"
-_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 CLUSTER = r"(?:[\U0001F1E6-\U0001F1FF]{1,2}[\p{GCB=EX}\p{GCB=ZWJ}\p{GCB=SM}]*|\X)"
 """One grapheme cluster. Flags are matched separately: within a run of flag letters ``\\X`` takes quadratic time."""
 _CLUSTER = regex.compile(CLUSTER)
@@ -47,11 +45,6 @@ def clean_text(text: str) -> str:
     others."""
     text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def is_blank(text: str) -> bool:
-    """Return whether a reader would see nothing: only spaces, control and zero-width characters."""
-    return all(unicodedata.category(character) in _INVISIBLE for character in text)
 
 
 def shorten(text: str, limit: int, measure: Measure = count_characters) -> str:

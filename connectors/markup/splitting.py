@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from connectors.markup.cells import Cell
-from connectors.markup.graphemes import Measure, is_blank
+from connectors.markup.graphemes import Measure
+from schemas.texts import is_blank
 
 MIN_LIMIT = 64
 """Shorter parts could not hold every escaped character with its marks."""

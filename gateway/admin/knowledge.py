@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agent_worker.knowledge.ingest.document_history import list_versions
 from agent_worker.knowledge.text.documents import check_body
@@ -26,6 +26,7 @@ from schemas.errors import InvalidRequest, Unprocessable
 from schemas.instants import Instant
 from schemas.messages import Assurance, Text
 from schemas.ports import DocumentDraft
+from schemas.texts import require_line
 
 MAX_BODY_SIZE = 4 * 1024 * 1024
 MAX_WAIT = 25
@@ -39,7 +40,7 @@ class DocumentRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    title: Annotated[str, Field(min_length=1, max_length=300)]
+    title: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(require_line)]
     body: Annotated[str, Field(min_length=1)]
     url: Annotated[str, Field(max_length=2000, pattern=ADDRESS)] = ""
     language: Annotated[str, Field(pattern=LANGUAGE)] = ""

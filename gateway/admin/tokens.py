@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gateway.access.principals import SURFACE
 from gateway.access.tokens import TokenService
@@ -16,6 +16,7 @@ from gateway.wiring.process_services import ProcessServices
 from schemas.access import AccessToken, Scope
 from schemas.instants import Instant
 from schemas.messages import Text
+from schemas.texts import require_line
 
 
 class TokenRequest(BaseModel):
@@ -23,7 +24,7 @@ class TokenRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[Text, Field(max_length=100)]
+    name: Annotated[Text, AfterValidator(require_line), Field(max_length=100)]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=10)]
     expires_at: Instant | None = None
 

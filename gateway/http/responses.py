@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.errors import InvalidRequest, ParleyError, TooLarge, UnsupportedMediaType
 from schemas.ports import Metrics
+from schemas.validation_texts import describe_problem
 
 log = structlog.get_logger("parley.gateway")
 
@@ -34,7 +35,7 @@ BODY_TIMEOUT = 30.0
 """Seconds a client may take to send its body."""
 _NOT_JSON = (b"NaN", b"Infinity")
 """Numbers that pydantic's parser takes although JSON has none of them. In a text they are allowed."""
-_INVALID_JSON = "the body is not valid JSON"
+INVALID_JSON = "the body is not valid JSON"
 
 _CODES_BY_STATUS = {
     401: "unauthorized",
@@ -197,20 +198,20 @@ def decode_json(model: type[Model], data: bytes) -> Model:
             orjson.loads(data)
         return model.model_validate_json(data)
     except orjson.JSONDecodeError:
-        raise InvalidRequest(_INVALID_JSON) from None
+        raise InvalidRequest(INVALID_JSON) from None
     except ValidationError as error:
         raise InvalidRequest(describe_validation_error(error)) from None
 
 
-def describe_validation_error(error: ValidationError) -> str:
-    """Describe the first problem as ``field: reason``."""
+def describe_validation_error(error: ValidationError, *, skipped: int = 0) -> str:
+    """Describe the first problem as ``field: reason``. ``skipped``: parts of its place that are no fields."""
     first: Any = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"][skipped:])
     if first["type"] == "json_invalid":
-        return _INVALID_JSON
+        return INVALID_JSON
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):  # the message of the former repeats the input
         tag = ".".join(filter(None, [where, str(first["ctx"]["discriminator"]).strip("'")]))
         expected = first["ctx"].get("expected_tags")
         return f"{tag}: must be one of {expected}" if expected else f"{tag}: must be set"
-    reason = str(first["msg"]).removeprefix("Value error, ")
+    reason = describe_problem(first)
     return f"{where}: {reason}" if where else reason

@@ -23,6 +23,7 @@ from schemas.errors import InvalidRequest, ParleyError, Unavailable
 from schemas.messages import MAX_TEXT, Address, Attachment, Author, ChoiceSelection, Printable, TranscriptMessage
 from schemas.ports import ChannelEvent
 from schemas.privacy.cards import mask_cards
+from schemas.texts import is_blank
 
 PAGE_SIZE = 200
 MAX_ATTACHMENTS = 10
@@ -44,7 +45,7 @@ class VisitorMessage(BaseModel):
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> VisitorMessage:
-        if not self.text.strip() and not self.attachments and self.choice is None:
+        if is_blank(self.text) and not self.attachments and self.choice is None:
             raise ValueError("text: must not be empty")
         return self
 
@@ -74,10 +75,11 @@ class ChatService:
         payload: dict[str, Any] = {"attachments": files, "locale": visit.locale}
         if message.choice is not None:
             label = await self._find_choice_label(visit, message.choice)
-            text = text if text.strip() else label
+            text = label if is_blank(text) else text
             payload |= {"choice": message.choice, "in_reply_to": message.choice.in_reply_to}
-        if not text.strip() and not files:
-            raise InvalidRequest("text: must not be empty")
+        if is_blank(text) and not files:
+            # The choice of a person that no message offered has no label.
+            raise InvalidRequest("text: must not be empty, unless a message offered the choice")
         payload["text"] = text
         if visit.name:
             payload["author"] = Author(kind="contact", name=visit.name)

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from gateway.http.responses import describe_validation_error
+from gateway.http.responses import INVALID_JSON, describe_validation_error
 from gateway.webchat.chat_service import ClientId, VisitorMessage
-from schemas.errors import InvalidRequest, ParleyError
+from schemas.errors import InvalidRequest, ParleyError, Unauthorized
 from schemas.messages import ChoiceSelection, Printable
 
 
@@ -78,13 +78,16 @@ _INBOUND_FRAME: TypeAdapter[InboundFrame] = TypeAdapter(Annotated[InboundFrame, 
 
 
 def parse_hello(data: str) -> Hello | None:
-    """Parse the first frame; None if it is no hello. Raises InvalidRequest if its token or number is invalid."""
+    """Parse the first frame; None if it is no hello. Raises Unauthorized if its token is invalid, InvalidRequest if its
+    number is."""
     try:
         return Hello.model_validate_json(data)
     except ValidationError as error:
         if any(each["loc"] in ((), ("type",)) for each in error.errors(include_url=False, include_input=False)):
             return None
-        raise InvalidRequest(describe_validation_error(error)) from None
+        if any(each["loc"] == ("token",) for each in error.errors(include_url=False, include_input=False)):
+            raise Unauthorized("token: must be a visitor token") from None
+        raise InvalidRequest(_describe(error)) from None
 
 
 def parse_frame(data: str) -> InboundFrame:
@@ -92,7 +95,13 @@ def parse_frame(data: str) -> InboundFrame:
     try:
         return _INBOUND_FRAME.validate_json(data)
     except ValidationError as error:
-        raise InvalidRequest(describe_validation_error(error)) from None
+        raise InvalidRequest(_describe(error, skipped=1)) from None
+
+
+def _describe(error: ValidationError, *, skipped: int = 0) -> str:
+    """``skipped``: the first parts of a place, such as the type of the frame."""
+    described = describe_validation_error(error, skipped=skipped)
+    return "the frame is not valid JSON" if described == INVALID_JSON else described
 
 
 def find_client_msg_id(data: str) -> str | None:

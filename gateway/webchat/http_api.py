@@ -109,7 +109,7 @@ class ChatApi:
         after = _read_number(request, "after", MAX_SEQ)
         wait = _read_number(request, "wait", MAX_WAIT)
         if after != int(after):
-            raise InvalidRequest("after: must be a whole number")
+            raise InvalidRequest(f"after: must be a whole number from 0 to {MAX_SEQ}")
         messages = await self._wait_for_messages(visit, int(after), wait)
         return json_response({"messages": messages, "seq": await self._service.read_head(visit)})
 
@@ -189,5 +189,6 @@ def _read_number(request: web.Request, name: str, maximum: float) -> float:
     text = request.query.get(name, "0")
     # Python accepts more as a number (` 1`, `1_0`, `inf`).
     if not _DECIMAL.fullmatch(text) or float(text) > maximum:
-        raise InvalidRequest(f"{name}: must be a number from 0 to {maximum:g}")
+        kind = "whole number" if isinstance(maximum, int) else "number of seconds"
+        raise InvalidRequest(f"{name}: must be a {kind} from 0 to {maximum:.0f}")
     return float(text)

@@ -24,7 +24,7 @@ from connectors.web.settings import WebAccount
 from gateway.config.secret_keys import SigningKeys
 from gateway.webchat.identity import Identity, verify_identity
 from gateway.wiring.process_services import AccountLookup
-from schemas import ids, topics
+from schemas import ids, topics, validation_texts
 from schemas.conversation import SIGNED_IN
 from schemas.conversation_activity import SessionEnded
 from schemas.envelope import envelope
@@ -40,7 +40,7 @@ VERIFIED: Assurance = "verified"
 ANONYMOUS: Assurance = "anonymous"
 AdmitSession = Callable[[Account, str, Assurance], Awaitable[None]]
 """Takes account, place and assurance; raises RateLimited."""
-LOCALE_PATTERN = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}$"
+LOCALE_PATTERN = validation_texts.LOCALE
 
 
 class SessionRequest(BaseModel):

@@ -155,7 +155,12 @@ class ChatSockets:
                 await socket.close_quietly(CloseCode.NO_HELLO, "the first frame must be hello")
                 return None, 0
             visit = await self._sessions.authenticate(hello.token)
-        except (InvalidRequest, Unauthorized) as error:
+        except InvalidRequest as error:
+            # Its token may be good: 4401 would make the client throw it away.
+            await socket.write_frame(build_error_frame(error, None))
+            await socket.close_quietly(CloseCode.NO_HELLO, error.message[:100])
+            return None, 0
+        except Unauthorized as error:
             await socket.close_quietly(CloseCode.TOKEN, error.message[:100])
             return None, 0
         except Unavailable as error:

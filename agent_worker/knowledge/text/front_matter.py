@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from schemas import validation_texts
 from schemas.conversation import Visibility
 from schemas.errors import Unprocessable
 from schemas.instants import require_representable
 
-LANGUAGE = r"^([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4})?$"
-ADDRESS = r"^(https?://\S+)?$"
+LANGUAGE, ADDRESS = validation_texts.LANGUAGE, validation_texts.ADDRESS
 _STRAY_VISIBILITY = re.compile(
     r"^\W{0,5}visibility\s*:\s*\W?(?:verified|internal)\W?\s*$", re.MULTILINE | re.IGNORECASE
 )
@@ -38,12 +38,16 @@ def _drop_relative(value: Any) -> Any:
     return "" if isinstance(value, str) and value.startswith("/") else value
 
 
+def _join_lines(value: Any) -> Any:
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
 class FrontMatter(BaseModel):
     """Unknown keys are ignored, because other programs keep theirs in the same place."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
 
-    title: str = Field(default="", max_length=300)
+    title: Annotated[str, Field(max_length=300), BeforeValidator(_join_lines)] = ""
     url: Annotated[str, Field(max_length=2000, pattern=ADDRESS), BeforeValidator(_drop_relative)] = ""
     language: Annotated[str, Field(pattern=LANGUAGE, validation_alias=AliasChoices("language", "lang"))] = ""
     visibility: Visibility | None = None
@@ -61,7 +65,7 @@ def parse_attributes(name: str, given: Mapping[str, Any]) -> FrontMatter:
         wrong = error.errors()[0]
         where = ".".join(str(part) for part in wrong["loc"])
         raise Unprocessable(
-            f"{name}: {where}: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}",
+            f"{name}: {where}: {validation_texts.describe_problem(wrong)}",
             fix="visibility is public, verified or internal; expires_at such as 2027-01-31; language such as de",
         ) from error
 

@@ -20,7 +20,6 @@ from tests.unit.webchat.test_sessions import identity
         '{"type":"hello","token":"forged"}',
         '{"type":"hello"}',
         '{"type":"hello","token":7}',
-        '{"type":"hello","token":"x","last_seq":-1}',
     ],
 )
 async def test_4401_when_the_first_frame_brings_no_valid_token(shop: Shop, first: str) -> None:
@@ -37,6 +36,16 @@ async def test_4401_when_the_first_frame_brings_no_valid_token(shop: Shop, first
 async def test_4408_when_the_first_frame_is_no_hello(shop: Shop, first: str) -> None:
     socket = await raw_socket(shop)
     await socket.raw.send_str(first)
+    assert await socket.closed() == 4408
+
+
+@pytest.mark.parametrize("last_seq", ["-1", "1e400", "9007199254740993", '"7"', "1.5"])
+async def test_4408_when_the_hello_has_a_wrong_number(shop: Shop, last_seq: str) -> None:
+    visitor, socket = await shop.visitor(), await raw_socket(shop)
+    await socket.raw.send_str(f'{{"type":"hello","token":"{visitor.token}","last_seq":{last_seq}}}')
+    frame = await socket.frame("error")
+    assert frame["error"]["code"] == "invalid_request"
+    assert frame["error"]["message"].startswith("last_seq: must be")
     assert await socket.closed() == 4408
 
 
