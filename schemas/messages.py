@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from schemas.texts import require_visible
+from schemas.validation.texts import require_visible
 
 AuthorKind = Literal["contact", "agent", "person", "system"]
 Assurance = Literal["anonymous", "channel", "verified"]

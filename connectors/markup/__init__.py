@@ -22,7 +22,7 @@ from connectors.markup.markdown import MAX_PARSED, plain_text_only
 from connectors.markup.parts import RenderedText, build_labels, render
 from connectors.markup.splitting import MIN_LIMIT
 from connectors.markup.vendor_text import parse_discord_text, parse_slack_text
-from schemas.texts import is_blank
+from schemas.validation.texts import is_blank
 
 __all__ = [
     "DISCORD",

@@ -13,7 +13,7 @@ from connectors.markup.dialects.dialect import Dialect
 from connectors.markup.dialects.escaping import LOOK_ALIKES, label_with_address
 from connectors.markup.graphemes import CLUSTER, Measure, split_graphemes
 from connectors.markup.link_safety import BARE_LINK, is_misleading, normalize_link
-from schemas.texts import is_blank
+from schemas.validation.texts import is_blank
 
 _PIECE = regex.compile(rf"{BARE_LINK}|{CITATION_MARK}|{CLUSTER}")
 

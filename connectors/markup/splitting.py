@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from connectors.markup.cells import Cell
 from connectors.markup.graphemes import Measure
-from schemas.texts import is_blank
+from schemas.validation.texts import is_blank
 
 MIN_LIMIT = 64
 """Shorter parts could not hold every escaped character with its marks."""

@@ -23,10 +23,10 @@ from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Document, DocumentProposal, DocumentVersion, Visibility
 from schemas.errors import InvalidRequest, Unprocessable
-from schemas.instants import Instant
 from schemas.messages import Assurance, Text
 from schemas.ports import DocumentDraft
-from schemas.texts import require_line
+from schemas.validation.fields import Instant
+from schemas.validation.texts import require_line
 
 MAX_BODY_SIZE = 4 * 1024 * 1024
 MAX_WAIT = 25

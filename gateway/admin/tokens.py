@@ -14,9 +14,9 @@ from gateway.http.responses import json_response, read_json
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.access import AccessToken, Scope
-from schemas.instants import Instant
 from schemas.messages import Text
-from schemas.texts import require_line
+from schemas.validation.fields import Instant
+from schemas.validation.texts import require_line
 
 
 class TokenRequest(BaseModel):

@@ -6,8 +6,8 @@ import hashlib
 from datetime import datetime
 
 from schemas.conversation import Document
-from schemas.instants import convert_to_utc
 from schemas.ports import DocumentDraft
+from schemas.validation.times import convert_to_utc
 
 
 def content_hash(

@@ -14,7 +14,7 @@ from agent_worker.learning.evals.results import CaseResult, RunResult
 from agent_worker.learning.evals.statistics import bootstrap_interval
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import Unavailable
-from schemas.instants import convert_to_utc
+from schemas.validation.times import convert_to_utc
 
 MAX_RUNS = 30
 """Runs of one suite that are kept; the failed cases only of the newest."""

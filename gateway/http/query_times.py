@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from schemas.errors import InvalidRequest
-from schemas.instants import UNREPRESENTABLE, require_representable
+from schemas.validation.times import UNREPRESENTABLE, require_representable
 
 _PERIOD = re.compile(r"(\d{1,5})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}

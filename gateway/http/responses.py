@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.errors import InvalidRequest, ParleyError, TooLarge, UnsupportedMediaType
 from schemas.ports import Metrics
-from schemas.validation_texts import describe_problem
+from schemas.validation.problems import describe_problem
 
 log = structlog.get_logger("parley.gateway")
 

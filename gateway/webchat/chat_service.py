@@ -23,7 +23,7 @@ from schemas.errors import InvalidRequest, ParleyError, Unavailable
 from schemas.messages import MAX_TEXT, Address, Attachment, Author, ChoiceSelection, Printable, TranscriptMessage
 from schemas.ports import ChannelEvent
 from schemas.privacy.cards import mask_cards
-from schemas.texts import is_blank
+from schemas.validation.texts import is_blank
 
 PAGE_SIZE = 200
 MAX_ATTACHMENTS = 10

@@ -9,8 +9,8 @@ from typing import Any
 from connectors.markup import render_html, render_plain_html
 from connectors.outbound.rendering import render_within_deadline
 from gateway.storage.attachments import AttachmentService
-from schemas.instants import convert_to_utc
 from schemas.messages import Attachment, TranscriptMessage
+from schemas.validation.times import convert_to_utc
 
 HIDDEN_STATES = frozenset({"pending", "dropped"})
 """States of lines that were not sent to the contact, and perhaps never will be."""

@@ -24,7 +24,7 @@ from connectors.web.settings import WebAccount
 from gateway.config.secret_keys import SigningKeys
 from gateway.webchat.identity import Identity, verify_identity
 from gateway.wiring.process_services import AccountLookup
-from schemas import ids, topics, validation_texts
+from schemas import ids, topics
 from schemas.conversation import SIGNED_IN
 from schemas.conversation_activity import SessionEnded
 from schemas.envelope import envelope
@@ -32,6 +32,7 @@ from schemas.errors import NotFound, Unauthorized
 from schemas.key_ring import KeyRing
 from schemas.messages import Address, Assurance, Printable
 from schemas.ports import Account, Bus, Clock, State
+from schemas.validation import problems
 
 ANONYMOUS_LIFETIME = timedelta(days=30)
 """Lifetime of an anonymous token; that of a signed-in visitor expires together with the identity."""
@@ -40,7 +41,7 @@ VERIFIED: Assurance = "verified"
 ANONYMOUS: Assurance = "anonymous"
 AdmitSession = Callable[[Account, str, Assurance], Awaitable[None]]
 """Takes account, place and assurance; raises RateLimited."""
-LOCALE_PATTERN = validation_texts.LOCALE
+LOCALE_PATTERN = problems.LOCALE
 
 
 class SessionRequest(BaseModel):

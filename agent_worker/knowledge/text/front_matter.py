@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from schemas import validation_texts
 from schemas.conversation import Visibility
 from schemas.errors import Unprocessable
-from schemas.instants import require_representable
+from schemas.validation import problems
+from schemas.validation.times import require_representable
 
-LANGUAGE, ADDRESS = validation_texts.LANGUAGE, validation_texts.ADDRESS
+LANGUAGE, ADDRESS = problems.LANGUAGE, problems.ADDRESS
 _STRAY_VISIBILITY = re.compile(
     r"^\W{0,5}visibility\s*:\s*\W?(?:verified|internal)\W?\s*$", re.MULTILINE | re.IGNORECASE
 )
@@ -65,7 +65,7 @@ def parse_attributes(name: str, given: Mapping[str, Any]) -> FrontMatter:
         wrong = error.errors()[0]
         where = ".".join(str(part) for part in wrong["loc"])
         raise Unprocessable(
-            f"{name}: {where}: {validation_texts.describe_problem(wrong)}",
+            f"{name}: {where}: {problems.describe_problem(wrong)}",
             fix="visibility is public, verified or internal; expires_at such as 2027-01-31; language such as de",
         ) from error
 

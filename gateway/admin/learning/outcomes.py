@@ -26,8 +26,8 @@ from gateway.insights.timelines import DEFAULT_PERIOD, Period
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import InvalidRequest
-from schemas.instants import FIRST
 from schemas.ports import Clock
+from schemas.validation.times import FIRST
 
 MAX_LISTED = 200
 

@@ -1,4 +1,4 @@
-"""What the admin API says about fields that it refuses."""
+"""The words of the admin API about fields that it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What errors say: the field and what is wrong with it, in words that need no knowledge of the program."""
+"""Texts of errors: the field and what is wrong with it, in words that need no knowledge of the program."""
 
 from __future__ import annotations
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pydantic_core import ErrorDetails
-
 LANGUAGE = r"^([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4})?$"
 LOCALE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}$"
 ADDRESS = r"^(https?://\S+)?$"
@@ -37,14 +35,14 @@ _FIXED: Mapping[str, str] = MappingProxyType(
 )
 
 
-def describe_problem(detail: ErrorDetails) -> str:
-    """Describe the problem of a value, without its place."""
+def describe_problem(detail: Mapping[str, Any]) -> str:
+    """Describe a problem that pydantic found, without its place."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in _FIXED:
         return _FIXED[kind]
     if kind in _MEASURED:
         return _MEASURED[kind](context)
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    message = str(detail["msg"]).removeprefix("Value error, ").replace("Input should", "must")
     return message[:1].lower() + message[1:]
 
 

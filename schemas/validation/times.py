@@ -6,9 +6,6 @@ The calendar ends with the years 1 and 9999. Near its limits, a time with an off
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
-
-from pydantic import AfterValidator, AwareDatetime
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 UNREPRESENTABLE = "must lie between the years 1 and 9999 in UTC, such as 2026-05-04T09:30:00Z"
@@ -31,7 +28,3 @@ def convert_to_utc(at: datetime) -> datetime:
     except OverflowError:
         # Only a time zone east of Greenwich leads to before the beginning.
         return FIRST if at.year == FIRST.year else LAST
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(require_representable)]
-"""A time with an offset, as requests and settings give it."""

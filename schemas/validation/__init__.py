@@ -1,0 +1,1 @@
+"""Validation of values from outside: times, texts, and what is said about wrong ones."""
