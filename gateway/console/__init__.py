@@ -47,6 +47,7 @@ def add_routes(app: web.Application, services: ProcessServices, watches: WatchRe
     openid = OpenIdSignIn(services, sessions, sign_in)
     for path, handler in (
         ("/console", with_error_pages(sign_in.show)),
+        ("/console/", _redirect_home),
         ("/console/session", with_error_pages(sign_in.check_session)),
         ("/console/openid", with_error_pages(openid.begin)),
         ("/console/openid/callback", with_error_pages(openid.finish)),
@@ -148,6 +149,11 @@ def _add_form(
     route = ("POST", path)
     handler = guard.wrap_form(form, CONSOLE_ROUTES[route], CONSOLE_ACTIONS.get(route, ""), limits)
     app.router.add_post(PREFIX + path, handler)
+
+
+async def _redirect_home(_: web.Request) -> web.StreamResponse:
+    # Paths of pages have no slash at the end, but people type one.
+    raise web.HTTPPermanentRedirect("/console")
 
 
 async def _serve_asset(request: web.Request) -> web.Response:

@@ -26,6 +26,7 @@ FOR_EVERYBODY = {
     ("GET", "/v1/chat/{tenant}/attachments/{id}"),  # the address is signed
     ("GET", "/v1/chat/{tenant}/socket"),  # the first frame has the token
     ("GET", "/console"),
+    ("GET", "/console/"),
     ("GET", "/console/session"),
     ("POST", "/console/session"),
     ("GET", "/console/openid"),

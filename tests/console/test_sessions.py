@@ -67,6 +67,12 @@ async def test_anything_else_does_not(sit: Sit, name: str, secret: str) -> None:
     assert secret not in seen.text or secret == "x"
 
 
+async def test_an_address_with_a_slash_at_its_end_leads_to_the_console(sit: Sit) -> None:
+    seat = await sit()
+    page = await seat.get("/console/")
+    assert (page.status, page.url) == (200, "/console")
+
+
 async def test_an_unknown_name_is_refused_in_the_same_words_as_a_wrong_password(sit: Sit) -> None:
     seat = await sit()
     answers = [await seat.sign_in(name, "wrong-password") for name in ("anna", "nobody")]

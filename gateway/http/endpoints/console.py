@@ -111,6 +111,7 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
         query={"actor": "Only what this actor did.", "action": "Only this action.", "after": "The cursor of a page."},
     ),
     _export_endpoint("/audit/export", "Export the whole audit trail with its hashes, as JSON lines."),
+    ApiEndpoint("GET", "/console/", "Redirect to the sign-in page.", {308: ""}),
     ApiEndpoint(
         "GET", "/console/assets/{file}", "Download a file of the console.", {200: "text/css"}, errors=("not_found",)
     ),
