@@ -142,6 +142,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check the signed proof of an erasure, and print what it says. It is checked here, with `secret_key`."""
+    from gateway.config.yaml_reader import explain_unreadable
     from gateway.contacts.erasure_records import read_proof
 
     keys = load(config).secret_key
@@ -149,7 +150,7 @@ def verify(
         with nullcontext(sys.stdin) if str(proof) == "-" else proof.open(encoding="utf-8", errors="replace") as file:
             erasure = read_proof(file.read(_LONGEST_PROOF), keys)
     except OSError as error:
-        raise InvalidRequest(f"cannot read {proof}: {error.strerror}") from error
+        raise InvalidRequest(explain_unreadable(proof, error), fix="check the path of the proof") from error
     told = erasure.model_dump(mode="json", include=_PROVEN)
     if as_json:
         print_json(told | {"stores": erasure.stores})

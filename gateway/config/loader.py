@@ -20,7 +20,7 @@ from gateway.config.operators import ADMIN_NAME
 from gateway.config.routing import RoutingSettings
 from gateway.config.settings import Config
 from gateway.config.validation import Validation, combine_problems, suggest
-from gateway.config.yaml_reader import YamlDocument, YamlReader
+from gateway.config.yaml_reader import YamlDocument, YamlReader, explain_unreadable
 from infra.state.registry import load_sections, server_engines
 from schemas.errors import ConfigInvalid
 from schemas.key_ring import KeyRing
@@ -97,8 +97,7 @@ def _read(path: Path, environ: Mapping[str, str]) -> YamlDocument:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigInvalid(f"cannot read {path}: {reason}", fix="check the file and its permissions") from error
+        raise ConfigInvalid(explain_unreadable(path, error), fix="check the file and its permissions") from error
     return YamlReader(path, environ).read(text)
 
 

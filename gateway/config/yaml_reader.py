@@ -24,6 +24,9 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
+_COMMENT = re.compile(r"""["']?\s*:\s+#\S""")
+
+
 @dataclass
 class YamlDocument:
     """The values of a file, their positions, and the problems found while reading."""
@@ -31,6 +34,8 @@ class YamlDocument:
     values: dict[str, Any] = field(default_factory=dict)
     positions: dict[KeyPath, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    commented: set[KeyPath] = field(default_factory=set)
+    """Keys without a value, after which a comment follows at once."""
 
     def position_of(self, path: KeyPath) -> str:
         """The position of a value. For a missing value, that of the mapping in which it belongs."""
@@ -40,20 +45,32 @@ class YamlDocument:
 
 
 class YamlReader:
-    """Reads a YAML document. Replaces ``${VAR}`` by the environment's value, and ``file:NAME`` by a file's content."""
+    """Reads a YAML document. Replaces ``${VAR}`` by the environment's value, and ``file:NAME`` by a file's content.
+    ``mapping`` and ``example`` describe the right content to whoever wrote something else."""
+
+    mapping, example = "a mapping of settings", "write settings such as `listen: 127.0.0.1:8080`"
 
     def __init__(self, file: Path, environment: Mapping[str, str]) -> None:
         self._file_name = os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file)
         self._folder = file.parent
         self._environment = environment
         self.document = YamlDocument()
+        self._lines: list[str] = []
 
     def read(self, text: str) -> YamlDocument:
         """The values of the document. Raises ConfigInvalid if it is not YAML; adds other errors to the problems."""
         try:
+            self._lines = text.split("\n")
             root = _compose(text)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
+            if error.context_mark is not None and str(error.context).startswith("while scanning a quoted scalar"):
+                # It is noticed only at the end of the file, or at the next quote.
+                mark = error.context_mark
+                raise ConfigInvalid(
+                    f"{self._position(mark)}: not valid YAML: the quote that begins here does not end where it should",
+                    fix="close it, and write a quote inside it twice",
+                ) from error
             position = self._position(mark) if mark else self._file_name
             raise self._not_yaml(position, str(error.problem), error.context or "") from error
         except yaml.YAMLError as error:
@@ -65,9 +82,7 @@ class YamlReader:
             self.document.values = self._read_mapping(root, (), ())
         else:
             position = self._position(root.start_mark)
-            raise ConfigInvalid(
-                f"{position}: must be a mapping of settings", fix="write settings such as `listen: 127.0.0.1:8080`"
-            )
+            raise ConfigInvalid(f"{position}: must be {self.mapping}", fix=self.example)
         return self.document
 
     @staticmethod
@@ -75,6 +90,8 @@ class YamlReader:
         fix = "check the indentation, the colons and the quotes there"
         if "'\\t'" in problem:
             fix = "indent with spaces: YAML allows no tabs"
+        elif "mapping values are not allowed" in problem:
+            fix = 'put quotes around a value that contains ": ", and begin nested settings on a new line'
         elif "flow" in context:
             fix = 'inside { } and [ ], put quotes around "${VARIABLE}"'
         return ConfigInvalid(f"{position}: not valid YAML: {problem}", fix=fix)
@@ -118,8 +135,15 @@ class YamlReader:
                 )
                 continue
             self.document.positions[*path, key] = position
+            if self._begins_comment(key_node.end_mark):
+                self.document.commented.add((*path, key))
             out[key] = self._read_node(value_node, (*path, key), (*parents, node))
         return out
+
+    def _begins_comment(self, end: yaml.Mark) -> bool:
+        """Return whether something that looks like a value after a key is a comment."""
+        line = self._lines[end.line] if end.line < len(self._lines) else ""
+        return _COMMENT.match(line[end.column :]) is not None
 
     def _read_sequence(self, node: yaml.SequenceNode, path: KeyPath, parents: tuple[yaml.Node, ...]) -> list[Any]:
         out = []
@@ -158,6 +182,16 @@ class YamlReader:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
             self._add_problem(position, f"cannot read the file {path}: {reason}")
             return ""
+
+
+def explain_unreadable(path: Path, error: Exception) -> str:
+    """Say why a file cannot be read, in words that name it."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"there is no file {path}"
+    if isinstance(error, IsADirectoryError):
+        return f"{path} is a folder, not a file"
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
+    return f"cannot read {path}: {reason}"
 
 
 def _compose(text: str) -> yaml.Node | None:

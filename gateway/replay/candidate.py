@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.loader import environment
-from gateway.config.yaml_reader import YamlDocument, YamlReader
+from gateway.config.yaml_reader import YamlDocument, YamlReader, explain_unreadable
 from schemas.errors import ConfigInvalid
 
 KEYS = ("model", "models", "prompt", "voice", "knowledge", "routes")
@@ -29,7 +29,7 @@ def read_candidate(path: Path, tenant: str) -> Candidate:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigInvalid(f"cannot read {path}: {error}", fix="check the file of --candidate") from error
+        raise ConfigInvalid(explain_unreadable(path, error), fix="check the path of the candidate") from error
     given = YamlReader(path.absolute(), environment()).read(text)
     if unknown := sorted(map(str, given.values.keys() - set(KEYS))):
         raise ConfigInvalid(f"{given.position_of((unknown[0],))}: unknown key {unknown[0]!r}", fix=_FORMAT)

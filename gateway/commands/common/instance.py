@@ -32,6 +32,15 @@ _ERRORS_BY_CODE: dict[str, type[ParleyError]] = {
 }
 
 
+_LISTS = {
+    "contacts": "find its id with `parley contact find`",
+    "deadletters": "find its id with `parley deadletter list`",
+    "knowledge": "find its id with `parley knowledge list`",
+    "tokens": "find its id with `parley token list`",
+}
+"""The fix for an unknown id, by the first part of the address."""
+
+
 class AdminApi:
     """The admin API of one instance for one tenant. Calls raise the error that the response names. ``is_own``: no
     instance runs, so the command opened this one."""
@@ -54,7 +63,7 @@ class AdminApi:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.Unavailable("the instance stopped answering", fix="look at its log") from error
         if response.status >= 400:
-            raise build_error(response.status, data)
+            raise build_error(response.status, data, path)
         return data
 
     async def stream(self, path: str) -> AsyncIterator[bytes]:
@@ -62,7 +71,7 @@ class AdminApi:
         try:
             async with self._http.get(self._base + path, headers=self._headers, timeout=_EXPORT_TIMEOUT) as response:
                 if response.status >= 400:
-                    raise build_error(response.status, await response.json())
+                    raise build_error(response.status, await response.json(), path)
                 async for chunk in response.content.iter_any():
                     yield chunk
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -192,8 +201,8 @@ async def _serve_admin_api(config: Config) -> AsyncIterator[str]:
             await asyncio.gather(*jobs, return_exceptions=True)
 
 
-def build_error(status: int, body: Any) -> ParleyError:
-    """The error of an answer, by its code."""
+def build_error(status: int, body: Any, path: str = "") -> ParleyError:
+    """The error of an answer, by its code. ``path``: the part of the address below the tenant."""
     details = body.get("error", {}) if isinstance(body, dict) else {}
     code, message = str(details.get("code", "")), str(details.get("message", f"the instance answered {status}"))
     if code == "unauthorized":
@@ -203,4 +212,6 @@ def build_error(status: int, body: Any) -> ParleyError:
         )
     if code == "stale_epoch":
         return errors.StaleEpoch(message, owner=str(details.get("owner")), epoch=int(details.get("epoch", 0)))
-    return _ERRORS_BY_CODE.get(code, ParleyError)(message)
+    kind, _, id = path.partition("?")[0].strip("/").partition("/")
+    fix = _LISTS.get(kind, "") if code == "not_found" and id else ""
+    return _ERRORS_BY_CODE.get(code, ParleyError)(message, fix=fix)

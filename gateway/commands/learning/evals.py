@@ -10,7 +10,7 @@ import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant
 from gateway.commands.common.printing import note, print_json, print_table, progress, shorten
-from schemas.errors import NotFound
+from schemas.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
     from agent_worker.learning.conversation_log import ConversationLog
@@ -182,6 +182,12 @@ def _read_setup(side: str, file: Path | None, loaded: Config, tenant: str) -> Se
     if side in loaded.models:
         overlay = YamlDocument({"tenants": {tenant: {"model": side}}})
         return Setup(side, load(file, overlay=overlay))
+    if not Path(side).suffix and not Path(side).exists():
+        models = ", ".join(["", *loaded.models])
+        raise InvalidRequest(
+            f"there is no file {side}, and no model of this name",
+            fix=f"give a file of results (.json), a candidate (.yaml), current, people{models}",
+        )
     candidate = read_candidate(Path(side), tenant)
     return Setup(Path(side).name, load(file, overlay=candidate.overlay), candidate.folder)
 

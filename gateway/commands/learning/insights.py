@@ -14,7 +14,9 @@ from gateway.commands.common.printing import note, print_json, print_table, shor
 if TYPE_CHECKING:
     from gateway.commands.common.instance import AdminApi
 
-Since = Annotated[str, typer.Option(help="The period up to now (30d, 12h), or its first date or time.")]
+Since = Annotated[
+    str, typer.Option(help="The length of the period (30d, 12h), or its first date or time [30d].", show_default=False)
+]
 Until = Annotated[str, typer.Option(help="Only before this date or time.", show_default=False)]
 _MAX_SHOWN = 72
 
@@ -27,7 +29,7 @@ def add(app: typer.Typer) -> None:
 def insights(
     config: ConfigFile = None,
     tenant: TenantName = None,
-    since: Since = "30d",
+    since: Since = "",
     until: Until = "",
     draft: Annotated[
         str,
@@ -62,7 +64,7 @@ def insights(
 def report(
     config: ConfigFile = None,
     tenant: TenantName = None,
-    since: Since = "30d",
+    since: Since = "",
     until: Until = "",
     form: Annotated[
         Literal["markdown", "html"] | None,

@@ -96,7 +96,10 @@ async def _find_turn(api: AdminApi, id: str) -> dict[str, Any]:
     async for turn in _iterate_turns(api, ""):
         if id in {turn["id"], *turn["handled"], *(reply["id"] for reply in turn["replies"])}:
             return turn
-    raise NotFound("no conversation, turn or message has this id")
+    raise NotFound(
+        "no conversation, turn or message has this id",
+        fix="see the conversations in the console, or all turns with `parley turns export`",
+    )
 
 
 async def _iterate_turns(api: AdminApi, channel: str) -> AsyncIterator[dict[str, Any]]:
