@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from connectors.settings import Color, Settings
+from connectors.settings import Color, Settings, require_pattern
 from schemas.key_ring import KeyRing, Keys
+
+
+def _check_origin(text: str) -> str:
+    return require_pattern(
+        text, r"\*|https?://[^\s/?#@*]+/?", "must be * or the address of a site, such as https://shop.example.com"
+    )
+
+
+Origin = Annotated[str, AfterValidator(_check_origin)]
 
 
 class Theme(Settings):
@@ -31,7 +40,7 @@ class WebAccount(Settings):
 
     is_called: ClassVar[bool] = False
     """There is no vendor that could call webhooks."""
-    origins: list[str] = ["*"]
+    origins: list[Origin] = ["*"]
     """The sites that may embed the chat, such as ``https://shop.example.com``. ``*``: all."""
     identity: Literal["off", "optional", "required"] = "optional"
     """Whether visitors can prove who they are. ``off`` refuses signed identities, ``required`` refuses visitors without

@@ -6,7 +6,7 @@ import ipaddress
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from connectors.settings import require_pattern
 
@@ -22,6 +22,13 @@ def _check_slug(text: str) -> str:
 def _check_language(text: str) -> str:
     return require_pattern(
         text.casefold(), r"[a-z]{2,3}([-_][a-z0-9]{2,8})?", "must be a language, such as en, de or pt-br"
+    )
+
+
+def _check_locale(text: str) -> str:
+    """Check a language whose letters are kept as they are."""
+    return require_pattern(
+        text, r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,3}", "must be the code of a language, such as en, de or pt-BR"
     )
 
 
@@ -56,12 +63,17 @@ def _check_listen_address(text: str) -> str:
 Slug = Annotated[str, AfterValidator(_check_slug)]
 """The name of a tenant or of an account. It becomes part of URLs, keys and file names."""
 Language = Annotated[str, AfterValidator(_check_language)]
+Locale = Annotated[str, AfterValidator(_check_locale)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 WebAddress = Annotated[str, AfterValidator(_check_web_address)]
 """An http(s) URL without query and fragment, or empty."""
 Network = Annotated[str, AfterValidator(_check_network)]
-ListenAddress = Annotated[str, AfterValidator(_check_listen_address)]
-OptionalListenAddress = Annotated[str, AfterValidator(lambda text: _check_listen_address(text) if text else "")]
+# A port alone is read as a number. It is told what it lacks, and not to be put in quotes first.
+_PORT_AS_TEXT = BeforeValidator(lambda value: str(value) if type(value) is int else value)
+ListenAddress = Annotated[str, AfterValidator(_check_listen_address), _PORT_AS_TEXT]
+OptionalListenAddress = Annotated[
+    str, _PORT_AS_TEXT, AfterValidator(lambda text: _check_listen_address(text) if text else "")
+]
 """A listen address, or empty."""
 ModelName = Annotated[str, Field(min_length=1)]
 """The name of an entry of ``models``."""

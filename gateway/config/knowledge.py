@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -11,11 +12,27 @@ from agent_worker.knowledge.text.front_matter import LANGUAGE
 from connectors.settings import Settings, require_pattern
 from schemas.conversation import Visibility
 
+_PERCENTAGE = re.compile(r"\d{1,3}(\.\d{1,6})?")
+
 
 def _check_address(text: str) -> str:
     return require_pattern(
         text, r"https?://[^\s/?#@]+([/?#]\S*)?", "must be an address such as https://example.com/help"
     )
+
+
+def _refuse_mapping(value: Any) -> Any:
+    if isinstance(value, dict):
+        raise ValueError("must be a list of groups of words that mean the same, such as [[car, auto]]")
+    return value
+
+
+def _refuse_percentage(value: Any) -> Any:
+    """Tell what a percentage is as a share."""
+    text = value.removesuffix("%").strip() if isinstance(value, str) else str(value)
+    if _PERCENTAGE.fullmatch(text) and 1 < float(text) <= 100:
+        raise ValueError(f"must be a number from 0 to 1: write {float(text) / 100:g}")
+    return value
 
 
 def _as_website(value: Any) -> Any:
@@ -88,9 +105,14 @@ class KnowledgeSettings(Settings):
     private_hosts: list[Host] = []
     """Hosts (``host`` or ``host:port``) that may be read although their address is private. All others with a private
     address are refused."""
-    synonyms: list[Annotated[list[Annotated[str, AfterValidator(_check_word)]], Field(min_length=2)]] = []
+    synonyms: Annotated[
+        list[Annotated[list[Annotated[str, AfterValidator(_check_word)]], Field(min_length=2)]],
+        BeforeValidator(_refuse_mapping),
+    ] = []
     """Groups of words of the trade that may stand for each other in a search: ``[soil, substrate, compost]``. General
     English is built in."""
-    answerable_above: float = Field(default=ANSWERABLE_ABOVE, ge=0, le=1)
+    answerable_above: Annotated[float, BeforeValidator(_refuse_percentage)] = Field(
+        default=ANSWERABLE_ABOVE, ge=0, le=1
+    )
     """The confidence (0-1) from which an answer is given. Below, the agent asks which section of the documents is
     meant."""

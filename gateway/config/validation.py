@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.config.yaml_reader import KeyPath, YamlDocument, format_path
 from schemas.errors import ConfigInvalid
+from schemas.validation.problems import describe_problem
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -47,7 +48,10 @@ class Validation(Generic[Model]):
         elif detail["type"] in ("missing", "union_tag_not_found"):
             self.add(path, f"{format_path(path)}: must be set")
         elif self._value_at(path) is None:
-            self.add(path, f"{format_path(path)}: is left empty; give it a value or remove the line")
+            fix = "give it a value or remove the line"
+            if path in self._source.commented:
+                fix = "a # begins a comment, so put a value that begins with it in quotes"
+            self.add(path, f"{format_path(path)}: is left empty; {fix}")
         else:
             self.add(path, f"{format_path(path)}: {_describe_error(detail, self._value_at(path))}")
 
@@ -124,8 +128,7 @@ def _describe_error(detail: ErrorDetails, value: Any) -> str:
         return "must be a list"
     if detail["type"] == "union_tag_invalid":
         return f"must be one of {detail['ctx']['expected_tags']}"
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    return message[:1].lower() + message[1:]
+    return describe_problem(detail)
 
 
 def combine_problems(lines: list[str], file: str, fix: str) -> ConfigInvalid:

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field
 
 from agent_worker.voice import DEFAULT_VOICE
 from connectors.settings import Settings
-from gateway.config.field_types import Language
+from gateway.config.field_types import Language, Locale
 from gateway.config.models import VoiceExample
 
 Grade = Annotated[str, Field(min_length=1, max_length=24)]
@@ -26,7 +26,7 @@ class VoiceSettings(Settings):
 
     name: str = DEFAULT_VOICE.name
     """The name under which the agent writes."""
-    locale: str = DEFAULT_VOICE.locale
+    locale: Locale = DEFAULT_VOICE.locale
     """The language of the tenant, such as ``en`` or ``de``: it is assumed where a contact's own is not known."""
     not_found: str = DEFAULT_VOICE.not_found
     """Sent, with the choice to talk to a person, when the documents do not answer a message."""

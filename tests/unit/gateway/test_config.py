@@ -106,7 +106,39 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "out of range": (
         SHOP + "partitions: 0\n",
-        "parley.yaml:4:1: partitions: must be greater than or equal to 1",
+        "parley.yaml:4:1: partitions: must be at least 1",
+    ),
+    "port alone": (SHOP + "listen: 8080\n", "parley.yaml:4:1: listen: must be host:port, such as 127.0.0.1:8080"),
+    "name of a language": (
+        SHOP + "    voice: {locale: english}\n",
+        "parley.yaml:4:13: tenants.shop.voice.locale: must be the code of a language, such as en, de or pt-BR",
+    ),
+    "origin without a scheme": (
+        SHOP + "    channels: {web: {main: {origins: [www.x.example]}}}\n",
+        "parley.yaml:4:39: tenants.shop.channels.web.main.origins[0]: must be * or the address of a site, such as "
+        "https://shop.example.com",
+    ),
+    "color that is a comment": (
+        SHOP + "    channels:\n      web:\n        main:\n          theme:\n            color: #1f5fa8\n",
+        "parley.yaml:8:13: tenants.shop.channels.web.main.theme.color: is left empty; a # begins a comment, so put a "
+        "value that begins with it in quotes",
+    ),
+    "share as a percentage": (
+        SHOP + "    knowledge: {answerable_above: 75%}\n",
+        "parley.yaml:4:17: tenants.shop.knowledge.answerable_above: must be a number from 0 to 1: write 0.75",
+    ),
+    "share as a number of percent": (
+        SHOP + "    knowledge: {answerable_above: 75}\n",
+        "parley.yaml:4:17: tenants.shop.knowledge.answerable_above: must be a number from 0 to 1: write 0.75",
+    ),
+    "synonyms as a mapping": (
+        SHOP + "    knowledge: {synonyms: {car: auto}}\n",
+        "parley.yaml:4:17: tenants.shop.knowledge.synonyms: must be a list of groups of words that mean the same, such "
+        "as [[car, auto]]",
+    ),
+    "quote that does not end": (
+        'listen: "127.0.0.1:1\n' + SHOP,
+        "parley.yaml:1:9: not valid YAML: the quote that begins here does not end where it should",
     ),
     "not a mapping": (SHOP + "    fold: 3\n", "parley.yaml:4:5: tenants.shop.fold: must be a mapping of settings"),
     "not a list": (
@@ -182,6 +214,19 @@ ERRORS: dict[str, tuple[str, str]] = {
 def test_each_kind_of_mistake_is_told_with_its_place(tmp_path: Path, kind: str) -> None:
     text, expected = ERRORS[kind]
     assert problem(tmp_path, text) == expected
+
+
+def test_a_value_with_a_colon_is_told_to_need_quotes(tmp_path: Path) -> None:
+    (tmp_path / "parley.yaml").write_text(SHOP + "    voice: {}\n    greeting: Hello: Ask me\n")
+    with pytest.raises(ConfigInvalid, match="mapping values are not allowed here") as refused:
+        loader.load(tmp_path / "parley.yaml")
+    assert refused.value.fix.startswith('put quotes around a value that contains ": "')
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "pt-BR", "zh-Hant-TW", "pt_br"])
+def test_the_letters_of_a_locale_are_kept(tmp_path: Path, locale: str) -> None:
+    (tmp_path / "parley.yaml").write_text(SHOP + f"    voice: {{locale: {locale}}}\n")
+    assert loader.load(tmp_path / "parley.yaml").tenants["shop"].voice.locale == locale
 
 
 @pytest.mark.parametrize(
@@ -415,7 +460,7 @@ def test_values_and_positions_are_the_same_without_the_parser_in_c(monkeypatch: 
     [
         ("tenants:\n\tshop: {}\n", "indent with spaces: YAML allows no tabs"),
         ("tenants: {shop: {name: ${NAME}}}\n", 'inside { } and [ ], put quotes around "${VARIABLE}"'),
-        ("tenants: shop: x\n", "check the indentation, the colons and the quotes there"),
+        ("tenants: shop: x\n", 'put quotes around a value that contains ": ", and begin nested settings on a new line'),
     ],
 )
 def test_what_is_no_yaml_is_told_with_its_cure(tmp_path: Path, text: str, fix: str) -> None:
