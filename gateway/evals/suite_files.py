@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from agent_worker.learning.evals.results import RunResult
 from agent_worker.learning.evals.suite import Case, Suite
-from gateway.config.validation import Validation, combine_problems
-from gateway.config.yaml_reader import YamlReader, parse_scalar
+from gateway.config.validation import Model, Validation, combine_problems
+from gateway.config.yaml_reader import YamlReader, explain_unreadable, parse_scalar
 from schemas.errors import ConfigInvalid
 
 _FIX = "docs/how-to/evals.md describes the format"
@@ -23,6 +23,8 @@ _WIDTH = 110
 class _SuiteReader(YamlReader):
     """Leaves texts as they are: a contact may have written ``${HOME}`` or ``file:secret``."""
 
+    mapping, example = "a mapping with a list `cases`", "begin the list of cases with `cases:`"
+
     def fill_in(self, text: str, position: str) -> str:
         """See YamlReader."""
         return text
@@ -30,18 +32,23 @@ class _SuiteReader(YamlReader):
 
 def read_suite(path: Path) -> Suite:
     """Raises ConfigInvalid, which lists all problems with their places."""
+    return read_cases(path, Suite, _FIX)
+
+
+def read_cases(path: Path, model: type[Model], fix: str) -> Model:
+    """Read a file with a list of cases. Raises ConfigInvalid, as ``read_suite`` does."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigInvalid(f"cannot read {path}: {error}", fix="check the path of the suite") from error
-    return _read(path, text)
+        raise ConfigInvalid(explain_unreadable(path, error), fix="check the path of the suite") from error
+    return _read(path, text, model, fix)
 
 
-def _read(path: Path, text: str) -> Suite:
-    validation = Validation(_SuiteReader(path.absolute(), {}).read(text), Suite)
+def _read(path: Path, text: str, model: type[Model], fix: str = _FIX) -> Model:
+    validation = Validation(_SuiteReader(path.absolute(), {}).read(text), model)
     suite = validation.validate()
     if suite is None or validation.problems:
-        raise combine_problems(validation.problems, path.name, _FIX)
+        raise combine_problems(validation.problems, path.name, fix)
     return suite
 
 
@@ -51,7 +58,10 @@ def read_results(path: Path) -> RunResult:
         return RunResult.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise ConfigInvalid(
-            f"{path} has no results of `parley eval run`", fix="write them with `parley eval run --out FILE`"
+            explain_unreadable(path, error)
+            if isinstance(error, OSError)
+            else f"{path} has no results of `parley eval run`",
+            fix="write them with `parley eval run --out FILE`",
         ) from error
 
 
@@ -64,10 +74,10 @@ def add_case(path: Path, case: dict[str, Any]) -> None:
     """Add a case at the end of the file, which is created if there is none. Everything else in it stays as it is.
     Raises ConfigInvalid."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    known = len(_read(path, before).cases) if before.strip() else 0
+    known = len(_read(path, before, Suite).cases) if before.strip() else 0
     text = before if before.strip() else _HEAD
     added = text.rstrip("\n") + "\n" + _indent(_dump([case]), _find_indentation(text))
-    suite = _read(path, added)
+    suite = _read(path, added, Suite)
     if len(suite.cases) != known + 1 or suite.cases[-1] != Case.model_validate(case):
         raise ConfigInvalid(f"{path}: a case cannot be added at its end", fix="put `cases` last in the file")
     path.parent.mkdir(parents=True, exist_ok=True)

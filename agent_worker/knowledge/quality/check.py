@@ -98,7 +98,8 @@ class SuiteRunner:
         if kind == "closest":
             offers = [f"{draft.citations[0].document}#{short_heading(draft.citations[0].heading)}", *offers]
             text = text.partition(voice.closest.rpartition("{heading}")[2])[2]
-        return ObservedReply(kind, text, draft.citations, offers, unanswered, confidence)
+        labels = [choice.label for choice in draft.choices]
+        return ObservedReply(kind, text, draft.citations, offers, unanswered, confidence, labels)
 
 
 def _kind(draft: AnswerDraft, offers: Sequence[str]) -> ReplyKind:

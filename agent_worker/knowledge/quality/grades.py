@@ -42,7 +42,7 @@ _MARKUP = re.compile(r"\*\*|__|`|\[\d+\]")
 class ObservedReply:
     """A reply as the customer sees it. ``offers``: the places of the questions that it offers, and of the section that
     it quotes as the closest, as ``document#heading``; ``unanswered``: the part of the text that names unanswered
-    questions. ``confidence``: of the answer, 0–1."""
+    questions. ``confidence``: of the answer, 0–1. ``choices``: the labels of the choices that it offers."""
 
     kind: ReplyKind
     text: str
@@ -50,6 +50,7 @@ class ObservedReply:
     offers: Sequence[str] = ()
     unanswered: str = ""
     confidence: float = 0.0
+    choices: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,16 @@ class Suite(BaseModel):
     name: str = ""
     cases: list[Case] = Field(min_length=1)
 
+    def list_named_documents(self) -> list[tuple[str, str, str]]:
+        """Case, field and document of every rule that names a document."""
+        return [
+            (case.id, field, place.partition("#")[0])
+            for case in self.cases
+            for rules in (case, *case.turns, *case.parts, *(part for turn in case.turns for part in turn.parts))
+            for field, places in (("must_cite", rules.must_cite), ("sources", rules.sources))
+            for place in places
+        ]
+
 
 def read_suite(raw: Any) -> Suite:
     """Validate a parsed suite file. Raises Unprocessable naming the case and field at fault."""

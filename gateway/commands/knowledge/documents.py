@@ -13,7 +13,6 @@ from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url,
 from gateway.commands.common.printing import note, print_json, print_table, progress
 from gateway.commands.knowledge import sync
 from gateway.commands.knowledge.doctor import doctor
-from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.quality.check import QualityReport
@@ -34,6 +33,8 @@ app = typer.Typer(help="Publish, list, search and check the agent's documents.",
 app.command()(sync.add)
 app.command()(sync.sync)
 app.command()(sync.status)
+_MOST_NAMED = 50
+"""Documents that may be listed where an unknown one is named."""
 _FIGURES = {
     "right": "answered and right",
     "right_as_closest": "of these: not sure, and quoted as the closest",
@@ -43,7 +44,7 @@ _FIGURES = {
     "helped": "helped (right, or the right question offered)",
     "unanswerable_declined": "of the unanswerable: declined or asked back",
     "polarity_wrong": "of the yes/no questions: answered with the wrong one",
-    "follow_ups_right": "of the follow-ups: right",
+    "follow_ups_right": "of the follow-ups (all but first messages): right",
     "all_parts_named": "of several questions at once: all answered or named",
     "other_languages_helped": "of other languages: helped",
     "separation": "right answers surer than wrong ones (AUROC)",
@@ -159,17 +160,10 @@ app.command()(doctor)
 
 
 def _read_suite(file: Path) -> Suite:
-    import yaml
+    from agent_worker.knowledge.quality.suite import Suite
+    from gateway.evals.suite_files import read_cases
 
-    from agent_worker.knowledge.quality.suite import read_suite
-
-    try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidRequest(
-            f"cannot read {file}: {type(error).__name__}", fix="check the path, and that the file is YAML"
-        ) from error
-    suite = read_suite(raw)
+    suite = read_cases(file, Suite, "docs/quality.md describes the format")
     return suite if suite.name else suite.model_copy(update={"name": str(file)})
 
 
@@ -179,7 +173,13 @@ def _report_as_json(report: QualityReport, show: bool) -> dict[str, object]:
     shown["by_kind"] = {kind: dict(grades) for kind, grades in report.by_kind().items()}
     if show:
         shown["not_right"] = [
-            {"id": each.case.id, "said": each.message.say, "grade": each.grade, "reply": each.reply.text}
+            {
+                "id": each.case.id,
+                "said": each.message.say,
+                "grade": each.grade,
+                "reply": each.reply.text,
+                "choices": list(each.reply.choices),
+            }
             for each in report.outcomes
             if each.grade not in ("right", "rightly_declined")
         ]
@@ -199,12 +199,14 @@ def _print_quality(report: QualityReport, show: bool) -> None:
     by_kind = report.by_kind()
     rows = [(kind, *(by_kind[kind][grade] for grade in GRADES)) for kind in by_kind]
     totals = ("all", *(report.count(grade) for grade in GRADES))
-    print_table(("kind", *(grade.replace("_", " ") for grade in GRADES)), [*rows, totals])
+    print_table(("kind of case", *(grade.replace("_", " ") for grade in GRADES)), [*rows, totals])
     for each in report.outcomes if show else ():
         if each.grade not in ("right", "rightly_declined"):
             typer.echo(
                 f"\n{each.case.id} {each.grade}\n  > {each.message.say}\n  {' '.join(each.reply.text.split())[:300]}"
             )
+            for label in each.reply.choices:
+                typer.echo(f"    [{label}]")
 
 
 async def _check_answers(config: Config, tenant: str, suites: list[Suite], url: str | None) -> list[QualityReport]:
@@ -217,11 +219,24 @@ async def _check_answers(config: Config, tenant: str, suites: list[Suite], url: 
     settings = build_worker_settings(config.tenants, {})
     async with open_api(config, tenant, url) as api:
         await _check_own_documents(api, config, url)
+        await _note_unknown_documents(api, suites)
         runner = SuiteRunner(
             partial(search_remotely, api, tenant), LocalModel(settings), tenant, settings.of(tenant).voice
         )
         with progress("customers", sum(len(suite.cases) for suite in suites)) as step:
             return [await runner.run(suite, step) for suite in suites]
+
+
+async def _note_unknown_documents(api: AdminApi, suites: list[Suite]) -> None:
+    """Name the documents of rules that do not exist: no reply can be as they want it."""
+    from gateway.config.validation import suggest
+
+    known = [item["document"] for item in await api.list_items("/knowledge")]
+    for suite in suites:
+        for case, field, document in suite.list_named_documents():
+            if document not in known:
+                hint = suggest(document, known) if len(known) <= _MOST_NAMED else ""
+                note(f"{suite.name}: case {case}: {field}: there is no document {document!r}{hint}")
 
 
 async def _check_own_documents(api: AdminApi, config: Config, url: str | None) -> None:

@@ -471,7 +471,8 @@ def test_documents_are_kept_without_an_instance(folder: Path) -> None:
     removed = parley("knowledge", "remove", "new", cwd=folder)
     assert removed.returncode == 0
     missing = parley("knowledge", "remove", "new", cwd=folder)
-    assert (missing.returncode, missing.stderr) == (2, "error[not_found]: no such document\n")
+    expected = "error[not_found]: no such document\nfix: find its id with `parley knowledge list`\n"
+    assert (missing.returncode, missing.stderr) == (2, expected)
 
 
 def test_a_file_that_cannot_be_read_is_left_out_and_nothing_is_removed(folder: Path) -> None:
@@ -569,7 +570,8 @@ def test_commands_talk_to_the_running_instance(running: DevProcess) -> None:
     letters = parley("deadletter", "list", "--json", cwd=running.folder)
     assert json.loads(letters.stdout) == []
     missing = parley("deadletter", "replay", "nothing", cwd=running.folder)
-    assert (missing.returncode, missing.stderr) == (2, "error[not_found]: no such dead letter\n")
+    expected = "error[not_found]: no such dead letter\nfix: find its id with `parley deadletter list`\n"
+    assert (missing.returncode, missing.stderr) == (2, expected)
 
 
 def test_tokens_are_created_listed_and_revoked(running: DevProcess) -> None:
@@ -587,7 +589,8 @@ def test_tokens_are_created_listed_and_revoked(running: DevProcess) -> None:
     assert "error[unauthorized]" in parley("knowledge", "list", cwd=running.folder, **access).stderr
     assert "backend  read    admin       revoked" in parley("token", "list", cwd=running.folder).stdout
     missing = parley("token", "revoke", "nothing", cwd=running.folder)
-    assert (missing.returncode, missing.stderr) == (2, "error[not_found]: no such token\n")
+    expected = "error[not_found]: no such token\nfix: find its id with `parley token list`\n"
+    assert (missing.returncode, missing.stderr) == (2, expected)
 
 
 def test_doctor_verifies_the_audit_trail_of_a_running_instance(running: DevProcess) -> None:
@@ -659,7 +662,56 @@ def test_answers_are_counted_right_and_wrong(running: DevProcess) -> None:
     assert "answered and wrong" in printed
     assert "b irrelevant\n  > What does a parcel to Lisbon cost?" in printed
     broken = parley("knowledge", "check", "gone.yaml", cwd=running.folder)
-    assert broken.stderr.startswith("error[invalid_request]: cannot read gone.yaml")
+    assert broken.stderr.startswith("error[config_invalid]: there is no file gone.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "cases:\n- {id: a, question: x, must_contains: [y]}\n",
+            "suite.yaml:2:24: cases[0].must_contains: unknown key; did you mean 'must_contain'?",
+        ),
+        ("cases:\n- {id: a, question: x, must_cite: y}\n", "suite.yaml:2:24: cases[0].must_cite: must be a list"),
+        ("- {id: a}\n", "suite.yaml:1:1: must be a mapping with a list `cases`"),
+        ("cases: []\n", "suite.yaml:1:1: cases: must not be empty"),
+    ],
+)
+def test_a_mistake_in_a_suite_is_told_with_its_place(folder: Path, text: str, expected: str) -> None:
+    (folder / "suite.yaml").write_text(text)
+    done = parley("knowledge", "check", "suite.yaml", cwd=folder)
+    assert done.stderr.splitlines()[0] == f"error[config_invalid]: {expected}"
+
+
+def test_a_suite_that_names_an_unknown_document_is_told_so(running: DevProcess) -> None:
+    suite = running.folder / "places.yaml"
+    suite.write_text(
+        "cases: [{id: a, question: 'What does a parcel cost?', must_cite: [shiping], sources: ['nowhere#x']}]\n"
+    )
+    done = parley("knowledge", "check", str(suite), cwd=running.folder)
+    assert "case a: must_cite: there is no document 'shiping'; did you mean 'shipping'?" in done.stderr
+    assert "case a: sources: there is no document 'nowhere'" in done.stderr
+
+
+def test_an_unknown_id_is_answered_with_the_command_that_lists_ids(running: DevProcess) -> None:
+    for command, fix in (
+        (("knowledge", "remove", "nowhere"), "parley knowledge list"),
+        (("deadletter", "show", "nowhere"), "parley deadletter list"),
+        (("contact", "export", "nowhere"), "parley contact find"),
+        (("contact", "erase", "nowhere", "--yes"), "parley contact find"),
+        (("token", "revoke", "nowhere"), "parley token list"),
+        (("turns", "show", "nowhere"), "parley turns export"),
+    ):
+        done = parley(*command, cwd=running.folder)
+        assert fix in done.stderr, (command, done)
+
+
+def test_a_file_that_is_not_there_is_named(folder: Path) -> None:
+    (folder / "evals.yaml").write_text("cases: [{name: a, message: Hello, expect: {declines: true}}]\n")
+    for command in (("run", "nope.yaml"), ("compare", "nope.json", "nope.json"), ("compare", "nope", "b")):
+        error = parley("eval", *command, cwd=folder).stderr
+        assert f"there is no file {command[1]}" in error.splitlines()[0], error
+        assert "--candidate" not in error
 
 
 def test_a_second_instance_on_the_same_file_is_refused(running: DevProcess) -> None:
