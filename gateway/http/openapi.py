@@ -119,7 +119,10 @@ def _describe_security(endpoint: ApiEndpoint) -> list[JsonObject]:
 
 
 def _build_operation_id(endpoint: ApiEndpoint) -> str:
-    words = _BRACES.sub("", endpoint.path.removeprefix("/v1")).strip("/").replace(".", "_") or "page"
+    path = endpoint.path.removeprefix("/v1")
+    if path.strip("/") and path.endswith("/"):
+        path += "redirect"  # the same address without the slash has an id too
+    words = _BRACES.sub("", path).strip("/").replace(".", "_") or "page"
     return f"{endpoint.method.lower()}_{_NON_WORD.sub('_', words)}"
 
 
