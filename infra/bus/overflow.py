@@ -18,6 +18,7 @@ from infra.bus.assignment import Assignment
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.retrying import retry_until_success
 from schemas.ports import Clock, Parking, Record
+from schemas.privacy.sealed_events import is_erased
 
 log = structlog.get_logger("parley.lanes")
 
@@ -44,6 +45,10 @@ class Overflow:
             return None
         async with lane.store:
             parked = await self._read(lane, page)
+            while parked and (erased := [record for record in parked if is_erased(record)]):
+                # Their contact was erased while they waited: nothing can be read from them, and nothing is to be done.
+                left = await self._remove(lane, erased)
+                parked = await self._read(lane, page) if left is not None else None
             if not parked and parked is not None and not lane.spilling:
                 lane.leave_overflow()
         return LaneBatch(lane, list(parked), len(parked)) if parked else None
@@ -95,15 +100,19 @@ class Overflow:
         handled = batch.records[: min(batch.finished, batch.parked)]
         if not handled:
             return True
-        left = await retry_until_success(
-            lane.assignment.revoking,
-            lambda: self._parking.unpark(self._group, lane.conversation, handled),
-            "unpark_failed",
-            conversation_id=lane.conversation,
-        )
+        left = await self._remove(lane, handled)
         if left == 0 and not lane.spilling:
             lane.leave_overflow()
         return left is not None
+
+    async def _remove(self, lane: Lane, records: Sequence[Record]) -> int | None:
+        """Remove parked records; returns how many are left, None if interrupted."""
+        return await retry_until_success(
+            lane.assignment.revoking,
+            lambda: self._parking.unpark(self._group, lane.conversation, records),
+            "unpark_failed",
+            conversation_id=lane.conversation,
+        )
 
     async def _park(self, lane: Lane, records: Sequence[Record], until: datetime) -> bool:
         if not records:

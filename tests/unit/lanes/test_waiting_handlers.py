@@ -8,6 +8,7 @@ from datetime import timedelta
 from infra.bus.lanes import ConsumerLimits
 from schemas.errors import Parked, UndecodableRecord
 from schemas.ports import Batch, Record
+from schemas.privacy.sealed_events import forget_record
 from tests.unit.lanes.lane_member import member, wait_until
 from tests.unit.lanes.lane_simulation import LaneSimulation
 from tests.unit.lanes.virtual_time import now, run
@@ -48,6 +49,34 @@ def test_a_handler_that_waits_for_what_comes_next_is_told_of_what_it_cannot_have
             await wait_until(lambda: len(batches) == 3)
             await one.settled()
         assert batches == [[0], [0], [1]]
+
+    run(scene())
+
+
+def test_a_parked_record_of_an_erased_contact_is_removed_and_never_handled() -> None:
+    async def scene() -> None:
+        batches: list[list[int]] = []
+
+        async def handle(batch: Batch) -> None:
+            await _parked_first(batch, batches, one.world)
+
+        async with member(handle, limits=ConsumerLimits(commit_every=0.05)) as one:
+            read = one.parking.read
+
+            async def with_the_first_erased(group: str, conversation: str, *, limit: int) -> list[Record]:
+                """As the state store reads it once the key is gone."""
+                found = await read(group, conversation, limit=limit)
+                return [forget_record(each) if each.offset == 0 else each for each in found]
+
+            one.parking.read = with_the_first_erased  # type: ignore[method-assign]
+            one.world.append("k")
+            await wait_until(lambda: len(batches) == 1)
+            one.world.append("k")
+            await wait_until(lambda: len(batches) == 2)
+            one.world.append("k")
+            await wait_until(lambda: len(batches) >= 3)
+        assert batches[1][0] == 1
+        assert all(0 not in later for later in batches[1:])
 
     run(scene())
 
