@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.errors import InvalidRequest
+from schemas.validation.problems import describe_problem
 
 
 class SourceOptions(BaseModel):
@@ -24,8 +25,8 @@ class SourceOptions(BaseModel):
         try:
             return cls.model_validate(dict(options))
         except ValidationError as error:
-            problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise _refusal(cls, ".".join(map(str, problem["loc"])), problem["type"], problem["msg"])
+            problem = error.errors(include_input=False, include_url=False)[0]
+        raise _refusal(cls, ".".join(map(str, problem["loc"])), problem["type"], describe_problem(problem))
 
 
 def _refusal(model: type[SourceOptions], name: str, type: str, message: str) -> InvalidRequest:
@@ -34,6 +35,5 @@ def _refusal(model: type[SourceOptions], name: str, type: str, message: str) -> 
         similar = get_close_matches(name, known, n=1)
         fix = f"did you mean {similar[0]!r}?" if similar else f"the options are: {', '.join(known) or 'none'}"
         return InvalidRequest(f"options of the source: there is no option {name!r}", fix=fix)
-    said = message.removeprefix("Value error, ")
-    said = f"{name}: {said[:1].lower()}{said[1:]}" if name else said
+    said = f"{name}: {message}" if name else message
     return InvalidRequest(f"options of the source: {said}", fix=f"the options are: {', '.join(known)}")

@@ -20,6 +20,7 @@ from schemas.ports import Account, ChannelEvent, ContactUpdate
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.runtime import tracing
 from schemas.transcript import find_written_text
+from schemas.validation.problems import describe_problem
 
 
 @dataclass(slots=True)
@@ -88,8 +89,8 @@ def _build_payload(account: Account, event: ChannelEvent, own_id: str, contact: 
     try:
         return topics.EVENT_TYPES[event.type][0].__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise InvalidRequest(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InvalidRequest(f"{'.'.join(str(part) for part in first['loc'])}: {describe_problem(first)}") from error
 
 
 def build_origin(account: Account, message: InboundMessage) -> Origin:

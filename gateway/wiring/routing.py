@@ -25,6 +25,7 @@ from gateway.config.settings import Config, Tenant
 from gateway.wiring.models.encoders import open_encoder
 from infra.deploy.doctor_finding import Finding
 from schemas.errors import ConfigInvalid, SetupError
+from schemas.validation.problems import describe_problem
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.vectors.encoder import Encoder
@@ -100,7 +101,7 @@ def _read_file(path: Path, modified_at: int) -> Mapping[str, IntentSettings]:
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
         path_in_file = ".".join(map(str, detail["loc"]))
-        raise ConfigInvalid(f"{path}: {path_in_file}: {detail['msg']}", fix=_FILE_FORMAT) from error
+        raise ConfigInvalid(f"{path}: {path_in_file}: {describe_problem(detail)}", fix=_FILE_FORMAT) from error
 
 
 def train(

@@ -12,6 +12,7 @@ from yarl import URL
 
 from agent_worker.sources.website.addresses import AddressGuard, allow_hint
 from schemas.errors import Forbidden, InvalidRequest
+from schemas.validation.problems import describe_problem
 
 SCHEME = "drive://"
 _FOLDER = re.compile(r"[A-Za-z0-9_-]{4,200}")
@@ -57,12 +58,12 @@ def _validate(options: Mapping[str, Any]) -> DriveOptions | InvalidRequest:
     try:
         return DriveOptions.model_validate(dict(options))
     except ValidationError as error:
-        wrong = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        wrong = error.errors(include_input=False, include_url=False)[0]
     name = ".".join(map(str, wrong["loc"]))
     if wrong["type"] == "extra_forbidden":
         known = ", ".join(each for each in DriveOptions.model_fields if each != "private_hosts")
         return InvalidRequest(f"drive: there is no option {name!r}", fix=f"the options are {known}")
-    return InvalidRequest(f"drive: {name}: {wrong['msg'].lower()}", fix=_HOW)
+    return InvalidRequest(f"drive: {name}: {describe_problem(wrong)}", fix=_HOW)
 
 
 def parse_location(location: str) -> str:

@@ -22,6 +22,7 @@ from schemas.ports import (
     UnchangedDocument,
 )
 from schemas.runtime.optional_dependencies import install_command
+from schemas.validation.problems import describe_problem
 
 _SCHEME = "notion://"
 _API_ADDRESS = "https://api.notion.com"
@@ -62,11 +63,11 @@ def parse_options(options: Mapping[str, Any]) -> NotionOptions:
     try:
         parsed = NotionOptions.model_validate(dict(options))
     except ValidationError as error:
-        wrong = error.errors(include_input=False, include_context=False)[0]
+        wrong = error.errors(include_input=False)[0]
         name = ".".join(str(part) for part in wrong["loc"])
         known = ", ".join(each for each in NotionOptions.model_fields if each != "private_hosts")
         raise InvalidRequest(
-            f"options of a Notion source: {name}: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}",
+            f"options of a Notion source: {name}: {describe_problem(wrong)}",
             fix=f"the options are: {known}",
         ) from None
     if not parsed.token.get_secret_value().strip():

@@ -14,6 +14,7 @@ from yarl import URL
 from agent_worker.knowledge.text.front_matter import LANGUAGE
 from agent_worker.sources.website.addresses import AddressGuard
 from schemas.errors import InvalidRequest
+from schemas.validation.problems import describe_problem
 
 SCHEME = "youtube://"
 API_URL = "https://www.googleapis.com/youtube/v3"
@@ -91,10 +92,11 @@ def read_options(options: Mapping[str, Any]) -> YouTubeOptions:
     try:
         read = YouTubeOptions.model_validate(dict(options))
     except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        problem = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(map(str, problem["loc"]))
         raise InvalidRequest(
-            f"options of the YouTube source: {_explain(name, problem['type'], problem['msg'])}", fix=_fix(name)
+            f"options of the YouTube source: {_explain(name, problem['type'], describe_problem(problem))}",
+            fix=_fix(name),
         ) from None
     _check_address("api_url", read.api_url, read.private_hosts)
     _check_address("token_url", read.token_url, read.private_hosts)
@@ -104,7 +106,6 @@ def read_options(options: Mapping[str, Any]) -> YouTubeOptions:
 def _explain(name: str, type: str, message: str) -> str:
     if type == "extra_forbidden":
         return f"there is no option {name!r}"
-    message = message.removeprefix("Value error, ")
     return f"{name}: {message}" if name else message
 
 

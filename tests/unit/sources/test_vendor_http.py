@@ -166,8 +166,8 @@ class VendorOptions(SourceOptions):
     [
         ({"token": "s3cret", "tokens": "s3cret"}, "no option 'tokens'", "did you mean 'token'?"),
         ({"token": "s3cret", "colour": "s3cret"}, "no option 'colour'", "the options are: token, pages"),
-        ({}, "token: field required", "the options are: token, pages"),
-        ({"token": "t", "pages": "s3cret"}, "pages: input should be a valid integer", "the options are: token, pages"),
+        ({}, "token: must be set", "the options are: token, pages"),
+        ({"token": "t", "pages": "s3cret"}, "pages: must be a whole number", "the options are: token, pages"),
     ],
 )
 def test_a_wrong_option_is_named_without_its_value(options: dict[str, str], message: str, fix: str) -> None:
