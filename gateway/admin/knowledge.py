@@ -26,7 +26,7 @@ from schemas.errors import InvalidRequest, Unprocessable
 from schemas.messages import Assurance, Text
 from schemas.ports import DocumentDraft
 from schemas.validation.fields import Instant
-from schemas.validation.texts import require_line
+from schemas.validation.texts import join_lines
 
 MAX_BODY_SIZE = 4 * 1024 * 1024
 MAX_WAIT = 25
@@ -40,7 +40,7 @@ class DocumentRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    title: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(require_line)]
+    title: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(join_lines)]
     body: Annotated[str, Field(min_length=1)]
     url: Annotated[str, Field(max_length=2000, pattern=ADDRESS)] = ""
     language: Annotated[str, Field(pattern=LANGUAGE)] = ""

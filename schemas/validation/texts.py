@@ -19,8 +19,13 @@ def require_visible(text: str) -> str:
     return text
 
 
+def join_lines(text: str) -> str:
+    """Return a title on one line, as lists and pages show it. Raises ValueError if it is blank."""
+    return " ".join(require_visible(text).splitlines())
+
+
 def require_line(text: str) -> str:
-    """Return a name or a title. Raises ValueError if it is blank, or has line breaks."""
+    """Return a name. Raises ValueError if it is blank, or has line breaks."""
     if require_visible(text).splitlines() != [text]:
         raise ValueError("must be on one line")
     return text
