@@ -22,9 +22,8 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 # As in YAML 1.2, "off" and "no" are texts and not booleans, and dates are texts too.
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
-
-
 _COMMENT = re.compile(r"""["']?\s*:\s+#\S""")
+"""A colon after a key, and then a comment where a value may be meant."""
 
 
 @dataclass

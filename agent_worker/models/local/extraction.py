@@ -28,9 +28,9 @@ _MIN_SCORE_BELOW_HEADING = 0.4
 _MIN_SCORE_OF_LAST_LINE = 0.4
 """The least score of a row that has what the contact wrote last."""
 _MIN_SCORE_OF_PERIOD = 0.5
-"""The same for a table with the asked day or month."""
+"""A table with the asked day or month is preferred to the best passage from this share of its score."""
 _MIN_SCORE_OF_PRICE = 0.05
-"""The same for a table with the price of what is named."""
+"""A table with the price of what is named is preferred to the best passage from this share of its score."""
 _MAX_SHARE_BESIDE = 0.5
 """Share of the question's words in a table that is left out because a sentence beside it has all of them."""
 _MAX_ROWS_WITH_NOTES = 40
