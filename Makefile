@@ -20,9 +20,11 @@ DEV_STAMP := $(VENV)/.installed-dev
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 PIP_SELF := $(PIP) --quiet install --no-deps --no-build-isolation --editable .
 # $(call install_locked,FILE) installs a lock file, counts packages meanwhile, and says in words what went wrong.
+# --no-deps everywhere: a lock file is complete, and pip takes the newest version for a dependency with extras (justext needs
+# lxml[html_clean]), whatever the file pins, and then refuses it because it has no hash.
 define install_locked
 @echo "Installing the $$(grep -c '^[a-zA-Z0-9].*==' $(1)) packages of $(1) into $(VENV); this takes a minute or two once."
-@set -o pipefail; $(PIP) install --progress-bar off --require-hashes -r $(1) 2>&1 | tee $(VENV)/install.log | awk \
+@set -o pipefail; $(PIP) install --progress-bar off --no-deps --require-hashes -r $(1) 2>&1 | tee $(VENV)/install.log | awk \
 	'/^Collecting /{n++; if (n % 20 == 0) {print "  " n " packages"; fflush()}} /^Installing collected/{print "  unpacking"; fflush()}' \
 	|| { grep -E '^(ERROR|WARNING)|error' $(VENV)/install.log | sort -u | tail -n 5 >&2; \
 	echo "The packages could not be installed. If the lines above speak of a connection, a name that cannot be resolved or 'No" >&2; \
@@ -76,7 +78,7 @@ $(RUN_STAMP): requirements/run.txt pyproject.toml | $(BIN)/python
 
 $(DEV_STAMP): requirements/dev.txt requirements/identity-provider.txt requirements/run.txt pyproject.toml | $(BIN)/python
 	$(call install_locked,requirements/dev.txt)
-	@$(PIP) install --quiet --upgrade --target $(CACHE)/identity-provider --require-hashes -r requirements/identity-provider.txt
+	@$(PIP) install --quiet --upgrade --target $(CACHE)/identity-provider --no-deps --require-hashes -r requirements/identity-provider.txt
 	@$(PIP_SELF)
 	@touch $(RUN_STAMP) $@
 
