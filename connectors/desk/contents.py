@@ -157,7 +157,7 @@ class DraftOutcome:
 
 @dataclass(frozen=True, slots=True)
 class NotDelivered:
-    """A person's reply that was not delivered."""
+    """A reply of a person or the agent that was not delivered."""
 
     line: TranscriptMessage
     reason: str

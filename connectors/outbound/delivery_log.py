@@ -119,7 +119,7 @@ class DeliveryLog:
         self._events.append(build_delivery_event(sent, delivered))
         if delivered.part_of or sent.tenant not in self._desk_tenants or self._of_desk:
             return
-        if delivered.state == "unknown" or _is_by_person_or_system(sent):
+        if delivered.state in ("unknown", "failed") or _is_by_person_or_system(sent):
             self._events.append(
                 receipt_events.build_line_changed(sent, delivered.message_id, delivered.state, delivered.at)
             )

@@ -201,13 +201,13 @@ class ReceiptHandler:
             await self._trace(conversation, message_ids, state)
 
     async def _notify_desk(self, event: Envelope, conversation: str, message_ids: list[str]) -> None:
-        """Tell the desk how far messages of people have come; it does not show the agent's."""
+        """Tell the desk how far messages of people have come; of the agent's, it shows only that one was refused."""
         lines = [await self._state.transcript.find(conversation, message_id) for message_id in message_ids]
         origin = replace(event, conversation=conversation)
-        by_people = [line for line in lines if line is not None and line.author.kind == "person"]
-        if by_people:
+        shown = [line for line in lines if line is not None and _is_shown_at_desk(line)]
+        if shown:
             await self._bus.append(
-                [receipt_events.build_line_changed(origin, line.id, line.state, event.time) for line in by_people]
+                [receipt_events.build_line_changed(origin, line.id, line.state, event.time) for line in shown]
             )
 
     async def _trace(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
@@ -238,6 +238,10 @@ def _parse_receipt(record: Record) -> tuple[Envelope, Receipt] | None:
     except RecordError as error:
         log.warning("receipt_undecodable", topic=record.topic, offset=record.offset, code=error.code)
         return None
+
+
+def _is_shown_at_desk(line: TranscriptMessage) -> bool:
+    return line.author.kind == "person" or (line.author.kind == "agent" and line.state == "failed")
 
 
 def _is_below(line: TranscriptMessage, state: MessageState) -> bool:

@@ -21,6 +21,7 @@ from connectors.outbound.rendering import render_within_deadline
 from schemas import ids
 from schemas.desk import DraftGenerated
 from schemas.errors import SendRefused
+from schemas.messages import TranscriptMessage
 
 
 class PostSelector:
@@ -106,7 +107,7 @@ class PostSelector:
                 marker = ids.derived_id(line.id, "desk-in-doubt")
                 posts.append(self._build_thread_post(place, marker, line.created_at, InDoubt(line)))
         for line in view.lines:
-            if line.author.kind == "person" and line.state in ("failed", "dropped"):
+            if _is_refused(line):
                 outcome = await self._records.outcome(view.id, line.id)
                 content = NotDelivered(line, outcome.reason if outcome is not None else "")
                 marker = ids.derived_id(line.id, "desk-failed")
@@ -115,6 +116,14 @@ class PostSelector:
 
     def _build_thread_post(self, place: Place, marker: str, since: datetime, content: Content) -> Post:
         return Post(marker, place.channel, since, place.message, self._desk.render_post(content))
+
+
+def _is_refused(line: TranscriptMessage) -> bool:
+    """Return whether a reply will never arrive and people should know. A reply of the agent is dropped on purpose, when
+    a person took over, but a person's never is."""
+    if line.author.kind == "person":
+        return line.state in ("failed", "dropped")
+    return line.author.kind == "agent" and line.state == "failed"
 
 
 async def render_card(desk: Desk, view: View, rules: TenantDeskRules) -> RenderedPost:

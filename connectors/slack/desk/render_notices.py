@@ -111,7 +111,7 @@ def render_draft_outcome(content: DraftOutcome) -> RenderedPost:
 def render_not_delivered(content: NotDelivered) -> RenderedPost:
     line, reason = content.line, content.reason
     reasons = [kit.plain_text(reason)] if reason else []
-    quoted = kit.context_block(kit.plain_text(f"🧑‍💼 {line.text or 'a file'}"))
+    quoted = kit.context_block(kit.plain_text(f"{AUTHOR_ICONS[line.author.kind]} {line.text or 'a file'}"))
     blocks = (kit.context_block("❌ *Not delivered to the customer*", *reasons), quoted)
     return RenderedPost(kit.notification_text(f"Not delivered: {reason or line.text}"), blocks)
 

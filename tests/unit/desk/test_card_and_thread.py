@@ -12,7 +12,9 @@ import pytest
 from agent_worker.router import decision
 from connectors.desk.posts.post_erasure import closing_id
 from connectors.slack.desk import block_kit as kit
+from connectors.slack.desk.render_card import AUTHOR_ICONS
 from schemas import topics
+from schemas.conversation import DeliveryOutcome
 from schemas.desk import DeskUpdate
 from schemas.messages import Citation
 from tests.simulators.slack.message_contents import labels, words
@@ -301,6 +303,21 @@ async def test_a_reply_that_failed_says_so_with_the_reason(world: DeskEnvironmen
     await keeper.close()
     (told,) = world.texts()
     assert "Not delivered" in told
+
+
+async def test_a_reply_of_the_agent_that_was_refused_says_so_with_its_reason(world: DeskEnvironment) -> None:
+    await world.hand_off()
+    keeper = world.keeper()
+    await world.look(keeper)
+    line = await world.say("A colleague will answer", "agent", state="failed")
+    refused = DeliveryOutcome(message_id=line.id, state="failed", reason="the account is closed", at=world.clock())
+    await world.state.deliveries.record(world.conversation, refused)
+    await world.look(keeper)
+    await keeper.close()
+    *_, told = [str(post.body) for post in world.thread]
+    assert "Not delivered" in told
+    assert "the account is closed" in told
+    assert AUTHOR_ICONS["agent"] in told
 
 
 async def test_an_answer_that_may_be_lost_is_marked_and_can_be_sent_again_from_the_thread(
