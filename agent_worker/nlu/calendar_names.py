@@ -29,7 +29,14 @@ _GROUPS = {
     for days, names in ((range(5), ("weekday", "werktag", "wochentag")), ((5, 6), ("weekend", "wochenende")))
     for name in names
 }
-_MORE_NAMES = {"en": {"tues": Period(_DAYS, 1), "thurs": Period(_DAYS, 3), "sept": Period(_MONTHS, 9)}}
+_MORE_NAMES = {
+    "en": {"tues": Period(_DAYS, 1), "thurs": Period(_DAYS, 3), "sept": Period(_MONTHS, 9)},
+    "zh": {f"週{name}": Period(_DAYS, day) for day, name in enumerate("一二三四五六日")}
+    | {f"{week}天": Period(_DAYS, 6) for week in ("周", "週", "星期")},
+    "pl": {
+        name: Period(_DAYS, day) for day, name in ((0, "poniedziałku"), (1, "wtorku"), (3, "czwartku"), (4, "piątku"))
+    },
+}
 _INFLECTED = frozenset({"pl", "ru", "uk"})
 """Languages in which the last letter of a name changes."""
 _MIN_STEM = 3
@@ -43,12 +50,17 @@ _NO_MONTH = re.compile(
     r"(?<!\bin )(?<!\bof )(?<!\bmid )(?<!\bmid-)(?<!\bfrom )(?<!\buntil )(?<!\bfor )\b(?:may|march)\b"
 )
 """English words that are seldom a month."""
-_RANGE = re.compile(r"\s*(?:[-–—~〜～]|to|through|thru|till|until|bis|au|à|a|al|tot|do|até|по|إلى|至|到|から)\s*")
+_RANGE = re.compile(r"\s*(?:[-–—~〜～]|to|t/m|through|thru|till|until|bis|au|à|a|al|tot|do|até|по|إلى|至|到|から)\s*")
 """Stands between the first and the last of a range."""
 _LIST = re.compile(r"\s*(?:[,/&+、]|(?:, )?(?:and|und|et|y|e|en|i|и|й|та|و|ve|dan|và|と|和))\s*")
+_MAX_AMBIGUOUS = 2
+"""Letters of an abbreviation that may be another word: "we" is Wednesday as well."""
+_BEFORE_TIMES = re.compile(r"\s*(?:[.:|\d]|$)")
+"""Follows such an abbreviation: "Sa 9–12", "So:"."""
 _EVERY_DAY = frozenset(
     (
-        "daily", "every day", "all days", "täglich", "jeden tag", "alle tage", "tous les jours", "tlj", "a diario",
+        "daily", "every day", "all days", "7 days a week", "seven days a week", "täglich", "jeden tag", "alle tage",
+        "tous les jours", "tlj", "a diario",
         "todos los días", "diariamente", "todos os dias", "ogni giorno", "tutti i giorni", "dagelijks", "elke dag",
         "codziennie", "ежедневно", "каждый день", "щодня", "her gün", "setiap hari", "hằng ngày", "hàng ngày", "每天",
         "每日", "毎日", "يوميًا", "كل يوم", "প্রতিদিন", "روزانہ",
@@ -78,6 +90,51 @@ def periods_in(text: str) -> Periods:
     text = _NO_MONTH.sub(" ", text[:_MAX_READ].casefold())
     words = frozenset(period for word in _WORD.findall(text) for period in _periods_of_word(word))
     return words | frozenset(period for name, period in _phrases() if _contains(text, name))
+
+
+def days_in(text: str, language: str) -> Periods:
+    """The days of the week that a text in a language names, in full or abbreviated, with those between the first and
+    the last of a range."""
+    lowered = text[:_MAX_READ].casefold()
+    if any(_contains(lowered, phrase) for phrase in _EVERY_DAY):
+        return Periods(Period(_DAYS, day) for day in range(_DAYS))
+    names = _names(language)
+    pattern, ambiguous = _word_pattern(language)
+    words = [(word, found) for word in pattern.finditer(lowered) if (found := _days_of_word(word.group(), names))]
+    gaps = [lowered[word.end() : after.start()].replace(".", "") for (word, _), (after, _) in pairwise(words)]
+    joined = ["", *(gap if _RANGE.fullmatch(gap) or _LIST.fullmatch(gap) else "" for gap in gaps), ""]
+    days = [
+        (word, found, before)
+        for (word, found), before, after in zip(words, joined, joined[1:], strict=False)
+        if len(word.group()) > ambiguous or before or after or _BEFORE_TIMES.match(lowered, word.end())
+    ]
+    between = frozenset(
+        _period(_DAYS, min(first).number + number)
+        for (_, first, _), (_, last, gap) in pairwise(days)
+        if len(first) == len(last) == 1 and _RANGE.fullmatch(gap)
+        for number in range((min(last).number - min(first).number) % _DAYS)
+    )
+    unspaced = frozenset(period for name, period in _phrases() if period.cycle == _DAYS and _contains(lowered, name))
+    return between.union(unspaced, *(found for _, found, _ in days))
+
+
+def list_day_names(language: str) -> list[str]:
+    """From Monday to Sunday, in full, as they stand in a sentence."""
+    names = Locale.parse(language).days["format"]["wide"]
+    return [names[day] for day in range(_DAYS)]
+
+
+@cache
+def _word_pattern(language: str) -> tuple[re.Pattern[str], int]:
+    """Finds words or, where no spaces stand between them, names. With the letters up to which one is ambiguous."""
+    names = sorted(filter(is_unspaced, _names(language)), key=len, reverse=True)
+    return (re.compile("|".join(map(re.escape, names))), 1) if names else (_WORD, _MAX_AMBIGUOUS)
+
+
+def _days_of_word(word: str, names: Mapping[str, Period]) -> Periods:
+    period = names.get(word) or names.get(word.removesuffix("s"))
+    found = Periods() if period is None else Periods({period})
+    return Periods(day for day in found or _periods_of_word(word) if day.cycle == _DAYS)
 
 
 def periods_of_labels(labels: Sequence[str]) -> list[Periods]:

@@ -84,6 +84,7 @@ MADE_LATER = {
     "agent_worker.nlu.corrections._replace_in_place": "a correction",
     "agent_worker.models.providers.remote_model._remove_names": "",
     "agent_worker.nlu.corrections._swap": "a correction",
+    "agent_worker.nlu.calendar_names._word_pattern": "",
     "agent_worker.nlu.language_detection._courtesies": "",
     "agent_worker.router.phrase_search._pattern": "phrases",
     "agent_worker.sources.layout._normalize_line": "",

@@ -56,9 +56,10 @@ def prepare(
 
 
 def _prepare_passage(title: str, piece: PassageText, join: partial[str]) -> PreparedPassage:
-    words = " ".join(content_words(f"{title} {piece.heading} {piece.text}"))
+    body = " ".join([piece.text, *piece.restated])
+    words = " ".join(content_words(f"{title} {piece.heading} {body}"))
     return PreparedPassage(
-        piece.heading, piece.url, piece.text, join(piece.heading), join(f"{piece.note} {piece.text}"), words
+        piece.heading, piece.url, piece.text, join(piece.heading), join(f"{piece.note} {body}"), words
     )
 
 

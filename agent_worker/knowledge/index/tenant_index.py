@@ -27,7 +27,7 @@ from agent_worker.nlu.language_detection import detect_language
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "15"  # raise it when splitting, analysis or the tables change: older indexes are then rebuilt
+FORMAT = "16"  # raise it when splitting, analysis or the tables change: older indexes are then rebuilt
 _COMPARED = 3
 """Passages whose vectors are compared for each that is wanted."""
 _LANGUAGE_SAMPLE = 20

@@ -12,7 +12,9 @@ from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.candidates import SearchQueries, build_queries
 from agent_worker.knowledge.ranking.confidence import PROBABLE_MARGIN, RELATED_ABOVE, SUGGESTABLE_ABOVE, confidence
 from agent_worker.knowledge.ranking.ranker import passage_of, rank_queries
-from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language
+from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language, terms
+from agent_worker.knowledge.text.opening_hours import asks_for_hours, find_opened_thing, restate_hours
+from agent_worker.knowledge.text.query_expansion import names_in, unknown_terms
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.nlu.language_detection import detect_language
@@ -87,7 +89,9 @@ def start_search(
         )
         limit = RELATED_ABOVE[result.kind]
         passages = [passage_of(tenant, hit, related=hit.relation >= limit) for hit in result.hits]
-        is_clear = result.kind != "vectors" or not _begins_like_another(passages)
+        is_clear = not _is_beside_hours(text, queries[0], passages) and (
+            result.kind != "vectors" or not _begins_like_another(passages)
+        )
         return SearchResult(
             passages,
             bool(passages) and score >= above and is_clear,
@@ -106,6 +110,19 @@ def _leads(passages: Sequence[Passage]) -> bool:
     sections = [(passage.document, passage.heading) for passage in passages]
     others = [one.score for one, section in zip(passages, sections, strict=True) if section != sections[0]]
     return bool(passages) and max(others, default=0.0) <= (1 - _LEAD) * passages[0].score
+
+
+def _is_beside_hours(text: str, queries: SearchQueries, passages: Sequence[Passage]) -> bool:
+    """True if a question like "Is the pool open on Sundays?" or "Are there courses on Sundays?" is about something that
+    no document names, or about a place of that kind, and the opening hours are the nearest that was found."""
+    unknown = unknown_terms(queries.message)
+    if not unknown or not passages:
+        return False
+    first = passages[0]
+    if not unknown.isdisjoint(terms(find_opened_thing(text))):
+        return True
+    lists_hours = bool(restate_hours(first.title, first.heading, first.text))
+    return lists_hours and not (asks_for_hours(text) and unknown.isdisjoint(names_in(text)))
 
 
 def _begins_like_another(passages: Sequence[Passage]) -> bool:

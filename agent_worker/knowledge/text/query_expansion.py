@@ -23,6 +23,7 @@ from agent_worker.knowledge.text.analysis import (
     term,
     terms,
 )
+from agent_worker.nlu.language_detection import detect_language
 
 SYNONYM = 0.5
 COMPOUND = 0.9
@@ -64,6 +65,24 @@ def expand_query(index: TenantIndex, text: str, own_synonyms: Synonyms = NO_SYNO
         weight *= NAME if not options and text_term in names else 1.0
         expanded.append(QueryTerm(text_term, tuple(options), weight, surfaces[text_term], count))
     return expanded
+
+
+def unknown_terms(query: Iterable[QueryTerm]) -> frozenset[str]:
+    """Those of a question that no document contains, in any spelling or synonym. A town's country does not count."""
+    return frozenset(
+        each.text for each in query if all(text != each.text and text in _countries() for text, _ in each.options)
+    )
+
+
+def names_in(text: str) -> set[str]:
+    """Terms of well-known places and, in English, of words with a capital inside a sentence."""
+    places = {term(name) for _, names in lexicon.PLACES for name in names}
+    return places.intersection(terms(text)) | (_names(text) if detect_language(text) in ("", "en") else set())
+
+
+@cache
+def _countries() -> frozenset[str]:
+    return frozenset(term(country) for country, _ in lexicon.PLACES)
 
 
 def use_known_words(index: TenantIndex, text: str) -> str:

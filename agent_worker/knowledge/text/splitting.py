@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent_worker.knowledge.text.blocks import Block, bare_item, blocks_of, is_ruler, lines_of
+from agent_worker.knowledge.text.opening_hours import restate_hours
 from agent_worker.knowledge.text.sentences import sentence_spans
 
 MAX_WORDS = 180
@@ -24,12 +25,14 @@ _WORD = re.compile(r"\S+")
 @dataclass(frozen=True, slots=True)
 class PassageText:
     """``text`` is a verbatim part of the body, ``heading`` the path of headings above it. ``note`` helps to find it
-    without being part of it: the header of a table that was split. ``url`` opens the document at its section."""
+    without being part of it: the header of a table that was split. So does ``restated``, see ``restate_hours``.
+    ``url`` opens the document at its section."""
 
     heading: str
     text: str
     note: str = ""
     url: str = ""
+    restated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def split(title: str, body: str, url: str = "") -> list[PassageText]:
     passages.extend(_pack(body, _place(path, title, url), section))
     if not passages and headings:
         passages = [PassageText("", body[headings[0].start : headings[-1].end], url=url)]
-    return passages
+    return [replace(each, restated=restate_hours(title, each.heading, each.text)) for each in passages]
 
 
 def _find_labels(body: str, blocks: list[Block]) -> dict[int, str]:

@@ -27,7 +27,7 @@ def texts_of(title: str, piece: PassageText) -> list[str]:
     """The heading, the whole text, then at least one sentence. Each names its subject."""
     name = short_heading(piece.heading)
     units = units_of(piece.text)[:_MAX_SENTENCES]
-    sentences = [f"{name or title}: {unit.text}" for unit in units]
+    sentences = [f"{name or title}: {unit.text}" for unit in units] + list(piece.restated)
     heading = f"{title}: {name}" if name else title
     whole = f"{title}. {name}. {piece.text}" if name else f"{title}. {piece.text}"
     return [heading, whole, *(sentences or [f"{name or title}: {piece.text}"])]
