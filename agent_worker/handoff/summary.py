@@ -15,12 +15,14 @@ from agent_worker.knowledge.text.query_splitting import is_question, strip_court
 from agent_worker.models.registry import Models
 from agent_worker.models.request import Prompt, UserText
 from agent_worker.models.staff_notes import StaffNote
+from agent_worker.nlu.classification import topics_in
 from schemas.actions import ActionMemory
 from schemas.content import describe_content, describe_message
 from schemas.conversation import ActionRecord
 from schemas.messages import TranscriptMessage
 from schemas.ports import Question, SearchResult
 from schemas.privacy.one_time_codes import HIDDEN
+from schemas.validation.texts import describe_count
 
 LONGEST = 280
 """Characters of a line."""
@@ -29,6 +31,10 @@ _LONGEST_QUOTE = 160
 _EMPHASIS = re.compile(r"(?<![\w*])[*_]++(?=\w)|(?<=[^\s*_])[*_]++(?!\w)")
 _QUESTIONS = 2
 """Messages that make up the question."""
+_SHORTEST_STATEMENT = 24
+"""Characters from which a message without a question says what it is about. Shorter ones are thanks and greetings."""
+_LONGEST_REQUEST = 80
+"""Characters up to which a message that asks for a person says nothing else."""
 SUMMARY_SECONDS = 6.0
 """Seconds that a model has to write the summary."""
 SUMMARY_LINES = 3
@@ -65,14 +71,25 @@ def summarize(
 
 
 def _build_asked_line(lines: Sequence[TranscriptMessage]) -> str:
-    """Build the line of the contact's last questions, or of other messages if there are none."""
+    """Build the line of the contact's last messages that ask or tell something, the last question among them; of any
+    others if there are none."""
     texts = (_read_words(line) for line in lines if line.author.kind == "contact")
     messages = [text for text in texts if text not in ("", HIDDEN)]
     files = [file.name for line in lines if line.author.kind == "contact" for file in line.attachments]
     questions = [text for text in messages if is_question(strip_courtesies(text))]
-    asked = " / ".join(_flatten(strip_courtesies(text)) for text in (questions or messages)[-_QUESTIONS:])
+    told = [text for text in messages if text in questions or _is_statement(text)] or messages
+    last = told[-_QUESTIONS:]
+    if questions and questions[-1] not in last:
+        last = [questions[-1], *last]
+    # A long message leaves room for the others.
+    asked = " / ".join(_cut(_flatten(strip_courtesies(text)), LONGEST // len(last)) for text in last)
     sent = f" (sent: {', '.join(files[-3:])})" if files else ""
     return _cut(f"Asked: {asked or 'nothing in words'}{sent}")
+
+
+def _is_statement(text: str) -> bool:
+    asks_for_person = len(text) <= _LONGEST_REQUEST and "person" in topics_in(text)
+    return len(text) >= _SHORTEST_STATEMENT and not asks_for_person
 
 
 def _read_words(line: TranscriptMessage) -> str:
@@ -93,7 +110,7 @@ def _build_tried_line(
     if cited:
         return _cut(f"Answered: “{_shorten_quote(cited[0].quote)}” ({cited[0].title})")
     if answers:
-        return _cut(f"Answered {len(answers)} times, without a source")
+        return _cut(f"Answered {describe_count(len(answers), 'time')}, without a source")
     return "Tried: nothing yet" if search_result is None else "Found: nothing in the documents"
 
 
@@ -123,8 +140,8 @@ def _shorten_quote(text: str) -> str:
     )
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"
+def _cut(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
 
 
 async def write_summary(

@@ -126,6 +126,8 @@ _ANTECEDENT = re.compile(
 _ATTRIBUTES = frozenset(
     map(term, ["long", "early", "late", "soon", "often", "far", "big", "cost", "price", "charge", "pay", "fee"])
 )
+_WHETHER = re.compile(r"\W{0,3}(?:do|does|is|are|will|would|must|should)\b", re.IGNORECASE)
+_CHARGES = frozenset(map(term, ["cost", "charge", "fee", "pay", "extra", "free", "anything", "something"]))
 _ASKS_BACK = re.compile(
     r"\W{0,3}(?:is|are|was|were)\s(?:that|this|it|those|these)\s(?!there\b)\w[^\n]{0,40}$", re.IGNORECASE
 )
@@ -198,9 +200,14 @@ def find_dependence(text: str) -> Dependence:
             return "ellipsis"
         is_fragment = count <= _MAX_LOOSE_TERMS and len(bare.split()) <= _MAX_FRAGMENT_WORDS
         return "ellipsis" if is_fragment and not count else "loose" if is_fragment else "none"
-    if not count or (count <= _MAX_REFERENCE_TERMS and _refers(bare)):
+    if not count or (count <= _MAX_REFERENCE_TERMS and _refers(bare)) or _asks_whether_charged(bare):
         return "reference"
     return "loose" if count <= _MAX_LOOSE_TERMS else "none"
+
+
+def _asks_whether_charged(text: str) -> bool:
+    """True for "do I have to pay?" and "is there a charge?", which leave out for what."""
+    return _WHETHER.match(text) is not None and set(terms(text)) <= _CHARGES
 
 
 def find_subject(history: Sequence[TranscriptMessage]) -> str:

@@ -20,7 +20,8 @@ _WANTED: tuple[tuple[Figure, re.Pattern[str]], ...] = (
             r"\bwhat (?:do|does|would|will) (?:(?:i|we|you) (?:pay|charge)|[^.?!\n]{1,60} cost)\b|"
             r"\bhow (?:much (?:is|are|does|do|did|would|will|for|to)|expensive)\b|"
             r"\bcosts? (?:anything|something|extra|more)\b|\b(?:is|are) (?:it|this|that|they|those) (?:for )?free\b|"
-            r"\bwhat(?:'s| is| are| does| do| would| will)? (?:the |your |a |it )?(?:price|cost|fee|charge)s?\b",
+            r"\bwhat(?:'s| is| are| does| do| would| will)? (?:the |your |a |it )?(?:price|cost|fee|charge)s?\b|"
+            r"^\W{0,3}(?:and )?(?:the )?(?:price|cost)s? (?:of|for) ",
             re.IGNORECASE,
         ),
     ),

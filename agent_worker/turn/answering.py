@@ -20,10 +20,10 @@ from agent_worker.handoff.draft_replies import LOCAL
 from agent_worker.handoff.handback import lines_after_handback
 from agent_worker.handoff.promises import add_promises, quote_promise
 from agent_worker.handoff.reply_templates import handoff_draft, not_found_draft
-from agent_worker.knowledge.text.query_splitting import SplitQuestion, is_question, sentences_of
+from agent_worker.knowledge.text.query_splitting import MAX_QUESTIONS, SplitQuestion, is_question, sentences_of
 from agent_worker.learning.turn_recorder import current_recorder, note_contact
 from agent_worker.models.adapters import apply_adapters
-from agent_worker.models.local.multiple_questions import handoff_with_answers, name_unanswered
+from agent_worker.models.local.multiple_questions import handoff_with_answers, prepend_answers
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import Topic, topics_in
 from agent_worker.nlu.corrections import apply_corrections
@@ -89,7 +89,7 @@ class Answering:
             return reply
         if actions is not None:
             with stage("act"):
-                draft = await self.act(turn, actions) or await act_on_topics(turn, actions)
+                draft = await self.act(turn, actions) or await self.act_on_topics(turn, actions)
             if draft is not None:
                 return Reply(draft)
         limit = await self._limits.check(turn)
@@ -157,6 +157,25 @@ class Answering:
             question, now = _build_question(turn, actions, "\n".join(_read_texts(turn, actions))), self._clock()
             dialogue = SlotFillingDialogue(question, turn.voice, draft.model, now, actions.today(now))
             draft = actions.finish(await dialogue.continue_after(draft, memory.filling))
+        return as_handoff(draft, actions.effects)
+
+    async def act_on_topics(self, turn: TurnInput, actions: TurnActions) -> AnswerDraft | None:
+        """Request the action that the messages ask for by their topic, below the answers to other questions in them.
+        Whoever asks how something is done gets an answer from the documents, and whoever asks for a person gets one."""
+        text, topics = await _read(turn, _read_topics, turn, actions)
+        if not topics or "person" in topics:
+            return None
+        mentions = {sentence: bool(topics_in(sentence)) for sentence in sentences_of(text)}
+        if asks_for_rules("\n".join(sentence for sentence, mentioned in mentions.items() if mentioned) or text):
+            return None
+        draft = await actions.request_by_topic(topics)
+        if draft is None:
+            return None
+        others = [one for one, mentioned in mentions.items() if is_question(one) and not mentioned]
+        query = Query(text, [SplitQuestion(one, one, is_question=True) for one in others[:MAX_QUESTIONS]])
+        parts = await search_parts(query, turn.history, partial(self._search, turn), turn.intake.context)
+        beyond = others[MAX_QUESTIONS:]
+        draft = prepend_answers(draft, parts, turn.voice, turn.locale, beyond=beyond, least_terms=0)
         return as_handoff(draft, actions.effects)
 
     # ── retrieve ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -248,20 +267,6 @@ class Answering:
                 return promise
         question = _build_question(turn, actions, query.text, retrieval, query.excess)
         return await self._models.answer(first, question, stream.send_delta, stream.abort, then=then)
-
-
-async def act_on_topics(turn: TurnInput, actions: TurnActions) -> AnswerDraft | None:
-    """Request the action that the messages ask for by their topic. Whoever asks how something is done gets an answer
-    from the documents, and whoever asks for a person gets one. Other questions in the messages are named."""
-    text, topics = await _read(turn, _read_topics, turn, actions)
-    if not topics or "person" in topics or asks_for_rules(text):
-        return None
-    draft = await actions.request_by_topic(topics)
-    if draft is None:
-        return None
-    others = [part for part in sentences_of(text) if is_question(part) and not topics_in(part)]
-    draft = replace(draft, text=f"{name_unanswered([], [], others, turn.voice)}\n\n{draft.text}".strip())
-    return as_handoff(draft, actions.effects)
 
 
 def _read_topics(turn: TurnInput, actions: TurnActions) -> tuple[str, Mapping[Topic, str]]:

@@ -23,6 +23,7 @@ from schemas.ids import derived_id
 from schemas.messages import Author, OutboundMessage
 from schemas.ports import AnswerDraft, SearchResult
 from schemas.privacy.cards import has_masked_card
+from schemas.validation.texts import describe_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +250,7 @@ def _describe_reply(draft: AnswerDraft, search_result: SearchResult) -> tuple[st
         what = "sections were offered" if has_suggestions(draft.choices) else "the documents contain no answer"
         return "declined", [f"{what} (confidence {search_result.confidence:.2f})"]
     if draft.citations:
-        return "answer", [f"{len(draft.citations)} quotes from {draft.citations[0].document}"]
+        return "answer", [f"{describe_count(len(draft.citations), 'quote')} from {draft.citations[0].document}"]
     return "small_talk", ["nothing was asked"]
 
 

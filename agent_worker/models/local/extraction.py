@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from agent_worker.grounding.answer_check import check_answer, opens_for, read_opening, remove_opening
@@ -15,6 +15,7 @@ from agent_worker.knowledge.text.sentences import QuoteUnit, units_of
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.table_rows import ATTRIBUTES, notes_on_other_rows, select_rows
 from agent_worker.nlu.calendar_names import Periods, periods_in, periods_of_labels
+from agent_worker.nlu.language_detection import detect_language
 from agent_worker.reading.question_form import has_amount, has_figure, wanted_figure
 from schemas.ports import Passage
 
@@ -35,6 +36,7 @@ _MAX_SHARE_BESIDE = 0.5
 """Share of the question's words in a table that is left out because a sentence beside it has all of them."""
 _MAX_ROWS_WITH_NOTES = 40
 _DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +63,30 @@ def find_answer(question: str, passages: Sequence[Passage]) -> list[Quote]:
 
 
 def _has_wanted(question: str, quotes: Sequence[Quote]) -> bool:
-    """True if the quotes have the kind of figure that the question asks for. That something is free counts only of what
-    it names: "Helmets are lent free of charge" is not the price of a lesson."""
-    heading, figure = quotes[0].passage.heading, wanted_figure(question)
+    """True if the quotes have the kind of figure that the question asks for. A price must be one of something that the
+    question names, and that something is free counts only of what it names itself: "Helmets are lent free of charge" is
+    not the price of a lesson."""
+    passage, figure = quotes[0].passage, wanted_figure(question)
     if figure is None:
         return True
-    texts = [f"{quote.unit.lead} {quote.unit.text}" for quote in quotes]
-    if figure != "price" or has_amount(f"{heading} {' '.join(texts)}"):
+    heading, texts = passage.heading, [f"{quote.unit.lead} {quote.unit.text}" for quote in quotes]
+    if figure != "price":
         return has_figure(figure, f"{heading} {' '.join(texts)}")
     asked = set(terms(question)) - ATTRIBUTES
+    if has_amount(f"{heading} {' '.join(texts)}"):
+        return not asked or _names_any(asked, passage)
     saying = [text for text in [heading, *texts] if has_figure(figure, text)]
     return bool(saying) and (
         not asked or any(asked & set(terms(f"{short_heading(heading)} {text}")) for text in saying)
     )
+
+
+def _names_any(asked: Collection[str], passage: Passage) -> bool:
+    """True if the section has one of the terms or a synonym. In another language than English it may have others."""
+    if detect_language(passage.text) not in ("", "en"):
+        return True
+    said = set(terms(f"{passage.title} {passage.heading} {passage.text}"))
+    return any(word in said or synonyms().get(word, frozenset()) & said for word in asked)
 
 
 def _names_all(question: str, quote: Quote) -> bool:
@@ -99,8 +112,11 @@ def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
     if _count_words(scored) <= MAX_WORDS:
         return scored
     chosen: list[Quote] = []
-    best = max((quote.score for quote in scored), default=0.0)
-    for block in sorted(_blocks(scored), key=_best_score, reverse=True):
+    blocks = _blocks(scored)
+    # A table of prices may say less in the question's words than the sentences about it.
+    priced = [block for block in blocks if _gives_amount(block)] if wanted_figure(question) == "price" else []
+    best = max(map(_best_score, priced or blocks), default=0.0)
+    for block in sorted(priced or blocks, key=_best_score, reverse=True):
         is_near = _best_score(block) >= _MIN_RELATIVE_SCORE * best
         if not chosen or (is_near and _count_words([*chosen, *block]) <= MAX_WORDS):
             chosen += block
@@ -164,6 +180,10 @@ def _blocks(quotes: Sequence[Quote]) -> list[list[Quote]]:
     return blocks
 
 
+def _gives_amount(quotes: Sequence[Quote]) -> bool:
+    return any(has_amount(f"{quote.unit.lead} {quote.unit.text}") for quote in quotes)
+
+
 def _best_score(quotes: Sequence[Quote]) -> float:
     return max(quote.score for quote in quotes)
 
@@ -182,9 +202,11 @@ def _count_words(quotes: Sequence[Quote]) -> int:
 
 
 def repeats(quote: Quote, other: Quote) -> bool:
-    """Return whether both are the same, or say the same in nearly the same words."""
+    """Return whether both are the same, or say the same in nearly the same words, with no other figures."""
     one, two = set(terms(quote.unit.text)), set(terms(other.unit.text))
-    return quote.unit == other.unit or len(one & two) > _MAX_OVERLAP * max(1, min(len(one), len(two)))
+    numbers = [set(_NUMBER.findall(each.unit.text)) for each in (quote, other)]
+    is_alike = len(one & two) > _MAX_OVERLAP * max(1, min(len(one), len(two)))
+    return quote.unit == other.unit or (is_alike and (numbers[0] <= numbers[1] or numbers[1] <= numbers[0]))
 
 
 def _best_passage(question: str, passages: Sequence[Passage]) -> Passage:

@@ -11,7 +11,7 @@ from agent_worker.actions.slot_filling.action_matching import match_action, name
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.knowledge.text.analysis import synonyms, term, terms
 from agent_worker.knowledge.vectors.embedding import short_heading
-from agent_worker.models.local.extraction import Quote, find_answer, repeats, select_quotes
+from agent_worker.models.local.extraction import Quote, find_answer, find_priced, repeats, select_quotes
 from agent_worker.models.local.quote_format import cite_group, format_quotes, group_quotes, needs_heading
 from agent_worker.nlu.language_detection import base_language, detect_language
 from agent_worker.nlu.language_names import name_language
@@ -20,7 +20,7 @@ from agent_worker.reading.suggestions import suggestions_of
 from agent_worker.translations import choose_language
 from agent_worker.voice import Voice
 from schemas.messages import Citation
-from schemas.ports import AnswerDraft, Question, QuestionPart
+from schemas.ports import AnswerDraft, Passage, Question, QuestionPart
 
 MIN_TITLED_QUESTIONS = 3
 """From this many questions on each answer gets a title, so that it is clear which one it answers."""
@@ -85,7 +85,8 @@ def quote_answers(parts: Sequence[QuestionPart], *, is_picked: bool = False) -> 
     find = select_quotes if is_picked else find_answer
     result = QuotedAnswers()
     for part, own in zip(parts, _own_terms(parts), strict=True):
-        found = find(part.text, part.search_result.passages) if part.search_result.answerable else []
+        passages = part.search_result.passages if part.search_result.answerable else []
+        found = find(part.text, [*_priced_before(part, result), *passages])
         words = [part.words or part.text] if part.is_question else []
         unanswered = [part] if part.is_question else []
         share = 1.0 if is_picked else _share_of(own, found)
@@ -105,6 +106,13 @@ def quote_answers(parts: Sequence[QuestionPart], *, is_picked: bool = False) -> 
             answer.questions.append(part.words or part.text)
             result.missing.remove(part)
     return result
+
+
+def _priced_before(part: QuestionPart, result: QuotedAnswers) -> list[Passage]:
+    """The section quoted last, if it has the price that the question wants: after "what is in the plan?", "how much for
+    a small dog?" means the plan."""
+    quoted = [quote.passage for quote in result.quotes[-1:]]
+    return quoted if find_priced(part.words or part.text, quoted) is not None else []
 
 
 def _answer_beside(
@@ -279,17 +287,30 @@ def remove_questions(text: str, parts: Sequence[QuestionPart]) -> str:
     return remaining.strip() or text
 
 
-def prepend_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voice: Voice, locale: str) -> AnswerDraft:
-    """Put the answers to ``parts`` before an action's text. Unanswered questions are named without offering a person or
-    sections, because a question of the action may follow."""
+def prepend_answers(
+    draft: AnswerDraft,
+    parts: Sequence[QuestionPart],
+    voice: Voice,
+    locale: str,
+    *,
+    beyond: Sequence[str] = (),
+    least_terms: int = 2,
+) -> AnswerDraft:
+    """Put the answers to ``parts`` before an action's text. Unanswered questions, and those ``beyond`` what was looked
+    up, are named without offering a person or sections, because a question of the action may follow. ``least_terms``:
+    a question with fewer is not named, because it may be about the action."""
     quoted = quote_answers(parts)
-    missing = [part for part in quoted.missing if len(set(terms(part.words or part.text))) > 1]
+    missing = [part for part in quoted.missing if len(set(terms(part.words or part.text))) >= least_terms]
     unsure = [part for part in missing if part.search_result.suggestable]
     lost = [part for part in missing if part not in unsure]
     first = len(draft.citations) + 1
     paragraphs = [quote_in_language(quoted, voice, locale, first)] if quoted.answers else []
-    phrases = [(voice.not_found_about, lost), (voice.not_sure_yet_about, unsure)]
-    paragraphs += [_fill_questions(phrase, _words_of(parts)) for phrase, parts in phrases if parts]
+    phrases = [
+        (voice.not_found_about, _words_of(lost)),
+        (voice.not_sure_yet_about, _words_of(unsure)),
+        (voice.not_answered, beyond),
+    ]
+    paragraphs += [_fill_questions(phrase, questions) for phrase, questions in phrases if questions]
     if not paragraphs:
         return draft
     citations = [*draft.citations, *quoted.cite(first)]

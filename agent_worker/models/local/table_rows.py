@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 
 from agent_worker.knowledge.text.analysis import term, terms
 from agent_worker.knowledge.text.sentences import Cell, QuoteUnit, read_row
+from agent_worker.models.local.label_ranges import find_of_age, find_of_size
 from agent_worker.nlu.calendar_names import Periods, periods_in, periods_of_labels
 
 _MIN_RELATIVE_SCORE = 0.6
 """Rows need this share of the best one's score."""
+_MIN_SCORE_BEHIND = 0.3
+"""Rows that replace a surcharge need this share of its score."""
 _SHORT_TABLE = 6
 """Rows that are shown together if they may all be meant."""
 _MIN_NEAR = 2
@@ -25,20 +28,6 @@ _LETTER_AND_WORD = re.compile(r"\b([^\W\d_])-(?=[^\W\d_]{2})")
 """The beginning of "e-bike" or "T-shirt", of which terms have only the second part."""
 _REFERS_BACK = re.compile(r"\b(?:they|them|their|it|its|these|those|this|that|sie|ihnen|diese|es)\b", re.IGNORECASE)
 ATTRIBUTES = frozenset(map(term, ["cost", "price", "charge", "pay", "fee", "long", "much", "many", "expensive"]))
-_MAX_AGE, _MAX_AGE_TEXT = 130, 300
-"""The greatest age, and the characters that are searched for ages."""
-_AGE = re.compile(
-    r"\b(\d{1,2})\s?-?(?:yrs?|years?|y)?\s?-?(?:olds?|yo|o|jahre\salt|jähr\w{1,4}|ans|años|anni|lat)\b|"
-    r"\b(?:aged?|(?:he|she|who|son|daughter|kid|child)(?:['’]?s|\sis)?)\s(\d{1,2})\b(?!\s?[:.,]?\d|\s?[€£$%ap])",
-    re.IGNORECASE,
-)
-_AGES_BETWEEN = re.compile(r"\b(\d{1,2})\s?(?:–|-|to|bis|à|a)\s?(\d{1,2})\b", re.IGNORECASE)
-_AGES_UNDER = re.compile(r"\b(?:under|below|younger\sthan|unter|moins\sde|menores\sde)\s(\d{1,2})\b", re.IGNORECASE)
-_AGES_UP_TO = re.compile(r"\b(?:up\sto|bis|jusqu['’]à|hasta)\s(\d{1,2})\b", re.IGNORECASE)
-_AGES_FROM = re.compile(
-    r"\b(\d{1,2})\s?(?:\+|and\s(?:over|above|older|up)|or\s(?:over|older)|und\sälter)|\b(?:over|from|ab|über)\s(\d{1,2})\b",
-    re.IGNORECASE,
-)
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 _COMPARING = re.compile(
     r"\b(?:or|than|vs|versus|compared?|difference|only|oder|als|unterschied|nur|ou|plutôt|o|oppure|dan|czy|lub|"
@@ -46,6 +35,7 @@ _COMPARING = re.compile(
     re.IGNORECASE,
 )
 """Whoever compares may mean a column by another name; all are shown unless two are named."""
+_SURCHARGE = re.compile(r"\s?\+\s?[€$£¥]?\s?\d")
 _FIGURE = re.compile(r"\d+")
 _LETTERS = re.compile(r"[^\W\d_]+|\s+")
 
@@ -71,14 +61,16 @@ def select_rows(question: str, rows: Sequence[QuoteUnit], scores: Sequence[float
     labels = [row.cells[0].text if row.cells else row.text for row in rows]
     with_context = bool(columns) or asked.words <= ATTRIBUTES
     chosen = (
-        _find_of_age(question, labels)
+        find_of_age(question, labels)
+        or _keep_named(asked, labels, find_of_size(question, labels))
         or _find_named(asked, labels, with_context=with_context)
+        or _find_in_brackets(asked, labels, rows)
         or _find_at_time(asked.periods, rows)
     )
     if not chosen:
         # Whoever compares two columns wants to see what differs.
         least = _MIN_RELATIVE_SCORE * max(scores) if len(named_columns) < 2 else 0.0
-        chosen = [place for place, score in enumerate(scores) if score >= least]
+        chosen = _without_surcharges([place for place, score in enumerate(scores) if score >= least], rows, scores)
         if len(chosen) == 1 and len(rows) <= _SHORT_TABLE and _names_all(asked, labels):
             # "A driving lesson" may mean each of "Single lesson" and "Night driving lesson".
             chosen = list(range(len(rows)))
@@ -103,28 +95,6 @@ def notes_on_other_rows(
         if unit.kind != "row" and (named or goes_on) and not kept & (words - named):
             found.append(unit)
     return found
-
-
-def _find_of_age(question: str, labels: Sequence[str]) -> list[int]:
-    """The places of the labels whose ages include one that the last line names: "10 yr old" and "5 to 15"."""
-    said = _AGE.finditer(question.rpartition("\n")[2][:_MAX_AGE_TEXT])
-    ages = [int(match[1] or match[2]) for match in said]
-    ranges = [_read_ages(label) for label in labels] if ages else []
-    return [place for place, (least, most) in enumerate(ranges) if any(least <= age <= most for age in ages)]
-
-
-def _read_ages(label: str) -> tuple[int, int]:
-    """The least and the greatest age of "Child (5 to 15)", "under 5" or "16 and over"; an empty range for none."""
-    label = label[:_MAX_AGE_TEXT]
-    if match := _AGES_BETWEEN.search(label):
-        return int(match[1]), int(match[2])
-    if match := _AGES_UNDER.search(label):
-        return 0, int(match[1]) - 1
-    if match := _AGES_UP_TO.search(label):
-        return 0, int(match[1])
-    if match := _AGES_FROM.search(label):
-        return int(match[1] or match[2]), _MAX_AGE
-    return 1, 0
 
 
 def _read_question(question: str) -> _QuestionWords:
@@ -155,6 +125,38 @@ def _find_named(asked: _QuestionWords, labels: Sequence[str], *, with_context: b
     words = asked.words.union(*(separate for together, separate in joined if together & asked.words))
     found = find(words, asked.context, asked.periods)
     return found or (find(asked.context, frozenset(), asked.context_periods) if with_context else [])
+
+
+def _keep_named(asked: _QuestionWords, labels: Sequence[str], places: Sequence[int]) -> list[int]:
+    """Those of the places whose labels the question names, but for what they all share and figures; all of them if it
+    names none."""
+    bags = {place: frozenset(word for word in _words(labels[place]) if not _FIGURE.search(word)) for place in places}
+    common = frozenset.intersection(*bags.values()) if bags else frozenset()
+    named = [place for place, bag in bags.items() if bag - common and bag - common <= asked.words]
+    return named or list(places)
+
+
+def _find_in_brackets(asked: _QuestionWords, labels: Sequence[str], rows: Sequence[QuoteUnit]) -> list[int]:
+    """The place of the only label that has a word of the question in brackets: "Small pets (rabbit, hamster)". What is
+    added to the price of another row is not meant."""
+    bags = [
+        _words(" ".join(_IN_BRACKETS.findall(label))) - ATTRIBUTES if "(" in label else frozenset() for label in labels
+    ]
+    found = [place for place, bag in enumerate(bags) if bag & asked.words]
+    return found if len(found) == 1 and not any(map(_is_surcharge, rows[found[0]].cells[1:])) else []
+
+
+def _without_surcharges(places: Sequence[int], rows: Sequence[QuoteUnit], scores: Sequence[float]) -> list[int]:
+    """The places without rows that only say what is added to a price, "+ €180". Where these are the best ones, rows
+    that are not far behind replace them."""
+    priced = {place for place, row in enumerate(rows) if not any(map(_is_surcharge, row.cells[1:]))}
+    least = _MIN_SCORE_BEHIND * max(scores)
+    behind = [place for place in priced if scores[place] >= least]
+    return [place for place in places if place in priced] or behind or list(places)
+
+
+def _is_surcharge(cell: Cell) -> bool:
+    return _SURCHARGE.match(cell.text) is not None
 
 
 def _find_at_time(asked: Periods, rows: Sequence[QuoteUnit]) -> list[int]:

@@ -579,3 +579,52 @@ async def test_several_rows_are_named_by_the_last_word_of_their_labels() -> None
     )
     draft, _ = await ask_local_model("how much is it to rent a kayak for half a day", passage(boats, heading="Hire"))
     assert draft.text == "- Single kayak – Half day: £20\n- Double kayak – Half day: £28 [1]"
+
+
+KENNEL = (
+    "| Pet | Low season | High season, with the holidays and the long weekends of spring and of autumn |\n"
+    "|---|---|---|\n| Small dog, up to 10 kg | €26 | €31 |\n| Medium dog, 10–25 kg | €29 | €35 |\n"
+    "| Large dog, over 25 kg | €34 | €41 |\n| Other pets (rabbit, guinea pig) | €9 | €11 |"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "row"),
+    [
+        ("how much is it a night for a labrador, about 32 kilos", "Large dog, over 25 kg – Low season: €34"),
+        ("what does a dog of 8kg cost", "Small dog, up to 10 kg – Low season: €26"),
+        ("what is the price for a rabbit", "Other pets (rabbit, guinea pig) – Low season: €9"),
+    ],
+)
+async def test_a_weight_is_found_in_its_range_and_an_example_in_its_brackets(asked: str, row: str) -> None:
+    draft, _ = await ask_local_model(asked, passage(KENNEL, heading="Nights"))
+    assert draft.text.startswith(row)
+    assert "\n" not in draft.text
+
+
+async def test_prices_are_quoted_before_the_sentences_around_them() -> None:
+    """Also if the sentences have more of the question's words, and there is no room for both."""
+    around = "A night ends at 10 am. The last day is free if you collect your pet before that. " * 6
+    draft, _ = await ask_local_model("how much is a night", passage(f"{around}\n\n{KENNEL}", heading="Nights"))
+    assert "€34" in draft.text
+    assert "ends at 10 am" not in draft.text
+
+
+async def test_what_is_added_to_a_price_is_not_the_price() -> None:
+    cuts = (
+        "| Cut | Price |\n|---|---|\n| Short or long hair | €40 |\n| Beard | €15 |\n"
+        "| Long hair (cut and blow dry) | + €20 |"
+    )
+    draft, _ = await ask_local_model("cost of a cut and blow dry for hair", passage(cuts, heading="Prices"))
+    assert draft.text.startswith("Short or long hair: €40")
+    draft, _ = await ask_local_model("how much more is blow dry", passage(cuts, heading="Prices"))
+    assert draft.text.startswith("Long hair (cut and blow dry): + €20")
+
+
+async def test_the_price_of_something_else_is_no_answer() -> None:
+    """However sure the search is."""
+    lab = passage("X-rays cost €165. An ultrasound of the heart is €180.", heading="Pictures of the inside")
+    draft, _ = await ask_local_model("how much is an MRI", lab)
+    assert not draft.citations
+    draft, _ = await ask_local_model("how much is an ultrasound", lab)
+    assert draft.citations

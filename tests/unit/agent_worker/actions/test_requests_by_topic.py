@@ -68,9 +68,16 @@ async def test_whoever_asks_how_or_for_a_person_is_not_asked(shop: Shop, text: s
     assert (await shop.memory()).confirmation is None
 
 
-async def test_what_else_was_asked_is_named(shop: Shop) -> None:
-    await shop.say("both", "Delete my data please. Is the shop open today?")
-    assert "“Is the shop open today”" in (await shop.last()).replace("?”", "”")
+@pytest.mark.parametrize(
+    "text", ["Delete my data please. Is the shop open today?", "Is the shop open today? How can I pay? Delete my data."]
+)
+async def test_what_else_was_asked_is_named(shop: Shop, text: str) -> None:
+    """And nothing else is asked that a yes might answer. "How can I" is not said of the deletion."""
+    await shop.say("both", text)
+    said = await shop.last()
+    assert "“Is the shop open today" in said
+    assert said.count("?") == text.count("?") + 1
+    assert said.endswith(DEFAULT_VOICE.confirm)
     assert (await shop.pending()).action == NAME
 
 

@@ -50,6 +50,23 @@ def test_a_message_that_is_no_question_is_summarized_as_it_is() -> None:
     assert summarize(said, reason="")[0] == "Asked: My plant arrived broken. (sent: plant.png)"
 
 
+def test_a_complaint_after_a_question_is_told_with_it() -> None:
+    """What the contact is upset about may be no question; the last question is told, too."""
+    asked, complained = "Do you ship to Norway?", "My parcel arrived soaked and the leaves are brown."
+    said = [line("contact", text) for text in (asked, complained, "thanks", "I want to talk to a human please")]
+    assert summarize(said, reason="")[0] == f"Asked: {asked} / {complained}"
+    said.append(line("contact", "This is the second time that it happened to me."))
+    assert summarize(said, reason="")[0].startswith(f"Asked: {asked} / {complained} / This is the second")
+
+
+def test_a_long_message_leaves_room_for_the_next() -> None:
+    """The newest words are what a colleague needs first."""
+    said = [line("contact", "It is a long story. " * 40), line("contact", "Where is my refund?")]
+    told = summarize(said, reason="")[0]
+    assert told.endswith("… / Where is my refund?")
+    assert len(told) <= LONGEST
+
+
 def test_a_one_time_code_is_never_told() -> None:
     """Where the tenant's actions ask for codes; a code alone is nothing that anybody asked."""
     said = [line("contact", "Where is my order?"), line("contact", "421498"), line("contact", "it is 421 498 I think")]

@@ -51,6 +51,20 @@ async def test_a_question_is_not_unsure_of_what_the_reply_has_just_said() -> Non
     assert quote_answers([called, free]).missing == []
 
 
+async def test_the_second_question_wants_the_price_of_what_the_first_is_about() -> None:
+    """Not of another section that names the same."""
+    plan = "You get two checks a year.\n\n| Pet | Month |\n|---|---|\n| Cat | €16 |\n| Small dog | €19 |"
+    nights = passage("| Pet | Night |\n|---|---|\n| Small dog | €26 |", heading="Nights")
+    first = QuestionPart("what's in the plan", SearchResult([passage(plan, heading="Plan")], True, 0.9), "what's in it")
+    price = "how much for a small dog"
+    answers = quote_answers([first, QuestionPart(price, SearchResult([nights], True, 0.9), price, True)])
+    assert "€19" in "".join(format_paragraphs(answers))
+    assert "€26" not in "".join(format_paragraphs(answers))
+    other = "how much is a night for a small dog"
+    answers = quote_answers([first, QuestionPart(other, SearchResult([nights], True, 0.9), other, True)])
+    assert "€26" in "".join(format_paragraphs(answers))
+
+
 async def test_one_question_is_not_listed(asker: LadderClient) -> None:
     asker.server.script = Script(text=HEAT_SAID)
     await asker.ask(WINTER)

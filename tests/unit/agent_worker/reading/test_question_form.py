@@ -12,6 +12,8 @@ from agent_worker.reading.question_form import Figure, has_figure, wanted_figure
     [
         ("How much is a crown?", "price"),
         ("what's the fee for a late return", "price"),
+        ("cost of a crown", "price"),
+        ("and the price for two nights?", "price"),
         ("What does the theory course cost?", "price"),
         ("what time is theory?", "clock"),
         ("What time of year is best?", "time"),
