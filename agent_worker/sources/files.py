@@ -30,16 +30,17 @@ class Files:
         self, visit: SyncRequest
     ) -> AsyncIterator[ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing]:
         for path in await asyncio.to_thread(files_at, Path(visit.location)):
+            id = document_id(path.name)
             try:
                 data = await asyncio.to_thread(_bytes, path)
                 contents = await visit.convert(path.name, data, "")
             except ParleyError as error:
-                yield SkippedDocument.of(str(path), error)
+                yield SkippedDocument.of(str(path), error, id)
                 continue
             except OSError as error:
-                yield SkippedDocument(str(path), str(error.strerror))
+                yield SkippedDocument(str(path), str(error.strerror), id)
                 continue
-            for document in documents_of(document_id(path.name), str(path), contents):
+            for document in documents_of(id, str(path), contents):
                 yield document
 
 

@@ -17,7 +17,8 @@ _CHECK = "knowledge sources"
 
 
 async def check_sources(config: Config) -> list[Finding]:
-    """One finding for each source that is stale, failing or waiting for a decision; else one for all."""
+    """One finding for each source that is stale, failing, partly unreadable or waiting for a decision; else one for
+    all."""
     tenants = [name for name in config.tenants if configured_sources(config, name)]
     if not tenants:
         return []
@@ -50,6 +51,10 @@ def _check(tenant: str, item: dict[str, Any]) -> list[Finding]:
         why = f": {last['why']}" if last and last["why"] else ""
         fix = (last["fix"] if last else "") or f"see: parley knowledge status --tenant {tenant}"
         findings.append(Finding(check, "warn", f"{item['location']} was not synced successfully {since}{why}", fix))
+    elif refused := (last or {}).get("refused"):
+        first, count = refused[0], last["counts"]["refused"]
+        shown = f"{count} of its documents could not be read, first {first['name']}: {first['why']}"
+        findings.append(Finding(check, "warn", shown, f"see: parley knowledge status --tenant {tenant}"))
     if held:
         fix = "parley knowledge sync --approve-removals, or --discard-removals"
         findings.append(Finding(check, "warn", f"{len(held['documents'])} of {held['total']} documents are gone", fix))

@@ -219,11 +219,13 @@ class _SyncRun:
         self, sources: Sequence[DocumentSource], kept: frozenset[str], *, allow_removals: bool
     ) -> None:
         gone: set[str] = set()
+        # Of a file that holds several documents, the ids of all begin with that of the file.
+        unread = tuple(f"{each.id}-" for each in self.report.refused if each.id and not each.is_gone)
         for source in sources:
             documents = {
                 document for document, published in self._published.items() if source.contains(published.source)
             } - kept
-            missing = documents - self._handled.keys()
+            missing = {each for each in documents - self._handled.keys() if not each.startswith(unread)}
             gone |= missing
             if not allow_removals and needs_consent(len(missing), len(documents)):
                 self.report.held[source.label] = sorted(missing)

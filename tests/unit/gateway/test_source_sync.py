@@ -282,6 +282,20 @@ async def test_a_source_without_a_success_becomes_stale_and_is_warned_of_once(sh
         assert not (await shop.poll())["is_stale"]
 
 
+async def test_the_doctor_tells_of_documents_that_could_not_be_read(shop: SyncShop) -> None:
+    """The sync itself went well."""
+    shop.workspace.fill(3, shop.workspace.root, folders=0)
+    for name in ("damaged.pdf", "broken.pdf"):
+        shop.workspace.file(name, "application/pdf", b"not a PDF", shop.workspace.root)
+    async with shop.syncing():
+        assert (await shop.synced())["last"]["result"] == "succeeded"
+        (shop.instance.services.config.data_path / ADDRESS_FILE).write_text(shop.instance.address)
+        (finding,) = await check_sources(shop.instance.services.config)
+    assert finding.status == "warn"
+    assert finding.detail.startswith("2 of its documents could not be read, first ")
+    assert ".pdf: " in finding.detail
+
+
 def test_the_schedule_of_a_source_that_is_synced_only_when_asked() -> None:
     schedule = SyncSchedule(0)
     now = datetime.fromisoformat("2026-05-04T09:30:00+00:00")

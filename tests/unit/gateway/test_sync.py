@@ -194,6 +194,21 @@ async def test_names_in_any_script_and_of_any_length_are_documents(keeper: SyncC
     assert len(await keeper.ids()) == len(names) - 1, "hidden files are left alone"
 
 
+async def test_a_damaged_file_keeps_its_own_documents_and_no_others(keeper: SyncCommand) -> None:
+    """What was deleted beside it is gone."""
+    for name in ("price.pdf", "table.csv", "warranty.md"):
+        keeper.write(name, MAKES["." + name.rpartition(".")[2]]("3"))
+    await keeper.sync()
+    before = await keeper.ids()
+    keeper.write("price.pdf", b"%PDF-1.4 damaged")
+    keeper.write("table.csv", 'question;answer\n"never closed;')
+    (keeper.folder / "warranty.md").unlink()
+    report = await keeper.sync()
+    assert len(report.failed) == 2
+    assert (report.removed, report.incomplete) == (["warranty"], [])
+    assert await keeper.ids() == [each for each in before if each != "warranty"]
+
+
 async def test_a_source_that_is_gone_as_a_whole_has_no_documents_any_more(
     keeper: SyncCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
