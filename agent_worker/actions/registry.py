@@ -38,12 +38,21 @@ def load_source(source: str) -> list[Action]:
         raise
     except Exception as error:  # a tenant's module may raise anything while it is imported
         raise ConfigInvalid(
-            f"actions: {source} cannot be loaded: {type(error).__name__}: {error}",
-            fix=f"name a .py file, a module, or an entry point in the group {GROUP}",
+            f"actions: {source} cannot be loaded: {type(error).__name__}: {error}", fix=_suggest_fix(source, error)
         ) from error
     if not actions:
         raise ConfigInvalid(f"actions: there is no action in {source}", fix="declare one with @action(…)")
     return actions
+
+
+def _suggest_fix(source: str, error: Exception) -> str:
+    if source.endswith(".py") and not Path(source).exists():
+        return "create it, or correct its path, which is relative to the folder of the configuration"
+    if isinstance(error, ModuleNotFoundError) and source.startswith(str(error.name)):
+        return f"name a .py file, a module, or an entry point in the group {GROUP}"
+    if isinstance(error, SyntaxError):
+        return f"correct line {error.lineno} of {error.filename}"
+    return "correct what it does when it is imported"
 
 
 def actions_in(target: Any) -> list[Action]:

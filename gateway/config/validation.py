@@ -40,6 +40,8 @@ class Validation(Generic[Model]):
     def _add_error(self, detail: ErrorDetails) -> None:
         path = tuple(key for key in detail["loc"] if key != "[key]")
         path = self._strip_union_tags(path)
+        if path in self._source.unread:
+            return
         if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
             # The key that selects the branch of the union is wrong, not the mapping around it.
             path = (*path, detail["ctx"]["discriminator"].strip("'"))

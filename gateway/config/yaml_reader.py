@@ -35,6 +35,8 @@ class YamlDocument:
     problems: list[str] = field(default_factory=list)
     commented: set[KeyPath] = field(default_factory=set)
     """Keys without a value, after which a comment follows at once."""
+    unread: set[KeyPath] = field(default_factory=set)
+    """Keys whose value is missing because a variable is not set, or a file cannot be read."""
 
     def position_of(self, path: KeyPath) -> str:
         """The position of a value. For a missing value, that of the mapping in which it belongs."""
@@ -117,7 +119,13 @@ class YamlReader:
             return self._read_mapping(node, path, parents)
         if isinstance(node, yaml.SequenceNode):
             return self._read_sequence(node, path, parents)
-        return self._read_scalar(node) if isinstance(node, yaml.ScalarNode) else None
+        if not isinstance(node, yaml.ScalarNode):
+            return None
+        known = len(self.document.problems)
+        value = self._read_scalar(node)
+        if len(self.document.problems) > known:
+            self.document.unread.add(path)
+        return value
 
     def _read_mapping(self, node: yaml.MappingNode, path: KeyPath, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -169,7 +177,9 @@ class YamlReader:
         if match["default"] is not None:
             return default
         self._add_problem(
-            position, f"the environment variable {name} is not set (write ${{{name}:-}} if it may be empty)"
+            position,
+            f"the environment variable {name} is not set: set it with `export {name}=…`, or write ${{{name}:-}} if it "
+            "may be empty",
         )
         return ""
 

@@ -71,7 +71,8 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "unset variable": (
         SHOP + "admin_token: ${TOKEN}\n",
-        "parley.yaml:4:14: the environment variable TOKEN is not set (write ${TOKEN:-} if it may be empty)",
+        "parley.yaml:4:14: the environment variable TOKEN is not set: set it with `export TOKEN=…`, or write "
+        "${TOKEN:-} if it may be empty",
     ),
     "missing secret file": (
         SHOP + "admin_token: file:secrets/token\n",
@@ -253,9 +254,18 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     told = problem(tmp_path, SHOP + "    chanels: {}\nlisten: x\nsecret_key: ${NOPE}\n")
     assert told.splitlines() == [
         "3 problems in parley.yaml:",
-        "  parley.yaml:6:13: the environment variable NOPE is not set (write ${NOPE:-} if it may be empty)",
+        "  parley.yaml:6:13: the environment variable NOPE is not set: set it with `export NOPE=…`, or write ${NOPE:-} "
+        "if it may be empty",
         "  parley.yaml:5:1: listen: must be host:port, such as 127.0.0.1:8080",
         "  parley.yaml:4:5: tenants.shop.chanels: unknown key; did you mean 'channels'?",
+    ]
+
+
+def test_a_value_that_could_not_be_read_is_reported_once(tmp_path: Path) -> None:
+    told = problem(tmp_path, SHOP + "listen: ${ADDRESS}\npartitions: file:secrets/count\n")
+    assert [line.split(": ")[1] for line in told.splitlines()[1:]] == [
+        "the environment variable ADDRESS is not set",
+        "cannot read the file secrets/count",
     ]
 
 

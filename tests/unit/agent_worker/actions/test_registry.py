@@ -84,6 +84,30 @@ def test_an_action_source_that_does_not_exist_is_reported(source: str) -> None:
         load_source(source)
 
 
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("def broken(:\n", "correct line 1 of "),
+        ("raise OSError('no disk')", "correct what it does when it is imported"),
+        ("import no_such_library\n", "correct what it does when it is imported"),
+        ("open('no-such-file')", "correct what it does when it is imported"),
+    ],
+)
+def test_the_fix_for_a_source_that_cannot_be_loaded_is_about_its_mistake(tmp_path: Path, text: str, fix: str) -> None:
+    with pytest.raises(ConfigInvalid, match="cannot be loaded") as refused:
+        load_source(write_module(tmp_path, text))
+    assert refused.value.fix.startswith(fix)
+
+
+@pytest.mark.parametrize(
+    ("source", "fix"), [("no.such.module", "name a .py file, a module"), ("nothing.py", "create it, or correct its")]
+)
+def test_the_fix_for_a_source_that_does_not_exist_says_what_to_name(source: str, fix: str) -> None:
+    with pytest.raises(ConfigInvalid) as refused:
+        load_source(source)
+    assert refused.value.fix.startswith(fix)
+
+
 def test_two_actions_of_one_name_are_one_too_many(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="two named 'where'"):
         load_actions([write_module(tmp_path, OWN), write_module(tmp_path, OWN, "other.py")])
