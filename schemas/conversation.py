@@ -329,9 +329,21 @@ def display_name(contact: Contact | None, origin: Origin) -> str:
     """The contact's name; else the site's identifier for them; else a word with part of their id."""
     if contact is not None and contact.name:
         return contact.name
-    if origin.channel != "web":
-        return f"Customer {origin.contact_id[:SHORT_ID]}"
-    if origin.place.startswith(SIGNED_IN):
-        subject = origin.place.removeprefix(SIGNED_IN)
+    return _describe_unnamed(origin.contact_id, origin.channel, origin.place)
+
+
+def contact_name(contact: Contact) -> str:
+    """``display_name`` where no conversation is at hand: the contact's first address says how it writes."""
+    if contact.name or not contact.addresses:
+        return contact.name or f"Customer {contact.id[:SHORT_ID]}"
+    first = contact.addresses[0]
+    return _describe_unnamed(contact.id, first.channel, first.value)
+
+
+def _describe_unnamed(contact_id: str, channel: str, place: str) -> str:
+    if channel != "web":
+        return f"Customer {contact_id[:SHORT_ID]}"
+    if place.startswith(SIGNED_IN):
+        subject = place.removeprefix(SIGNED_IN)
         return f"Visitor {subject if len(subject) <= LONGEST_SUBJECT else subject[: LONGEST_SUBJECT - 1] + '…'}"
-    return f"Web visitor {origin.contact_id[:SHORT_ID]}"
+    return f"Web visitor {contact_id[:SHORT_ID]}"

@@ -86,7 +86,7 @@ def read_proof(proof: str, secret_key: KeyRing) -> Erasure:
     if not SigningKeys(secret_key, _SIGNED_USE).verify(signature, body):
         raise InvalidRequest(
             "the proof is not valid: it was changed, or signed with another secret key",
-            fix="compare it with `GET erasures/{id}`; if `secret_key` was replaced since, add the old one to its ring",
+            fix="compare it with `GET erasures/{id}`; if `secret_key` was replaced since, add the old one to it",
         )
     return Erasure.model_validate_json(base64.urlsafe_b64decode(body))
 

@@ -31,6 +31,17 @@ async def test_contacts_are_listed_by_name_and_found_by_name_and_address(instanc
     assert (await ben.get(f"{PATH}?channel=fax")).status == 400
 
 
+async def test_a_contact_without_a_name_is_called_the_same_everywhere(instance: Instance, ben: FormClient) -> None:
+    found = await begin_conversation(instance, "v-1")
+    signed_in = await begin_conversation(instance, "id:customer-7")
+    name = f"Web visitor {found.origin.contact_id[:4]}"
+    for page in (PATH, f"{PATH}/{found.origin.contact_id}", f"/console/shop/conversations/{found.id}"):
+        assert f">{name}</" in (await ben.get(page)).text, page
+    assert name in (await ben.get("/console/shop/conversations")).words
+    for page in (PATH, f"/console/shop/conversations/{signed_in.id}"):
+        assert ">Visitor customer-7</" in (await ben.get(page)).text, page
+
+
 async def test_a_long_list_goes_on_on_the_next_page(instance: Instance, ben: FormClient) -> None:
     for number in range(51):
         await begin_conversation(instance, f"v-{number:02}", name=f"Ada {number:02}")

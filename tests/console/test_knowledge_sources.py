@@ -75,7 +75,7 @@ async def remove_half(docs: Path, instance: Instance, anna: FormClient) -> None:
 async def test_the_page_says_how_each_source_is(anna: FormClient) -> None:
     seen = await wait_for(anna, "12 added, 1 refused")
     for there in (
-        "Status Incomplete, so nothing was removed",
+        "Status Succeeded",
         "every 30 minutes, next on 04 May 2026, ",
         "binary.md (unprocessable)",
         "not UTF-8",

@@ -14,11 +14,11 @@ from gateway.contacts.directory import SHOWN_CONVERSATIONS, ContactDirectory
 from gateway.contacts.erasure import ContactErasureService
 from gateway.contacts.erasure_records import Erasure
 from gateway.wiring.process_services import ProcessServices
+from schemas.conversation import contact_name
 from schemas.errors import Conflict
 
 PAGE_SIZE = 50
 _SECTION = "contacts"
-_UNNAMED = "No name"
 _ERASING = "The contact is being erased. That takes a minute; the proof appears below."
 _SHOWN_ERASURES = 20
 
@@ -45,7 +45,7 @@ class ContactPages:
             channel=channel,
             channels=[name for name, configured in accounts.items() if configured],
             rows=found,
-            unnamed=_UNNAMED,
+            name_of=contact_name,
             notice=_ERASING if request.query.get("notice") == "erasing" else "",
             next_url=build_url(build_path(tenant, _SECTION), filters | {"after": following}) if following else "",
             erasures=await self._list_erasures(tenant) if operator.may("admin") else [],
@@ -66,7 +66,7 @@ class ContactPages:
             tenant,
             _SECTION,
             contact=person.contact,
-            name=person.contact.name or _UNNAMED,
+            name=contact_name(person.contact),
             last_at=person.last_at,
             merged=len(person.ids - {person.contact.id}),
             rows=[(each, describe_owner(each, operator)) for each in conversations],

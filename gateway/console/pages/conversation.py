@@ -27,7 +27,7 @@ from gateway.http.responses import describe_validation_error
 from gateway.operators.conversations import OperatorMessage, OperatorService
 from gateway.storage.attachments import AttachmentService
 from gateway.wiring.process_services import ProcessServices
-from schemas.conversation import Contact, Conversation, Owner, display_name
+from schemas.conversation import Contact, Conversation, Origin, Owner, display_name
 from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
 from schemas.handoff.rules import is_held_from, objection_to_decision, pending_approvals
 from schemas.handoff.service import HandoffResolution
@@ -251,17 +251,17 @@ def _list_details(conversation: Conversation, contact: Contact | None) -> list[t
     origin = conversation.origin
     return [
         ("Channel", f"{origin.channel} ({origin.account})"),
-        ("Contact", _link_contact(contact)),
+        ("Contact", _link_contact(contact, origin)),
         ("Language", conversation.facts.locale),
         ("Conversation", conversation.id),
     ]
 
 
-def _link_contact(contact: Contact | None) -> str:
+def _link_contact(contact: Contact | None, origin: Origin) -> str:
     if contact is None:
         return ""
     address = build_path(contact.tenant, "contacts", contact.id)
-    return Markup('<a href="{}">{}</a>').format(address, contact.name or "No name")
+    return Markup('<a href="{}">{}</a>').format(address, display_name(contact, origin))
 
 
 def _redirect_back(conversation: Conversation, outcome: str) -> web.Response:
