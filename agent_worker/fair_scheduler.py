@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Coroutine
+from collections.abc import Container, Coroutine
 from types import TracebackType
 
 from agent_worker.flood_control import MEMORY_S, NO_PARTY, FloodControl, Party
@@ -94,8 +94,8 @@ class FairScheduler:
             self._party_changed_at = self._party_changed_at if self._last_party is None else now
             self._last_party = party
         self._slots = self._min_slots if now - self._party_changed_at < MEMORY_S else self._max_slots
-        self._floods.record_arrival(party, now)
-        if self._may_enter(party, now):
+        held = self._floods.record_arrival(party, now)
+        if self._may_enter(party, held):
             self._occupy(slot, now)
             return False
         slot.since, slot.admitted = now, loop.create_future()
@@ -118,8 +118,8 @@ class FairScheduler:
         elif party in self._waiting and self._has_share(party) and party not in self._floods.held_parties(now):
             self._admit_of(party, now)
 
-    def _may_enter(self, party: Party, now: float) -> bool:
-        if party in self._waiting or party in self._floods.held_parties(now):
+    def _may_enter(self, party: Party, held: Container[Party]) -> bool:
+        if party in self._waiting or party in held:
             return False
         return self._has_share(party) or self._is_free()
 

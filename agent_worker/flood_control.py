@@ -77,9 +77,11 @@ class FloodControl:
         self._last_admission = 0.0
         """Time of the last admission of a flood's turn."""
 
-    def record_arrival(self, party: Party, now: float) -> None:
+    def record_arrival(self, party: Party, now: float) -> Container[Party]:
+        """Record that one of the party's turns arrived. Returns what ``held_parties`` does."""
         self._last_seen[party] = now
         self._last_seen.move_to_end(party)
+        return self.held_parties(now)
 
     def record_admission(self, party: Party, waited: float, now: float) -> None:
         """Record that one of the party's turns is admitted after waiting ``waited`` seconds."""

@@ -105,7 +105,8 @@ class Envelope:
             traceparent=self.traceparent,
             extra={**self.extra, **extra} if self.extra else extra,
         )
-        changed._headers = {**self.headers(), **extra}
+        if self._headers is not None:
+            changed._headers = {**self._headers, **extra}
         return changed
 
     def _as_headers(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ import typer
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, confirm, load, with_api
 from gateway.commands.common.printing import note, print_json, print_table
 from schemas.errors import InvalidRequest, Unavailable
+from schemas.validation.texts import describe_count
 
 if TYPE_CHECKING:
     from gateway.commands.common.instance import AdminApi
@@ -93,7 +94,8 @@ def export(
         return count
 
     count = with_api(config, tenant, url, write)
-    note(f"{count} lines{f' in {out}' if out else ''}. They are personal data: keep them where only you can read them.")
+    place = f" in {out}" if out else ""
+    note(f"{describe_count(count, 'line')}{place}. This is personal data: keep it where only you can read it.")
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, confirm, with_api
 from gateway.commands.common.printing import note, print_json, print_table
+from schemas.validation.texts import describe_count
 
 if TYPE_CHECKING:
     from gateway.commands.common.instance import AdminApi
@@ -79,15 +80,11 @@ def discard(
     url: Url = None,
 ) -> None:
     """Delete dead letters for good, for example those that were replayed. Nothing else of the conversation changes."""
-    confirm(f"Discard {describe_count(len(letters))} for good?", is_sure=is_sure)
+    confirm(f"Discard {describe_count(len(letters), 'dead letter')} for good?", is_sure=is_sure)
 
     async def discard_all(api: AdminApi) -> None:
         for letter in letters:
             await api.call("DELETE", f"/deadletters/{quote(letter, safe='')}")
 
     with_api(config, tenant, url, discard_all)
-    note(f"Discarded {describe_count(len(letters))}.")
-
-
-def describe_count(letters: int) -> str:
-    return "1 dead letter" if letters == 1 else f"{letters} dead letters"
+    note(f"Discarded {describe_count(len(letters), 'dead letter')}.")

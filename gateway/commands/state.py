@@ -11,6 +11,7 @@ import typer
 from gateway.commands.common.options import AsJson, ConfigFile, confirm, load, run
 from gateway.commands.common.printing import note, print_json
 from schemas.errors import Conflict, SetupError
+from schemas.validation.texts import describe_count
 
 if TYPE_CHECKING:
     from gateway.config.settings import Config
@@ -66,7 +67,8 @@ def salvage(
         print_json({table.table: {"rows": table.rows, "complete": table.complete} for table in tables})
         return
     for table in tables:
-        typer.echo(f"{table.table}: {table.rows} rows{'' if table.complete else ', others could not be read'}")
+        others = "" if table.complete else ", others could not be read"
+        typer.echo(f"{table.table}: {describe_count(table.rows, 'row')}{others}")
     note(f"set `data_dir` to {target}, and start")
 
 

@@ -18,6 +18,7 @@ from infra.deploy.doctor_finding import Finding
 from schemas import topics
 from schemas.audit.records import INSTALLATION
 from schemas.errors import ParleyError
+from schemas.validation.texts import describe_count
 
 OLD_BACKUP = timedelta(days=7)
 _FIX = "compare it with the last export of the trail, and find out who could write to the log"
@@ -44,7 +45,7 @@ async def check_audit_trail(config: Config) -> list[Finding]:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
         finding = Finding("audit trail", "fail", shown, _FIX)
     else:
-        finding = Finding("audit trail", "ok", f"{trail.records} records, unchanged")
+        finding = Finding("audit trail", "ok", f"{describe_count(trail.records, 'record')}, unchanged")
     return [finding, _check_backup(trail.backup_at, datetime.now(UTC))]
 
 

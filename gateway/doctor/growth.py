@@ -12,6 +12,7 @@ from infra.state.registry import load_engine
 from infra.state.usage import StateUsage, UsageReader, estimate_growth
 from schemas.errors import StateUnavailable
 from schemas.topics import DAY_MS
+from schemas.validation.texts import describe_count
 
 SOON_DAYS = 7
 _FIX = "shorten `retention.transcripts_days` or the days of the topics, or provide more space"
@@ -36,15 +37,16 @@ def describe_growth(check: str, usage: StateUsage, config: Config) -> Finding:
     longest = max((tenant.retention.transcripts_days for tenant in config.tenants.values()), default=0)
     days = {spec.name: spec.retention_ms // DAY_MS for spec in required_topics(config) if spec.retention_ms}
     growth = estimate_growth(usage, transcripts_days=longest, topic_days=days)
-    records = f"{growth.records} records, " if usage.topics else ""
-    detail = f"{records}{usage.began} new conversations and {_show(growth.daily)} a day"
+    records = f"{describe_count(growth.records, 'record')}, " if usage.topics else ""
+    detail = f"{records}{describe_count(usage.began, 'new conversation')} and {_show(growth.daily)} a day"
     limit = f" of {_show(usage.limit)}" if usage.limit else ""
     if growth.days_left is None:
         return Finding(
             check, "ok", f"{detail}; {_show(usage.used)} used, in the end {_show(growth.finally_used)}{limit}"
         )
     status: Literal["fail", "warn"] = "fail" if growth.days_left < SOON_DAYS else "warn"
-    detail += f"; {_show(usage.used)} used, so {_show(usage.limit)} are full in {growth.days_left} days"
+    days_left = describe_count(growth.days_left, "day")
+    detail += f"; {_show(usage.used)} used, so {_show(usage.limit)} are full in {days_left}"
     return Finding(check, status, f"{detail}, before retention keeps pace with growth", _FIX)
 
 

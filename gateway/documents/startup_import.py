@@ -20,6 +20,7 @@ from gateway.documents.document_store import DocumentHashCache, LocalDocumentSto
 from gateway.documents.sync import SyncReport, sync_documents
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import SetupError
+from schemas.validation.texts import describe_count
 
 SAVE_AFTER_S = 5.0
 """Seconds between two saves while tenants are imported."""
@@ -109,9 +110,8 @@ class StartupImport:
         with self._progress("documents", None) as step:
             await self._publish(services, library, step)
         if new := sum(self._unindexed.values()):
-            documents = "document" if new == 1 else "documents"
             self._note(
-                f"reading {new} new {documents}; this happens once. Parley already answers at "
+                f"reading {describe_count(new, 'new document')}; this happens once. Parley already answers at "
                 f"{self._config.local_url}/ from those it has read"
             )
         with self._progress("reading documents", new) as step:

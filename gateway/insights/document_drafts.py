@@ -10,6 +10,7 @@ from gateway.training_export.examples import Anonymizer
 from schemas.errors import Conflict, NotFound
 from schemas.ports import DocumentDraft
 from schemas.privacy.cards import OwnNumbers
+from schemas.validation.texts import describe_count
 
 ORIGIN = "insights"
 
@@ -35,7 +36,7 @@ async def save_proposal(
     draft = await _extend(editor, tenant, text) if text.document else None
     if draft is None:
         draft = DocumentDraft(id=f"insight-{group.id}", title=text.title, body=text.body)
-    reason = f"{group.suggestion} {group.count} questions, such as: {anonymize(group.asked[0])}"
+    reason = f"{group.suggestion} {describe_count(group.count, 'question')}, such as: {anonymize(group.asked[0])}"
     id = await editor.save_draft(tenant, replace(draft, changed_by=changed_by), origin=ORIGIN, reason=reason)
     return DraftReference(id, draft.id)
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from gateway.insights.period_report import PeriodReport
 from gateway.insights.plots import draw_outcomes
+from schemas.validation.texts import describe_count
 
 SIGNAL_TITLES = {
     "action_failed": "An action failed",
@@ -110,6 +111,7 @@ def format_day(at: datetime) -> str:
 
 
 REPORT_FILTERS: dict[str, Callable[..., str]] = {
+    "counted": describe_count,
     "day": format_day,
     "dollars": format_dollars,
     "duration": format_duration,

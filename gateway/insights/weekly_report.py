@@ -18,6 +18,7 @@ from gateway.insights.report_rendering import (
 )
 from gateway.insights.timelines import Period
 from gateway.wiring.process_services import ProcessServices
+from schemas.validation.texts import describe_count
 
 _WEEK = timedelta(days=7)
 _MAX_GROUPS = 5
@@ -36,7 +37,7 @@ def summarize_week(report: PeriodReport, link: str) -> WeeklyReport:
     count = total.conversations
     with_agent, with_people = format_percent(total.csat_agent), format_percent(total.csat_people)
     figures = [
-        f"{count} conversations",
+        describe_count(count, "conversation"),
         f"{format_share(total.durable, count)} resolved by the agent for good, as far as is known",
         f"{format_share(total.handed_off, count)} passed to people",
         f"{format_duration(total.first_reply_ms)} to the first reply (median)",
@@ -44,7 +45,8 @@ def summarize_week(report: PeriodReport, link: str) -> WeeklyReport:
         f"satisfied: {with_agent} with the agent, {with_people} with people",
     ]
     groups = [
-        f"{number}. {group.title} ({SIGNAL_TITLES[group.signal].lower()}, {group.count} times). {group.suggestion}"
+        f"{number}. {group.title} ({SIGNAL_TITLES[group.signal].lower()}, {describe_count(group.count, 'time')}). "
+        f"{group.suggestion}"
         for number, group in enumerate(report.groups[:_MAX_GROUPS], 1)
     ]
     title = f"The week from {format_day(report.since)} to {format_day(report.until)}"

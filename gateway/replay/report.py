@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agent_worker.learning.replay import Answer, ReplayedTurn
 from schemas.messages import Citation
+from schemas.validation.texts import describe_count
 
 _WORDS = re.compile(r"\s+|\S+")
 _MAX_WORDS = 400
@@ -77,6 +78,7 @@ def render_page(tenant: str, turns: Sequence[ReplayedTurn], setup: str = "the cu
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["counted"] = describe_count
     times = sorted(turn.at for turn in turns)
     return environment.get_template("report.html").render(
         tenant=tenant,

@@ -82,12 +82,12 @@ class ContactLookup:
     def is_current(self, sealed: SealedBody | None) -> bool:
         """Tell whether a stored contact and its rows are as they would be written now. Of a plain contact nobody knows
         which rows it has."""
-        return self.is_found(sealed) and sealed is not None and sealed.readable.get(KEY_FIELD) == self.name
+        return self.is_found(sealed) and sealed is not None and sealed.readable_fields.get(KEY_FIELD) == self.name
 
     def is_found(self, sealed: SealedBody | None) -> bool:
         """Tell whether a stored contact has rows with hashes, under any key that is tried."""
         keys = self.sealing_keys
-        return keys is not None and sealed is not None and sealed.readable.get(KEY_FIELD) in keys.names
+        return keys is not None and sealed is not None and sealed.readable_fields.get(KEY_FIELD) in keys.names
 
 
 def list_prefixes(contact: Contact) -> set[str]:

@@ -204,7 +204,7 @@ def is_redacted(message: TranscriptMessage) -> bool:
 def forget_letter(stored: str | bytes) -> DeadLetter:
     """What is left of a sealed dead letter whose contact was erased."""
     sealed = parse_sealed(stored)
-    return DeadLetter.model_validate({**(sealed.readable if sealed else {}), "reason": ""})
+    return DeadLetter.model_validate({**(sealed.readable_fields if sealed else {}), "reason": ""})
 
 
 ERASED = ""
@@ -269,7 +269,9 @@ def list_readable(outcome: DeliveryOutcome) -> list[tuple[str, object]]:
 def forget_outcome(message: str, stored: str | bytes) -> DeliveryOutcome:
     """What is left of an outcome once its contact is erased."""
     sealed = parse_sealed(stored)
-    return DeliveryOutcome.model_validate({"message_id": message, **(sealed.readable if sealed is not None else {})})
+    return DeliveryOutcome.model_validate(
+        {"message_id": message, **(sealed.readable_fields if sealed is not None else {})}
+    )
 
 
 # ── Snapshots ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""Texts that nobody would see, and names on one line."""
+"""Texts that nobody would see, names on one line, and counts in words."""
 
 from __future__ import annotations
 
@@ -29,3 +29,11 @@ def require_line(text: str) -> str:
     if require_visible(text).splitlines() != [text]:
         raise ValueError("must be on one line")
     return text
+
+
+def describe_count(number: int, noun: str) -> str:
+    """Return "1 file" or "2 files"; a "y" after a consonant becomes "ies"."""
+    if number == 1:
+        return f"1 {noun}"
+    is_regular = not noun.endswith("y") or noun[-2:-1] in "aeiou"
+    return f"{number} {noun}s" if is_regular else f"{number} {noun[:-1]}ies"

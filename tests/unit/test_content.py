@@ -9,6 +9,7 @@ import pytest
 
 from schemas.content import content_fields, describe_content, describe_message, map_url
 from schemas.messages import InboundMessage, TranscriptMessage
+from schemas.validation.texts import describe_count
 
 AT = datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -92,3 +93,17 @@ def test_a_map_address_is_made_of_the_numbers_alone() -> None:
         map_url(52.5, -13.4)
         == "https://www.openstreetmap.org/?mlat=52.500000&mlon=-13.400000#map=16/52.500000/-13.400000"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "said"),
+    [
+        (1, "file", "1 file"),
+        (0, "file", "0 files"),
+        (3, "reply", "3 replies"),
+        (1, "reply", "1 reply"),
+        (2, "day", "2 days"),
+    ],
+)
+def test_a_count_has_the_noun_in_its_number(number: int, noun: str, said: str) -> None:
+    assert describe_count(number, noun) == said

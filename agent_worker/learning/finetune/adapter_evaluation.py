@@ -11,6 +11,7 @@ from agent_worker.learning.evals.results import RunResult
 from agent_worker.learning.evals.suite import Case
 from agent_worker.learning.finetune.training_example import TrainingModel
 from agent_worker.nlu.language_detection import detect_language
+from schemas.validation.texts import describe_count
 
 ALL = "all"
 """The key of the figures over all languages."""
@@ -83,7 +84,7 @@ def find_objections(evaluation: AdapterEvaluation, locale: str) -> list[str]:
     figures = evaluation.find_figures(locale)
     if figures is None or figures.cases < MIN_CASES:
         count = 0 if figures is None else figures.cases
-        found.append(f"only {count} cases{f' in {locale}' if locale else ''}: {MIN_CASES} are needed")
+        found.append(f"only {describe_count(count, 'case')}{f' in {locale}' if locale else ''}: {MIN_CASES} are needed")
     elif not figures.is_better:
         found.append(f"it is not better beyond chance: {describe(figures)}")
     if not locale:

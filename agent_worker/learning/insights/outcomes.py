@@ -32,7 +32,7 @@ NONE = "none"
 """The key of conversations without such a value, such as those that no model answered."""
 SATISFIED = 4
 """From this score on a rating says that the contact is satisfied."""
-_DETAIL = re.compile(r"\([^()]{0,80}\)|\b\d{1,12}(?:[.,]\d{1,12})?\s?%?\s?")
+_DETAIL = re.compile(r"\([^()]{0,80}\)|(?<!above )(?<![.,])\b\d{1,12}(?:[.,]\d{1,12})?\s?%?\s?")
 _MAX_READ, _MAX_REASON = 400, 80
 
 
@@ -176,7 +176,8 @@ def list_handoff_reasons(outcomes: Iterable[ConversationOutcome]) -> list[Handof
 
 
 def shorten_reason(reason: str) -> str:
-    """The reason of a handoff without the figures and names that differ from one conversation to the next."""
+    """Return the reason of a handoff without the figures and names that differ from one conversation to the next.
+    Amounts above which people must approve are the tenant's, and stay."""
     first = reason[:_MAX_READ].partition(";")[0].partition(":“")[0].partition(": “")[0]
     plain = " ".join(_DETAIL.sub(" ", first).split())[:_MAX_REASON]
     return plain or "no reason given"

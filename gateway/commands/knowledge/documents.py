@@ -13,6 +13,7 @@ from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url,
 from gateway.commands.common.printing import note, print_json, print_table, progress
 from gateway.commands.knowledge import sync
 from gateway.commands.knowledge.doctor import doctor
+from schemas.validation.texts import describe_count
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.quality.check import QualityReport
@@ -189,7 +190,8 @@ def _report_as_json(report: QualityReport, show: bool) -> dict[str, object]:
 def _print_quality(report: QualityReport, show: bool) -> None:
     from agent_worker.knowledge.quality.grades import GRADES
 
-    typer.echo(f"{report.name}: {len(report.outcomes)} replies, encoder {report.encoder or 'none, words alone'}")
+    replies = describe_count(len(report.outcomes), "reply")
+    typer.echo(f"{report.name}: {replies}, encoder {report.encoder or 'none, words alone'}")
     for name, label in _FIGURES.items():
         value = report.figures()[name]
         if value is not None:

@@ -13,6 +13,7 @@ import typer
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, select_tenant, with_api
 from gateway.commands.common.printing import note, print_json, print_table, progress
 from schemas.errors import Conflict, InvalidRequest
+from schemas.validation.texts import describe_count
 
 if TYPE_CHECKING:
     from gateway.commands.common.instance import AdminApi
@@ -157,8 +158,9 @@ def _decide_removals(
     if as_json:
         print_json(decided)
         return
+    done = "removed" if decision == "approve" else "kept"
     for location, documents in decided.items():
-        typer.echo(f"{location}: {len(documents)} documents {'removed' if decision == 'approve' else 'kept'}")
+        typer.echo(f"{location}: {describe_count(len(documents), 'document')} {done}")
 
 
 def status(config: ConfigFile = None, tenant: TenantName = None, url: Url = None, as_json: AsJson = False) -> None:
@@ -230,7 +232,7 @@ def _print_report(report: SyncReport, as_json: bool, counts: Mapping[str, int] |
         for text in report.notes:
             note(text)
     if report.held:
-        held = (f"{source}: {len(gone)} documents" for source, gone in report.held.items())
+        held = (f"{source}: {describe_count(len(gone), 'document')}" for source, gone in report.held.items())
         raise Conflict(
             f"so many documents of a source are gone that none of them was removed: {'; '.join(held)}",
             fix="check the source first, for example whether it is still shared; if the documents are really gone, "

@@ -10,6 +10,7 @@ import typer
 from gateway.commands.common.options import AsJson, ConfigFile, load, run
 from gateway.commands.common.printing import note, print_json
 from schemas.errors import ConfigInvalid, InvalidRequest
+from schemas.validation.texts import describe_count
 
 if TYPE_CHECKING:
     from agent_worker.learning.finetune.training_run import Attempt, TrainingRun
@@ -86,7 +87,8 @@ def train(
     if as_json:
         print_json(done.model_dump(mode="json") | {"folder": str(out)})
     else:
-        note(f"trained {done.model} in {len(done.attempts)} attempts; the record and {PLOT} are in {out}")
+        attempts = describe_count(len(done.attempts), "attempt")
+        note(f"trained {done.model} in {attempts}; the record and {PLOT} are in {out}")
         note(then)
 
 

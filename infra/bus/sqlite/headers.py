@@ -5,12 +5,14 @@ The order is part of the file format: no name may ever be moved, removed or inse
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
 import orjson
 
 from schemas.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope
+from schemas.privacy.contact_keys import SEALED
 
 _NAMES = (
     "ce_id",
@@ -27,6 +29,8 @@ _NAMES = (
     "traceparent",
     "ce_time",
 )
+_SEAL_NAMES = ("content-type", "ce_contact", "ce_keygeneration")
+_SEAL_KEYS = frozenset(_SEAL_NAMES)
 
 
 def pack(event: Envelope) -> bytes:
@@ -46,7 +50,7 @@ def pack(event: Envelope) -> bytes:
             event.replay_of,
             event.traceparent,
             event.time if event.time.tzinfo is UTC else event.time.astimezone(UTC),
-            *([event.extra] if event.extra else []),
+            *([_pack_extra(event.extra)] if event.extra else []),
         )
     )
 
@@ -60,5 +64,13 @@ def unpack(stored: bytes) -> dict[str, str]:
     headers["ce_specversion"] = SPEC_VERSION
     headers["content-type"] = CONTENT_TYPE
     if len(values) > len(_NAMES):
-        headers |= values[-1]
+        extra: list[str] | dict[str, str] = values[-1]
+        headers |= extra if isinstance(extra, dict) else zip(_SEAL_NAMES, (SEALED, *extra), strict=True)
     return headers
+
+
+def _pack_extra(extra: Mapping[str, str]) -> Mapping[str, str] | tuple[str, ...]:
+    """The headers of a seal, which nearly every record has, without their names; any others as they are."""
+    if extra.keys() == _SEAL_KEYS and extra["content-type"] == SEALED:
+        return extra["ce_contact"], extra["ce_keygeneration"]
+    return extra

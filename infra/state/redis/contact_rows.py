@@ -76,7 +76,7 @@ def locate_stored_addresses(shards: Shards, tenant: str, stored: Iterable[Stored
     keys, shard = list[str](), contacts_shard(tenant)
     for each in stored:
         if each.sealed is not None:
-            named = each.sealed.readable.get(_ADDRESSES, ())
+            named = each.sealed.readable_fields.get(_ADDRESSES, ())
             keys += [shards.key(shard, "a", tenant, channel, value) for channel, value in named]
         if each.contact is not None:
             keys += locate_addresses(shards, tenant, [*each.contact.addresses, *each.contact.left])[1]
@@ -123,7 +123,7 @@ def list_rows(lookup: ContactLookup, stored: StoredContact) -> set[Row]:
     """The rows that a contact may have."""
     rows: set[Row] = set()
     if stored.sealed is not None:
-        rows = {(HASHES, build_member(term, stored.id)) for term in stored.sealed.readable.get(_TERMS, ())}
+        rows = {(HASHES, build_member(term, stored.id)) for term in stored.sealed.readable_fields.get(_TERMS, ())}
     elif stored.contact is not None:
         rows = {*list_members(ContactLookup(), stored.contact), *list_members(lookup, stored.contact)}
     return rows

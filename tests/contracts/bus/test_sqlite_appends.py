@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from infra.bus.sqlite.headers import pack, unpack
 from infra.database import Database
 from schemas.envelope import Envelope
 from schemas.ports import Position
+from schemas.privacy.contact_keys import SEALED
 from tests.contracts.bus.embedded_bus import open_log, read_everything
 from tests.contracts.bus.recording_consumer import message
 
@@ -42,6 +44,8 @@ SHORT = Envelope(id="i", type="t", source="s", tenant="p", data=None, time=datet
 ELSEWHERE = Envelope(
     id="i", type="t", source="s", tenant="p", data=None, time=datetime(2026, 3, 1, tzinfo=timezone(timedelta(hours=2)))
 )
+SEALED_EVENT = replace(FULL, extra={"content-type": SEALED, "ce_contact": "c-ü", "ce_keygeneration": "29000001"})
+SEALED_WITH_MORE = replace(SEALED_EVENT, extra={**SEALED_EVENT.extra, "x-ours": "yes"})
 
 
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,10 +107,25 @@ async def test_gathered_appends_are_written_before_the_log_closes(
 # ── headers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("event", [FULL, SHORT, ELSEWHERE], ids=["full", "short", "elsewhere"])
+@pytest.mark.parametrize(
+    "event",
+    [FULL, SHORT, ELSEWHERE, SEALED_EVENT, SEALED_WITH_MORE],
+    ids=["full", "short", "elsewhere", "sealed", "sealed with more"],
+)
 def test_headers_are_read_as_they_were_written(event: Envelope) -> None:
     """Every attribute, what others have added, and the time in UTC."""
     assert unpack(pack(event)) == event.headers()
+
+
+def test_headers_of_a_sealed_record_are_kept_without_their_names() -> None:
+    """Nearly every record has them, and every byte is written to the disk twice."""
+    assert b"ce_contact" not in pack(SEALED_EVENT)
+
+
+def test_headers_of_a_sealed_record_with_their_names_are_read() -> None:
+    """Files held them so when sealing was new."""
+    named = orjson.dumps([*orjson.loads(pack(SEALED_EVENT))[:-1], SEALED_EVENT.extra])
+    assert unpack(named) == SEALED_EVENT.headers()
 
 
 async def test_headers_of_an_older_file_are_read(tmp_path: Path) -> None:

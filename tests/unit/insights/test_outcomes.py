@@ -183,6 +183,8 @@ def test_reasons_are_counted_without_their_figures() -> None:
     assert shorten_reason("This answer may not have reached the customer: “It is 40 euros”") == (
         "This answer may not have reached the customer"
     )
+    above = "approval needed: Refund, amount is above 50.5 EUR"
+    assert shorten_reason(above) == above
     assert shorten_reason("") == "no reason given"
     talk = answered()
     talk.passes_to("queue", reason="3 answers in a row did not help")

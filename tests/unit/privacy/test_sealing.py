@@ -43,17 +43,18 @@ def test_a_sealed_body_is_read_with_its_owner_and_its_readable_fields(
     for stored in (sealed, sealed.decode()):
         found = parse_sealed(stored)
         assert found is not None
-        assert (found.owner, found.generation, found.readable) == (owner, 7, readable)
+        assert (found.owner, found.generation, found.readable_fields) == (owner, 7, readable)
         assert found.open(key) == BODY
         assert found.open(ERASED) is found.open(make_key(8)) is found.open(make_key(7)) is None
     assert parse_sealed(BODY) is None
 
 
 def test_a_sealed_body_that_is_cut_off_raises() -> None:
-    sealed = seal_body(BODY, BodyOwner("shop", "ada"), make_key())
-    for length in range(len('{"sealed":["'), len(sealed)):
-        with pytest.raises(ValueError, match=r"."):
-            parse_sealed(sealed[:length])
+    for readable in ([], [("at", "noon")]):
+        sealed = seal_body(BODY, BodyOwner("shop", "ada"), make_key(), readable)
+        for length in range(len('{"sealed":["'), len(sealed)):
+            with pytest.raises(ValueError, match=r"."):
+                parse_sealed(sealed[:length])
 
 
 def test_an_event_is_sealed_once_for_each_key() -> None:

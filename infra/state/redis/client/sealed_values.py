@@ -117,7 +117,7 @@ class SealedValues:
         wanted: dict[Owner, int] = {sealed.owner: sealed.generation}
         keys = self._recall_keys(wanted, found) or await self._load_keys(wanted)
         place = sealed.open(keys[sealed.owner])
-        plain = orjson.dumps({**sealed.readable, "place": (place or b"").decode()})
+        plain = orjson.dumps({**sealed.readable_fields, "place": (place or b"").decode()})
         if place is not None and self.sealer is not None:
             self.sealer.remember(stored, sealed.owner, sealed.generation, plain)
         return plain
