@@ -113,8 +113,7 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 
 class Step:
-    """One command beside the tests; its failure is a failure of the run, but not its end. What it says is kept until
-    it is waited for."""
+    """One command before the tests; its failure is a failure of the run, but not its end."""
 
     def __init__(self, name: str, command: list[str]) -> None:
         self._name = name
@@ -282,7 +281,9 @@ def main() -> int:
     print(f"PARLEY_MATRIX_SEED={os.environ.setdefault('PARLEY_MATRIX_SEED', str(random.randrange(10**6)))}")
     sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry != str(ROOT / "tests"))]
     tally, started = Tally(), time.monotonic()
-    lint = None if options.no_lint else Step("lint", ["make", "--no-print-directory", "lint"])
+    if not options.no_lint:
+        # Not beside the tests, which would wait for a processor, and have deadlines.
+        Step("lint", ["make", "--no-print-directory", "lint"]).end(tally)
     try:
         if not options.quick:
             fetch_servers(tally)
@@ -292,8 +293,6 @@ def main() -> int:
             run_tests(tally, arguments)
     except BaseException as error:
         tally.fail(f"the run itself: {error!r}")
-    if lint is not None:
-        lint.end(tally)
     with files_in_memory():
         repeat_expired_waits(tally)
     if not extra:
