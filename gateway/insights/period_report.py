@@ -24,10 +24,12 @@ from schemas.errors import Unavailable
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _MAX_DAYS = timedelta(days=16)
 """A period up to this long is shown by day, a longer one by week."""
+_MAX_STEPS = 106
+"""So many weeks are two years; of a longer period a step takes several weeks."""
 
 
 class OutcomeStep(InsightModel):
-    """A day or week. ``durable``, ``autonomous`` (resolved, but reopened), ``handed_off`` and ``others`` add up to
+    """A day, a week or several. ``durable``, ``autonomous`` (resolved, but reopened), ``handed_off`` and ``others`` add up to
     ``conversations``."""
 
     since: datetime
@@ -39,8 +41,8 @@ class OutcomeStep(InsightModel):
 
 
 class PeriodReport(InsightModel):
-    """``outcomes``: dimension → rows, as ``GET outcomes`` has them. ``steps``: by day or week. ``missing`` says why
-    there are no groups."""
+    """``outcomes``: dimension → rows, as ``GET outcomes`` has them. ``steps``: by day, week or several weeks. ``missing``
+    says why there are no groups."""
 
     since: datetime
     until: datetime
@@ -81,8 +83,9 @@ def summarize(
 
 
 def _count_by_step(outcomes: Sequence[ConversationOutcome], period: Period) -> list[OutcomeStep]:
-    length = _DAY if period.until - period.since <= _MAX_DAYS else _WEEK
-    steps: list[list[ConversationOutcome]] = [[] for _ in range(-((period.since - period.until) // length))]
+    span = period.until - period.since
+    length = _DAY if span <= _MAX_DAYS else _WEEK * -(-span // (_WEEK * _MAX_STEPS))
+    steps: list[list[ConversationOutcome]] = [[] for _ in range(-(-span // length))]
     for outcome in outcomes:
         steps[(outcome.at - period.since) // length].append(outcome)
     return [_count_step(period.since + number * length, step) for number, step in enumerate(steps)]

@@ -24,7 +24,7 @@ _SPARK_WIDTH, _SPARK_HEIGHT, _SPARK_GAP = 15, 24, 3
 
 
 def draw_outcomes(steps: Sequence[OutcomeStep]) -> Markup:
-    """A bar for each day or week, divided by outcome. Without conversations there is no plot."""
+    """A bar for each step, divided by outcome. Without conversations there is no plot."""
     most = max((step.conversations for step in steps), default=0)
     if not most:
         return Markup("")
