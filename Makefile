@@ -87,16 +87,20 @@ run: install ## Start everything in one process (CONFIG=examples/plantstore/parl
 	@exec $(BIN)/parley dev --config $(CONFIG)
 
 .PHONY: test
-test: install-dev ## Lint, then run every test, with Kafka and Redis
-	@exec $(BIN)/python tests/run.py $(TESTS)
+test: install-dev ## Lint, then run the daily tests, with Kafka and Redis (ten minutes)
+	@exec $(BIN)/python -m tests.run $(TESTS)
+
+.PHONY: test-nightly
+test-nightly: install-dev ## Lint, then run every test
+	@exec $(BIN)/python -m tests.run --nightly $(TESTS)
 
 .PHONY: test-full
-test-full: install-dev ## The same tests with the sizes that we promise (a thousand documents, twenty kills, ...); takes hours
-	@TEST_SIZE=full exec $(BIN)/python tests/run.py $(TESTS)
+test-full: install-dev ## Every test with the sizes that we promise (a thousand documents, twenty kills, ...); takes hours
+	@TEST_SIZE=full exec $(BIN)/python -m tests.run --nightly $(TESTS)
 
 .PHONY: test-quick
 test-quick: install-dev ## Lint, then run the tests that need no servers
-	@exec $(BIN)/python tests/run.py --quick $(TESTS)
+	@exec $(BIN)/python -m tests.run --quick $(TESTS)
 
 .PHONY: torture
 torture: install-dev ## Scenarios of every channel, kills under load, kills around actions, on both engines (TORTURE="--kills 50 --messages 5000")

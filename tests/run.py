@@ -1,4 +1,6 @@
-"""Run the whole check: lint, servers, tests; say the result in one closing line.
+"""Run the check: lint, then the tests; say the result in one closing line.
+
+The daily run takes the tests that tests/selection.py does not leave to the nightly one, which takes all.
 
 The closing line is always `N passed, N failed, N skipped`, whatever went wrong before it. A failing lint step or a
 server that cannot be had counts as one failure each, an error outside a test's body counts as a failure, and an
@@ -8,7 +10,7 @@ ALLOWED_SKIPS names it: a promise that nobody checks is not kept.
 A test that failed only because a wait ran out is repeated alone at the end, and has to pass twice (ADR 87). A wrong
 result is never repeated.
 
-    python tests/run.py [--quick] [pytest arguments …]
+    python -m tests.run [--quick | --nightly] [pytest arguments …]
 """
 
 from __future__ import annotations
@@ -33,10 +35,10 @@ from typing import Any
 
 import pytest
 
+from tests.selection import NIGHTLY_SERVERS, select
+
 ROOT = Path(__file__).resolve().parent.parent
-QUICK_FOLDERS = ("tests/unit", "tests/channels", "tests/contracts", "tests/console", "tests/e2e")
-LONG_FOLDERS = ("tests/torture", "tests/bench")
-"""Run by commands of their own, for as long as one likes."""
+QUICK_FOLDERS = ("tests/unit/", "tests/channels/", "tests/contracts/", "tests/console/", "tests/e2e/")
 PROCESSES = min(4, os.cpu_count() or 1) + 1
 """Each runs whole files, with a Redis of its own. One more than there are processors, because half of the
 tests mostly wait; which files go together is said in tests/harness/file_scheduling.py."""
@@ -45,10 +47,13 @@ NEEDED_BYTES = 6 << 30
 """Room for the files of the tests that run at one time, and for what failed."""
 WAIT_EXPIRED = "wait_expired"
 """The property of a report that tests/harness/expired_waits.py sets."""
+COMMANDS = {"quick": "make test-quick", "daily": "make test", "nightly": "make test-nightly"}
 MOST_REPEATED = 3
 """Files whose tests are repeated because a wait ran out."""
 ALLOWED_SKIPS: frozenset[str] = frozenset()
 """Node ids of tests that may be skipped. It is empty, and a change that adds to it has to say why."""
+SLOWEST = 10
+"""Files that are named at the end with what they took."""
 
 
 @dataclass(eq=False)  # pytest keeps its plugins in sets
@@ -143,18 +148,24 @@ def fetch_servers(tally: Tally) -> None:
     Step("servers", [sys.executable, "-m", "infra.deploy.servers", "fetch"]).end(tally)
 
 
-def pytest_arguments(quick: bool, extra: list[str]) -> list[str]:
+def pytest_arguments(kind: str, extra: list[str]) -> list[str]:
+    """Name the files, so that what is not run is not collected either."""
     arguments = ["--durations=15", "--durations-min=0.5", "--continue-on-collection-errors"]
     arguments += ["--override-ini=tmp_path_retention_policy=failed"]
-    arguments += [f"--ignore={folder}" for folder in LONG_FOLDERS]
-    if quick:
+    if kind == "quick":
         arguments += ["-m", "not scaled and not slow"]
-    chosen = [word for word in extra if (ROOT / word.split("::")[0]).exists() and not word.startswith("-")]
-    if not chosen:
-        folders = QUICK_FOLDERS if quick else ("tests",)
-        arguments += [folder for folder in folders if (ROOT / folder).is_dir()] or ["tests"]
-        arguments += [f"--numprocesses={PROCESSES}", "--dist=loadfile", "--no-loadscope-reorder"]
-    return arguments + extra
+    if any((ROOT / word.split("::")[0]).exists() and not word.startswith("-") for word in extra):
+        return arguments + extra
+    selection = select(ROOT, everything=kind == "nightly")
+    files = selection.files
+    if kind == "quick":
+        files = [file for file in files if file.startswith(QUICK_FOLDERS)]
+    else:
+        print(f"== {selection.describe()}", flush=True)
+    if kind != "nightly":
+        arguments += ["-k", " and ".join(f"not {server}" for server in NIGHTLY_SERVERS)]
+    arguments += [f"--numprocesses={PROCESSES}", "--dist=loadfile", "--no-loadscope-reorder"]
+    return arguments + extra + files
 
 
 @contextmanager
@@ -222,7 +233,8 @@ def compile_once() -> None:
 
 
 def run_tests(tally: Tally, arguments: list[str]) -> None:
-    print(f"== pytest {' '.join(arguments)}", flush=True)
+    named = [word for word in arguments if not word.endswith(".py")]
+    print(f"== pytest {' '.join(named)} ({len(arguments) - len(named)} files)", flush=True)
     status = pytest.main(arguments, plugins=[tally, FileOrder()])
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         tally.fail("pytest found no test")
@@ -246,13 +258,13 @@ def repeat_expired_waits(tally: Tally) -> None:
                 print(f"slow: {test}: a wait ran out beside other tests; passed twice alone")
 
 
-def write_report(tally: Tally, quick: bool, seconds: float) -> None:
+def write_report(tally: Tally, kind: str, seconds: float) -> None:
     """``reports/test.json``: what `make house` shows of the newest run, and the files that took longest."""
     folder = ROOT / "reports"
     folder.mkdir(exist_ok=True)
     slowest = sorted(tally.seconds.items(), key=lambda item: -item[1])[:60]
     run: dict[str, Any] = {
-        "command": "make test-quick" if quick else "make test",
+        "command": COMMANDS[kind],
         "seconds": seconds,
         "result": tally.closing_line(),
         "slowest_files": {file: round(spent, 1) for file, spent in slowest},
@@ -261,6 +273,8 @@ def write_report(tally: Tally, quick: bool, seconds: float) -> None:
 
 
 def report(tally: Tally) -> None:
+    for file, spent in sorted(tally.seconds.items(), key=lambda item: -item[1])[:SLOWEST]:
+        print(f"slowest files: {spent:6.1f} s  {file}")
     for name in sorted(tally.failed):
         print(f"failed: {name}")
     for name in tally.unexplained():
@@ -269,7 +283,10 @@ def report(tally: Tally) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Lint, fetch servers, run the tests.")
-    parser.add_argument("--quick", action="store_true", help="only what needs no servers and no patience")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--quick", dest="kind", action="store_const", const="quick", help="only what needs no servers")
+    kinds.add_argument("--nightly", dest="kind", action="store_const", const="nightly", help="all tests")
+    parser.set_defaults(kind="daily")
     parser.add_argument("--no-lint", action="store_true", help="go straight to the tests")
     options, extra = parser.parse_known_args()
     os.chdir(ROOT)
@@ -279,24 +296,25 @@ def main() -> int:
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".cache" / "hypothesis"))
     # Which scenarios are played on Kafka and Redis; all processes of the run have to agree on it.
     print(f"PARLEY_MATRIX_SEED={os.environ.setdefault('PARLEY_MATRIX_SEED', str(random.randrange(10**6)))}")
-    sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry != str(ROOT / "tests"))]
     tally, started = Tally(), time.monotonic()
     if not options.no_lint:
         # Not beside the tests, which would wait for a processor, and have deadlines.
         Step("lint", ["make", "--no-print-directory", "lint"]).end(tally)
     try:
-        if not options.quick:
+        if options.kind != "quick":
             fetch_servers(tally)
-        arguments = pytest_arguments(options.quick, extra)
+        arguments = pytest_arguments(options.kind, extra)
         many = any(word.startswith("--numprocesses") for word in arguments)
-        with files_in_memory(), shared_servers(not options.quick) if many else nullcontext():
+        if many and options.kind != "nightly":
+            os.environ.setdefault("TEST_SIZE", "daily")
+        with files_in_memory(), shared_servers(options.kind != "quick") if many else nullcontext():
             run_tests(tally, arguments)
     except BaseException as error:
         tally.fail(f"the run itself: {error!r}")
     with files_in_memory():
         repeat_expired_waits(tally)
     if not extra:
-        write_report(tally, options.quick, time.monotonic() - started)
+        write_report(tally, options.kind, time.monotonic() - started)
     report(tally)
     sys.stderr.flush()
     print(tally.closing_line(), flush=True)

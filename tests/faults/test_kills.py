@@ -12,14 +12,16 @@ from schemas.runtime.crash_points import MESSAGE_POINTS
 from tests.faults.traffic import check_conversations, open_traffic
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
-from tests.harness.sizes import size
+from tests.harness.sizes import DAILY, size
 
 # The two points around an action have their own test: test_actions.py.
 PRESENT = [point for point in MESSAGE_POINTS if point not in ("worker.after_intent", "worker.after_action")]
+if DAILY:
+    PRESENT = ["edge.after_append", "worker.after_commit", "connector.after_send"]
 ROLE = {"edge": "edge", "worker": "worker", "connector": "connectors"}
 ROUNDS = size(1, full=2)
 """At every point, embedded."""
-RANDOM_KILLS = size(6, full=16)
+RANDOM_KILLS = 0 if DAILY else size(6, full=16)
 SEED = random.SystemRandom().randrange(2**32)
 
 

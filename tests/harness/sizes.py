@@ -1,10 +1,12 @@
-"""Sizes of tests: those of `make test`, and the full ones of `make test-full`."""
+"""Sizes of tests: those of `make test-nightly`, and the full ones of `make test-full`."""
 
 from __future__ import annotations
 
 import os
 
 FULL = os.environ.get("TEST_SIZE") == "full"
+DAILY = os.environ.get("TEST_SIZE") == "daily"
+"""In `make test`, which takes a sample of the scenarios and kills (``tests.selection.SAMPLES``)."""
 
 
 def size(usual: int, *, full: int) -> int:

@@ -23,6 +23,17 @@ def impossible() -> dict[Cell, str]:
     return {(kind.name(), play): reason for kind in KINDS for play, reason in kind.cannot.items()}
 
 
+DAILY_CELLS: list[Cell] = [
+    ("slack", "edit"),
+    ("slack-socket", "question"),
+    ("discord", "deletion"),
+    ("whatsapp-meta", "batch"),
+    ("whatsapp-twilio", "duplicates"),
+    ("instagram", "cut_after"),
+]
+"""One scenario of each channel, for `make test`."""
+
+
 def some(seed: int, *, one_in: int) -> list[Cell]:
     """The same ones for the same seed."""
     whole = every()

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.harness.processes import ForkServer
+from tests.harness.sizes import DAILY
 from tests.scenarios.channel_scenarios import NOT_YET, SCENARIOS
 from tests.scenarios.matrix import Matrix
-from tests.scenarios.matrix_cells import Cell, every, impossible, select_cells
+from tests.scenarios.matrix_cells import DAILY_CELLS, Cell, every, impossible, select_cells
 from tests.scenarios.scenario_installation import stage_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -25,7 +26,7 @@ async def matrix(
         await matrix.finished
 
 
-@pytest.mark.parametrize("cell", every(), ids="-".join)
+@pytest.mark.parametrize("cell", DAILY_CELLS if DAILY else every(), ids="-".join)
 async def test_every_scenario_holds_on_its_channels(matrix: Matrix, cell: Cell) -> None:
     await matrix.cell(cell)
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.harness.processes import ForkServer
+from tests.harness.sizes import DAILY
 from tests.scenarios.matrix import Matrix
-from tests.scenarios.matrix_cells import Cell, seed, select_cells, some
+from tests.scenarios.matrix_cells import DAILY_CELLS, Cell, seed, select_cells, some
 from tests.scenarios.scenario_installation import stage_of
 
 pytestmark = [pytest.mark.scaled, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -31,7 +32,7 @@ async def matrix(
         await matrix.finished
 
 
-@pytest.mark.parametrize("cell", some(SEED, one_in=4), ids="-".join)
+@pytest.mark.parametrize("cell", DAILY_CELLS if DAILY else some(SEED, one_in=4), ids="-".join)
 async def test_every_scenario_holds_on_its_channels(matrix: Matrix, cell: Cell) -> None:
     print(f"PARLEY_MATRIX_SEED={SEED}")
     await matrix.cell(cell)
