@@ -1,5 +1,7 @@
 """Fair admission of turns to the event loop: a few at a time, in rotation between parties (a tenant on a channel).
 
+Within a party its accounts take turns, and within an account those who write to it (see ``schemas/fair_sharing.py``).
+
 All turns of a process share one event loop. With a thousand turns running, every step of each waits for the others, and
 a contact whose only message came last waits for a whole flood. So only a few turns are admitted at once, and each party
 has a share of the slots that no other can take. A turn that waits for a model or a broker uses no CPU and must not
@@ -15,11 +17,12 @@ The turns of a flood (see ``flood_control.py``) are admitted one by one as far a
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Container, Coroutine
 from types import TracebackType
 
 from agent_worker.flood_control import MEMORY_S, NO_PARTY, FloodControl, Party
+from schemas.fair_sharing import FairRotation
 
 SLOTS = 8
 ALONE_FACTOR = 16
@@ -42,11 +45,13 @@ class Slot:
     """One turn's slot. Inside the ``async with`` block the turn may compute; entering returns whether it had to
     wait."""
 
-    __slots__ = ("_scheduler", "admitted", "party", "since")
+    __slots__ = ("_scheduler", "admitted", "party", "since", "within")
 
-    def __init__(self, pace: FairScheduler, party: Party) -> None:
+    def __init__(self, pace: FairScheduler, party: Party, within: tuple[str, ...]) -> None:
         self._scheduler = pace
         self.party = party
+        self.within = within
+        """By this the turns of one party take turns."""
         self.admitted: asyncio.Future[None] | None = None
         """Set while the turn waits."""
         self.since = 0.0
@@ -73,7 +78,7 @@ class FairScheduler:
         """Slots in use, the oldest first."""
         self._slots_by_party: dict[Party, int] = {}
         """Number of slots in use by party."""
-        self._waiting: OrderedDict[Party, deque[Slot]] = OrderedDict()
+        self._waiting: FairRotation[Slot] = FairRotation()
         self._idle_ticks = 0
         """Consecutive ticks on an idle loop."""
         self._last_party: Party | None = None
@@ -82,9 +87,10 @@ class FairScheduler:
         """Time of the party's last change."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def slot(self, tenant: str, channel: str) -> Slot:
-        """The slot for one turn, to be used with ``async with``."""
-        return Slot(self, (tenant, channel))
+    def slot(self, tenant: str, channel: str, *within: str) -> Slot:
+        """The slot for one turn, to be used with ``async with``. ``within``: the other parts of a
+        ``schemas.fair_sharing.Party``."""
+        return Slot(self, (tenant, channel), within)
 
     async def enter(self, slot: Slot) -> bool:
         """Returns whether the turn had to wait."""
@@ -99,7 +105,7 @@ class FairScheduler:
             self._occupy(slot, now)
             return False
         slot.since, slot.admitted = now, loop.create_future()
-        self._waiting.setdefault(party, deque()).append(slot)
+        self._waiting.put((party, *slot.within), slot)
         if self._timer is None:
             self._idle_ticks = 0
             self._timer = loop.call_later(TICK_S, self._tick, now + TICK_S)
@@ -161,10 +167,7 @@ class FairScheduler:
 
     def _admit_of(self, party: Party, now: float) -> bool:
         """Admit the party's next turn, if any; afterwards the other parties come first."""
-        queue = self._waiting.pop(party)
-        slot = queue.popleft()
-        if queue:
-            self._waiting[party] = queue
+        slot = self._waiting.take(party)
         if slot.admitted is None or slot.admitted.done():
             return False  # cancelled
         self._floods.record_admission(party, now - slot.since, now)

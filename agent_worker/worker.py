@@ -19,10 +19,11 @@ from agent_worker.turn.engine import TurnEngine
 from agent_worker.turn.folding import Monotonic
 from agent_worker.turn.outbox import Outbox
 from schemas.errors import ParleyError
+from schemas.fair_sharing import PARTY_HEADER, party_of, waiting_key
 from schemas.ports import Batch, Bus, Clock, FetchFile, Knowledge, Metrics, Record, State, Transcribe
 from schemas.runtime import tracing
 from schemas.runtime.tracing import LogContext
-from schemas.topics import RECEIPT_RECORDED
+from schemas.topics import MESSAGE_RECEIVED, RECEIPT_RECORDED
 
 log = structlog.get_logger("parley.worker")
 UNPUBLISHED_AFTER = timedelta(seconds=10)
@@ -80,6 +81,7 @@ class Worker:
             correlation_id=first.get("ce_correlationid", ""),
         ):
             await (self._handle_traced(batch) if tracing.is_active() else self._engine.handle(batch))
+            await self._count_answered(batch.records)
 
     async def _handle_traced(self, batch: Batch) -> None:
         """Join the trace of the first record, and link those that were folded in later."""
@@ -103,6 +105,20 @@ class Worker:
         """A GiveUp callback. Raises only Unavailable errors, and may be repeated."""
         with LogContext(conversation_id=conversation):
             await self._dead_letters.give_up(conversation, records, error, attempts)
+            await self._count_answered(records)
+
+    async def _count_answered(self, records: Sequence[Record]) -> None:
+        """Tell the limiter that these messages wait no more, if their channel counts them by party."""
+        counted: dict[str, list[str]] = {}
+        for record in records:
+            if PARTY_HEADER in record.headers and record.headers.get("ce_type") == MESSAGE_RECEIVED:
+                key = waiting_key(party_of(record.headers, record.key))
+                counted.setdefault(key, []).append(record.headers.get("ce_id", ""))
+        for key, messages in counted.items():
+            try:
+                await self._state.limiter.vacate(key, messages)
+            except ParleyError as error:  # the limiter forgets them after a while
+                log.warning("answers_not_counted", code=error.code)
 
     async def close(self) -> None:
         """Close the connections to models and to the endpoints of actions."""

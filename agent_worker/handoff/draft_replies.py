@@ -89,7 +89,7 @@ class DraftWriter:
         search_result = await self._knowledge.search(
             origin.tenant,
             f"{query}\n{request.hint}".strip(),
-            channel=origin.channel,
+            party=(origin.tenant, origin.channel, origin.account, conversation.id),
             assurance=assurance,
             language=locale,
         )

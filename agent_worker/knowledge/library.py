@@ -8,7 +8,7 @@ import math
 import random
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -32,6 +32,7 @@ from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder, warm_up
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
+from schemas.fair_sharing import Party
 from schemas.messages import Assurance
 from schemas.ports import AssuranceLookup, Bus, Clock, Follower, KnowledgeHeads, Passage, SearchResult, TrialSearch
 from schemas.topics import KNOWLEDGE
@@ -44,6 +45,7 @@ _BATCH_S = 0.25  # of work for one tenant before the next one's turn
 _MAX_BATCH = 200  # changes of one tenant in one batch
 _MAX_PENDING_BYTES = 64 * 1024 * 1024  # of documents read but not yet indexed
 _MAX_PASSAGES_ON_LOOP, _MAX_QUERY_ON_LOOP = 10_000, 500  # passages and characters: larger searches need a thread
+_NOT_A_TURN = ("", "", "")  # party within the tenant of searches that no contact waits for
 _FEW_CHANGES, _EXTRA_WAIT_S = 5, 2.0  # so few missing changes are worth this much more waiting
 
 
@@ -236,7 +238,7 @@ class Library:
         *,
         k: int = 8,
         wait: float = 0.25,
-        channel: str = "",
+        party: Party | None = None,
         assurance: Assurance | AssuranceLookup = "anonymous",
         language: str = "",
         since: float = math.inf,
@@ -244,17 +246,18 @@ class Library:
     ) -> SearchResult:
         """See the port."""
         self._throttle.note_search()
+        party = party or (tenant, *_NOT_A_TURN)
         head = self._heads.find(tenant, since)
         current = (head is not None and self._queue.is_searchable(tenant, head)) or await self._await_head(tenant, wait)
         index = self._indexes.get(tenant)
         if index is None or not query.strip():
             encoder, found = self._encoder() if vector else None, NOTHING
             if encoder is not None:
-                found = await self._reading.run((tenant, channel), partial(empty_result, query, encoder))
+                found = await self._reading.run(party, partial(empty_result, query, encoder))
             return SearchResult([], False, 0, found.encoder, found.vector, not current, has_documents=index is not None)
         level = await resolve_assurance(assurance) if index.totals.for_verified else "anonymous"
         start = self._search(index, tenant, query, k=k, assurance=level, language=language)
-        return replace(await self._run_search((tenant, channel), index, query, start), stale=not current)
+        return replace(await self._run_search(party, index, query, start), stale=not current)
 
     def _search(
         self, index: TenantIndex, tenant: str, query: str, *, k: int, assurance: Assurance, language: str
@@ -264,17 +267,17 @@ class Library:
         return partial(start, language=language, above=above, own_synonyms=own_synonyms)
 
     async def _run_search(
-        self, turn: Hashable, index: TenantIndex, query: str, start: Callable[[], PendingSearch]
+        self, party: Party, index: TenantIndex, query: str, start: Callable[[], PendingSearch]
     ) -> SearchResult:
         """A thread searches only where that takes long: threads that compute take the interpreter from each other and
         from the event loop, and a message costs almost twice as much."""
         if not index.is_open or index.totals.passages > _MAX_PASSAGES_ON_LOOP or len(query) > _MAX_QUERY_ON_LOOP:
-            return await self._read(turn, index, lambda: start().finish())
+            return await self._read(party, index, lambda: start().finish())
         await asyncio.sleep(0)  # so that many searches in a row leave room for others
         self._open_indexes.use(index)
         started = start()
         if started.takes_long:
-            await self._reading.run(turn, started.wait)
+            await self._reading.run(party, started.wait)
         return started.finish()
 
     @asynccontextmanager
@@ -287,7 +290,7 @@ class Library:
 
                     async def search(query: str, language: str) -> SearchResult:
                         start = self._search(index, tenant, query, k=8, assurance=assurance, language=language)
-                        return await self._reading.run(tenant, lambda: start().finish())
+                        return await self._reading.run((tenant, *_NOT_A_TURN), lambda: start().finish())
 
                     yield search
                 finally:
@@ -299,14 +302,14 @@ class Library:
         copy.apply([copy.prepare(document, "trial")])
         return copy
 
-    async def _read(self, turn: Hashable, index: TenantIndex, work: Callable[[], Result]) -> Result:
-        """Run ``work`` on the index in a thread. Equal ``turn``: those that take turns together."""
+    async def _read(self, party: Party, index: TenantIndex, work: Callable[[], Result]) -> Result:
+        """Run ``work`` on the index in a thread, when it is the party's turn."""
 
         def run() -> Result:
             self._open_indexes.use(index)
             return work()
 
-        return await self._reading.run(turn, run)
+        return await self._reading.run(party, run)
 
     async def documents(self, tenant: str) -> list[Document]:
         return await self._list(tenant, TenantIndex.documents)
@@ -322,7 +325,7 @@ class Library:
     async def _list(self, tenant: str, work: Callable[[TenantIndex], list[Document]]) -> list[Document]:
         await self._await_head(tenant, _LIST_WAIT_S)
         index = self._indexes.get(tenant)
-        return [] if index is None else await self._read(tenant, index, partial(work, index))
+        return [] if index is None else await self._read((tenant, *_NOT_A_TURN), index, partial(work, index))
 
     async def document(self, tenant: str, document: str) -> Document | None:
         await self._await_head(tenant, _LIST_WAIT_S)
@@ -331,14 +334,16 @@ class Library:
     async def find_searchable(self, tenant: str, document: str) -> Document | None:
         """See the port."""
         index = self._indexes.get(tenant)
-        return None if index is None else await self._read(tenant, index, lambda: index.document(document))
+        return (
+            None if index is None else await self._read((tenant, *_NOT_A_TURN), index, lambda: index.document(document))
+        )
 
     async def read_all(self, tenant: str, tokens: int) -> list[Passage]:
         """See the port."""
         if (index := self._indexes.get(tenant)) is None:
             return []
         work = partial(self._long_context.passages, tenant, index, self._clock(), tokens)
-        return await self._read(tenant, index, work)
+        return await self._read((tenant, *_NOT_A_TURN), index, work)
 
     async def give_way(self, worked: float) -> None:
         """See the port."""

@@ -199,7 +199,7 @@ class Answering:
         search_result = await self._knowledge.search(
             origin.tenant,
             text,
-            channel=origin.channel,
+            party=turn.party,
             assurance=partial(self._actions.assurance, turn.conversation, turn.intake.speaker),
             language=turn.locale,
             since=turn.read_at,

@@ -90,8 +90,7 @@ class TurnEngine:
         stage = StageTimer(self._monotonic)
         fold = await self._fold(batch, stage)
         waiting_since = self._monotonic()
-        first = batch.records[0].headers
-        async with self._scheduler.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
+        async with self._scheduler.slot(*fold.party) as waited:
             stage.milliseconds["wait"] = round((self._monotonic() - waiting_since) * 1000, 3)
             if waited and batch.revoking.is_set():
                 raise Unavailable("the partition is being reassigned; its next owner answers")

@@ -10,6 +10,7 @@ from typing import Self
 from agent_worker.settings import FoldRules
 from agent_worker.turn.inbound_events import EventBatch, InboundEvent, decode_all, seconds_since_append
 from schemas.errors import Fenced, Unavailable
+from schemas.fair_sharing import Party, party_of
 from schemas.ports import Batch, Clock
 from schemas.runtime import tracing
 
@@ -46,6 +47,10 @@ class Fold:
     def read_at(self) -> float:
         """A time on ``time.monotonic`` at which the newest record was certainly on the log."""
         return max(record.read_at for record in self.batch.records)
+
+    @property
+    def party(self) -> Party:
+        return party_of(self.batch.records[0].headers, self.batch.conversation)
 
     @property
     def event_batch(self) -> EventBatch:

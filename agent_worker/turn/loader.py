@@ -100,6 +100,7 @@ class TurnLoader:
             chain=TurnEnvelopes.of(conversation, cause, id, fold.traceparent),
             loaded_at=self._clock(),
             read_at=fold.read_at,
+            party=fold.party,
             history=history,
             handoff=handoff,
         )

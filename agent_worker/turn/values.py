@@ -20,6 +20,7 @@ from agent_worker.turn.intake import Intake
 from agent_worker.voice import Voice, translate_voice
 from schemas.conversation import Conversation
 from schemas.desk import DraftGenerated
+from schemas.fair_sharing import Party
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import AnswerDraft, SearchResult
 
@@ -32,7 +33,8 @@ class TurnInput:
     """The input of a turn. A turn that restarts gets a new one.
 
     ``token`` fences the commit. ``history``: the earlier transcript, without the waiting messages. ``handoff``: what
-    people do in these events; None where they have no part. ``read_at``: see ``Fold``."""
+    people do in these events; None where they have no part. ``read_at``: see ``Fold``. ``party``: by this, searches
+    take turns."""
 
     id: str
     rules: TenantRules
@@ -42,6 +44,7 @@ class TurnInput:
     chain: TurnEnvelopes
     loaded_at: datetime
     read_at: float
+    party: Party | None = None
     history: Sequence[TranscriptMessage] = ()
     handoff: HandoffContext | None = None
 

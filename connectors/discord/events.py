@@ -263,7 +263,7 @@ def _format_emoji(emoji: Emoji) -> str:
 
 def _set_room(event: ChannelEvent, channel: str, guild: str | None, *, is_asked: bool = True) -> ChannelEvent:
     if guild is not None:
-        event.room, event.addressed = channel, is_asked
+        event.room, event.addressed, event.party = channel, is_asked, guild
     return event
 
 

@@ -15,6 +15,7 @@ from schemas import topics
 from schemas.conversation import Contact, Origin
 from schemas.envelope import Envelope, as_json
 from schemas.errors import InvalidRequest
+from schemas.fair_sharing import PARTY_HEADER
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import Account, ChannelEvent, ContactUpdate
 from schemas.privacy.cards import OwnNumbers, mask_cards
@@ -50,6 +51,7 @@ def build_pending_event(
         conversation=conversation,
         correlation_id=own_id,
         traceparent=tracing.traceparent(),
+        extra={PARTY_HEADER: event.party} if event.party else {},
     )
     return PendingEvent(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
 

@@ -76,6 +76,9 @@ class LimitSettings(Settings):
     address_share: float = Field(default=0.25, gt=0, le=1)
     """The share of ``inbound_per_s`` that all visitors without a signed identity at one client address (an IPv4
     address, or an IPv6 /64 network) may use together. Their bursts may be two thirds of the account's."""
+    waiting_per_address: int = Field(default=100, ge=1)
+    """Unanswered messages of all visitors without a signed identity at one client address. Above that a message gets
+    429 until one of them is answered."""
     sockets_per_visitor: int = Field(default=20, ge=1)
     """Sockets and long polls that one visitor may have open at one edge process. Above that a new socket is closed with
     1008 and a new poll gets 429."""

@@ -7,13 +7,16 @@ The smallest budget is checked first: a visitor who exceeds it takes nothing fro
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from gateway.config.secret_keys import SigningKeys
 from gateway.config.settings import LimitSettings
 from gateway.webchat.sessions import Visit
 from gateway.wiring.process_services import ProcessServices
-from schemas.errors import RateLimited
+from schemas.errors import ParleyError, RateLimited
+from schemas.fair_sharing import waiting_key
 from schemas.messages import Assurance
 from schemas.ports import Account
 
@@ -25,6 +28,10 @@ ADDRESS_MIN_RATE = 1.0
 """Messages per second that an address may always send, but no more than half of its account's rate."""
 READS_PER_MINUTE = 60
 """Read receipts. A page reports each reply that it shows, so receipts have a higher limit than messages."""
+PARTY_LENGTH = 16
+"""Characters of the keyed hash that stands for a client address on the log."""
+MAX_WAIT_S = 900.0
+"""After so long a message no longer counts as unanswered: whoever answers may have died before saying so."""
 SESSIONS_PER_SECOND, SESSION_BURST = 1.0, 20
 """Sessions that one signed-in visitor may start or resume."""
 
@@ -45,6 +52,7 @@ class RateLimits:
     def __init__(self, services: ProcessServices) -> None:
         self._limiter = services.state.limiter
         self._clock = services.clock
+        self._party_keys = SigningKeys(services.secret_key, "party")
         self._limits = {name: tenant.limits for name, tenant in services.config.tenants.items()}
         self._budgets: dict[tuple[str, str, str], _Budget] = {}
 
@@ -59,6 +67,30 @@ class RateLimits:
         await self.take(f"visitor:{visit.conversation}", per_minute / 60, per_minute)
         await self._admit_address("inbound", visit.account, visit.address, visit.assurance)
         await self.admit_account(visit.account)
+
+    @asynccontextmanager
+    async def admit_waiting(self, visit: Visit, message: str) -> AsyncIterator[None]:
+        """Admit a message within ``waiting_per_address``. It counts until the worker has answered it, unless the block
+        refuses it."""
+        party = self.find_party(visit)
+        if not party:
+            yield
+            return
+        account, limit = visit.account, self._limits[visit.tenant].waiting_per_address
+        key = waiting_key((account.tenant, account.channel, account.name, party))
+        seconds = await self._limiter.occupy(key, message, limit=limit, keep=MAX_WAIT_S, now=self._clock())
+        if seconds > 0:
+            text = "too many messages from your network are waiting for an answer"
+            raise RateLimited(text, retry_after_ms=math.ceil(seconds * 1000))
+        try:
+            yield
+        except ParleyError:
+            await self._limiter.vacate(key, [message])
+            raise
+
+    def find_party(self, visit: Visit) -> str:
+        """The visitor's address as it may stand on the log; empty for visitors who are not limited by address."""
+        return "" if visit.assurance == "verified" else self._party_keys.sign(visit.address)[:PARTY_LENGTH]
 
     async def admit_receipt(self, visit: Visit) -> None:
         """Admit a visitor's read receipt, which does not count against the account's budget."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -156,15 +156,18 @@ class ChatService:
             external_id=external_id,
             payload=payload,
             addresses=[Address(channel="web", value=visit.place, assurance=visit.assurance)],
+            party=self._rate_limits.find_party(visit),
         )
-        admit = partial(self._admit_message, visit, payload) if counted else None
+        admit = partial(self._admit_message, visit, event) if counted else None
         return (await self._inbound.accept(visit.account, [event], admit=admit))[0]
 
-    async def _admit_message(self, visit: Visit, payload: Mapping[str, Any]) -> None:
+    async def _admit_message(self, visit: Visit, event: ChannelEvent) -> None:
         """Check the limits right before the append. Raises RateLimited, InvalidRequest (a file was deleted)."""
+        payload, message = event.payload, derive_event_id(visit.account, event.place, event.external_id, event.type)
         await self._rate_limits.admit_visit(visit)
-        await self._quota.reserve_text(visit.tenant, visit.contact_id, len(payload["text"].encode()))
-        await self._attachments.claim(visit.tenant, payload["attachments"])
+        async with self._rate_limits.admit_waiting(visit, message):
+            await self._quota.reserve_text(visit.tenant, visit.contact_id, len(payload["text"].encode()))
+            await self._attachments.claim(visit.tenant, payload["attachments"])
 
     async def _find_choice_label(self, visit: Visit, choice: ChoiceSelection) -> str:
         if choice.id == PERSON_CHOICE and not choice.in_reply_to:

@@ -38,6 +38,7 @@ from infra.bus.lanes import ConsumerLimits, Lanes
 from infra.bus.poison_watch import PoisonWatch
 from schemas import topics
 from schemas.errors import SetupError, Unavailable
+from schemas.fair_sharing import party_of
 from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplyRenderer, ProfileAddressSelector
 
 SWEEP_EVERY = 5.0
@@ -267,8 +268,7 @@ def schedule_fairly(handler: LaneHandler, scheduler: FairScheduler) -> LaneHandl
     """The handler with a limit on concurrent batches, shared fairly among parties."""
 
     async def handle(batch: Batch) -> None:
-        headers = batch.records[0].headers
-        async with scheduler.slot(headers.get("ce_tenant", ""), headers.get("ce_channel", "")) as waited:
+        async with scheduler.slot(*party_of(batch.records[0].headers, batch.records[0].key)) as waited:
             if waited and batch.revoking.is_set():
                 raise Unavailable("the partition is being reassigned; its next owner handles this record")
             await handler(batch)

@@ -10,11 +10,12 @@ from datetime import datetime
 from functools import partial
 
 from infra.bus.assignment import Assignment
-from infra.bus.consumer_limits import ConsumerLimits, MemoryUsage, tenant_of
+from infra.bus.consumer_limits import ConsumerLimits, MemoryUsage
 from infra.bus.fair_queue import FairQueue
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.overflow import Overflow
 from infra.bus.retrying import BatchOutcome, run_handler
+from schemas.fair_sharing import party_of
 from schemas.ports import Clock, GiveUp, LaneHandler, Record
 from schemas.privacy.sealed_events import is_erased
 
@@ -60,11 +61,12 @@ class Dispatch:
             assignment.offsets.finish([record])
             return
         lane = self._lane(assignment, record.key)
-        tenant = lane.tenant = lane.tenant or tenant_of(record)
+        if not lane.tenant:
+            lane.party = party_of(record.headers, record.key)
         assignment.offsets.add(record.offset)
         self.memory_usage.take(record)
         crowded = lane.record_count >= self._limits.held_per_lane
-        if lane.overflow or crowded or self.memory_usage.of_tenant(tenant) > self._limits.held_per_tenant:
+        if lane.overflow or crowded or self.memory_usage.of_tenant(lane.tenant) > self._limits.held_per_tenant:
             self._spill(lane, [record])
             return
         lane.queue.append(record)
@@ -146,8 +148,8 @@ class Dispatch:
         if self._is_blocked(lane):
             self._blocked.add(lane)
             return
-        lane.waiting, lane.running_tenant = True, lane.tenant
-        self.queue.enter(lane.running_tenant, lane)
+        lane.waiting, lane.running_party = True, lane.party
+        self.queue.enter(lane.running_party, lane)
 
     def _is_blocked(self, lane: Lane) -> bool:
         """Return whether nothing may be started now: in general, or in this partition because its parked records are
@@ -163,7 +165,7 @@ class Dispatch:
     def _on_lane_stop(self, lane: Lane, task: asyncio.Task[None]) -> None:
         self._on_task_end(task)
         lane.task = None
-        self.queue.leave(lane.running_tenant)
+        self.queue.leave(lane.running_party)
         self._continue_or_drop(lane)
 
     def _wake_at(self, lane: Lane, until: datetime) -> None:
@@ -196,9 +198,9 @@ class Dispatch:
         if batch is None or lane.assignment.gone or (batch.parked and self._is_blocked(lane)):
             return None
         if not lane.tenant and batch.parked:
-            lane.tenant = tenant_of(batch.records[0])
-            if lane.tenant != lane.running_tenant and self.queue.contended:
-                return None  # queue up again, this time behind its own tenant; the records are still parked
+            lane.party = party_of(batch.records[0].headers, lane.conversation)
+            if lane.party != lane.running_party and self.queue.contended:
+                return None  # queue up again, this time behind its own party; the records are still parked
         for record in batch.records[: batch.parked]:
             self.memory_usage.take(record)
         lane.batch = batch

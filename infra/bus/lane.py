@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from schemas.fair_sharing import party_of
 from schemas.ports import Record
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ class Lane:
         "conversation",
         "flushing",
         "overflow",
+        "party",
         "queue",
-        "running_tenant",
+        "running_party",
         "spilling",
         "task",
-        "tenant",
         "until",
         "waiting",
         "woken",
@@ -39,10 +40,10 @@ class Lane:
     def __init__(self, assignment: Assignment, conversation: str) -> None:
         self.assignment = assignment
         self.conversation = conversation
-        self.tenant = ""
-        """Unknown before the first record is seen (adopted lanes)."""
-        self.running_tenant = ""
-        """The tenant whose slot the running work uses."""
+        self.party = party_of({}, conversation)
+        """Without a tenant before the first record is seen (adopted lanes)."""
+        self.running_party = self.party
+        """The party whose slot the running work uses."""
         self.queue: list[Record] = []
         self.spilling: list[Record] = []
         self.batch: LaneBatch | None = None
@@ -55,6 +56,10 @@ class Lane:
         self.woken = False
         """Woken since its batch was handed out: the event that the handler waits for may have happened already."""
         self._lock: asyncio.Lock | None = None
+
+    @property
+    def tenant(self) -> str:
+        return self.party[0]
 
     @property
     def store(self) -> asyncio.Lock:

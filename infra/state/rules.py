@@ -353,6 +353,12 @@ def sort_tokens(bodies: Iterable[str | bytes]) -> list[AccessToken]:
 # ── Limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def estimate_free_place(oldest: int, limit: int, now: int) -> float:
+    """The seconds until one of ``limit`` places should be free, at least one. ``oldest``: when the first of those who
+    have them took its place; by now all of them have been taken once. Times are microseconds."""
+    return max(1.0, (now - oldest) / 1e6 / limit)
+
+
 def take_token(tokens: float, elapsed: int, *, per_second: float, burst: int) -> tuple[float, float]:
     """Refill a bucket for ``elapsed`` microseconds and take one token: ``(tokens left, seconds to wait)``.
 

@@ -50,7 +50,10 @@ class ChannelEvent:
     we sent it; it is dropped if we are known to have sent it.
 
     ``room``: the vendor's id of a room where many people write. Events from a room are dropped unless they belong to a
-    conversation of ours; ``addressed`` marks a message that starts one, or that is meant for us in somebody else's."""
+    conversation of ours; ``addressed`` marks a message that starts one, or that is meant for us in somebody else's.
+
+    ``party``: who shares fairly with the others on the account, if not each conversation by itself: a workspace, a
+    server, a hashed network address."""
 
     type: str
     place: str
@@ -62,6 +65,7 @@ class ChannelEvent:
     echo: bool = False
     room: str = ""
     addressed: bool = True
+    party: str = ""
 
 
 @dataclass(frozen=True, slots=True)

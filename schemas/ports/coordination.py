@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from schemas.access import AccessToken
 
 
 class Limiter(Protocol):
-    """Token buckets and counters that all processes share."""
+    """Token buckets, counters and limited places that all processes share."""
 
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime, keep: float = 0.0) -> float:
         """Take a token: 0 when one was there, else the seconds until the next one. ``keep``: seconds after which a
@@ -19,6 +19,12 @@ class Limiter(Protocol):
     async def add(self, key: str, amounts: Mapping[str, int], *, keep: float, now: datetime) -> dict[str, int]:
         """Add to the counters of ``key`` and return their new totals by name. Counters that nothing was added to for
         ``keep`` seconds are dropped."""
+
+    async def occupy(self, key: str, occupant: str, *, limit: int, keep: float, now: datetime) -> float:
+        """Occupy one of ``limit`` places until ``vacate``, or for ``keep`` seconds. 0 if there was one, or the occupant
+        has one already; else the seconds after which one should be free, by how long the places are in use."""
+
+    async def vacate(self, key: str, occupants: Sequence[str]) -> None: ...
 
 
 class Leases(Protocol):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.conversation import Document
+from schemas.fair_sharing import Party
 from schemas.messages import Assurance, Citation
 
 
@@ -85,7 +86,7 @@ class Knowledge(Protocol):
         *,
         k: int = 8,
         wait: float = 0.25,
-        channel: str = "",
+        party: Party | None = None,
         assurance: Assurance | AssuranceLookup = "anonymous",
         language: str = "",
         since: float = math.inf,
@@ -97,8 +98,9 @@ class Knowledge(Protocol):
 
         Waits up to ``wait`` seconds, and two more if only a few documents are missing, until the tenant's newest write
         is searchable; otherwise the result is ``stale``. Only writes from before now count, or from before ``since``
-        (``time.monotonic``), when the contact's message was read. Searches of different tenants, and of different
-        channels of one tenant, take turns. ``vector``: return the query's vector even if there is nothing to search."""
+        (``time.monotonic``), when the contact's message was read. Searches of different tenants take turns,
+        and in each of them those of different parties. ``vector``: return the query's vector even if there is nothing
+        to search."""
 
     async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
         """Wait up to ``wait`` seconds until everything written for a tenant is searchable; returns whether it is."""

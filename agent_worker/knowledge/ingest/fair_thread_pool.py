@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from schemas.fair_sharing import FairRotation
 
 Result = TypeVar("Result")
 
 
 class FairThreadPool:
     """The thread pool of one event loop. Work starts when a thread is free; until then it waits in its party's
-    queue."""
+    queue. All parties have the same length."""
 
     def __init__(self, threads: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._free = threads
-        self._waiting: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiting: FairRotation[asyncio.Future[None]] = FairRotation()
 
-    async def run(self, party: Hashable, work: Callable[[], Result]) -> Result:
+    async def run(self, party: Sequence[Hashable], work: Callable[[], Result]) -> Result:
         await self._enter(party)
         try:
             running = asyncio.get_running_loop().run_in_executor(self._pool, work)
@@ -34,12 +35,12 @@ class FairThreadPool:
         """Wait for running work. Waiting work gets a RuntimeError."""
         self._pool.shutdown(wait=True)
 
-    async def _enter(self, party: Hashable) -> None:
+    async def _enter(self, party: Sequence[Hashable]) -> None:
         if self._free:
             self._free -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(party, deque()).append(turn)
+        self._waiting.put(party, turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -50,10 +51,7 @@ class FairThreadPool:
     def _leave(self, _ended: object = None) -> None:
         """Give the free thread to the next waiter, party by party."""
         while self._waiting:
-            party, queue = self._waiting.popitem(last=False)
-            turn = queue.popleft()
-            if queue:
-                self._waiting[party] = queue
+            turn = self._waiting.take(next(iter(self._waiting)))
             if not turn.done():
                 turn.set_result(None)
                 return

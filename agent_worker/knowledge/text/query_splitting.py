@@ -12,6 +12,8 @@ from agent_worker.knowledge.text.question_clauses import asks_something, split_c
 
 MAX_QUERIES = 3
 """Queries made from one text."""
+MAX_SEARCHED_BYTES = 1_500
+"""UTF-8 bytes of a text that are searched for: some 250 words, or 500 characters of Chinese."""
 _MAX_CLAUSE_TEXT = 4_000
 """Characters of a message whose sentences are split into their questions."""
 MAX_QUESTIONS = 8
@@ -55,6 +57,20 @@ def strip_courtesies(text: str) -> str:
     spans = list(pairwise(cuts))
     relevant = [place for place, (start, end) in enumerate(spans) if not set(terms(text[start:end])) <= _COURTESY_TERMS]
     return text[spans[relevant[0]][0] : spans[relevant[-1]][1]].strip() if relevant else text
+
+
+def select_relevant(text: str, limit: int = MAX_SEARCHED_BYTES) -> str:
+    """The text, or of one that is longer than ``limit`` bytes the sentences most likely to matter, in their order: its
+    questions, then its beginning. Bytes, because scripts without an alphabet say more in a character, and cost more."""
+    if len(text.encode()) <= limit:
+        return text
+    sentences, chosen, left = sentences_of(text), dict[int, str](), limit
+    for place in sorted(range(len(sentences)), key=lambda place: not is_question(sentences[place])):
+        if left <= 0:
+            break
+        part = sentences[place].encode()[:left].decode(errors="ignore")
+        chosen[place], left = part, left - len(part.encode()) - 1
+    return "\n".join(chosen[place] for place in sorted(chosen))
 
 
 def focused_queries(text: str) -> list[str]:

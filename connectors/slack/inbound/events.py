@@ -154,7 +154,9 @@ def parse_events_api(payload: Json, account: Account) -> Iterator[ChannelEvent]:
             return app.log_warning(callback.type)
         if callback.type != "event_callback" or callback.event is None:
             return app.log_info("kind_unknown", kind=callback.type[:64])
-        yield from _parse_event(callback.event, app)
+        for event in _parse_event(callback.event, app):
+            event.party = app.team
+            yield event
     except ValidationError as error:
         field = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
         AppContext(account, "").log_info("event_malformed", field=field)

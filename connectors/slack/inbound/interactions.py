@@ -146,7 +146,14 @@ def parse_command(payload: Json, account: Account) -> Iterator[ChannelEvent]:
     if command.text.strip():
         place = build_command_place(command.team_id, command.user_id)
         text = clean_text(command.text)
-        yield ChannelEvent(topics.MESSAGE_RECEIVED, place.place, command.trigger_id, {"text": text}, place.addresses)
+        yield ChannelEvent(
+            topics.MESSAGE_RECEIVED,
+            place.place,
+            command.trigger_id,
+            {"text": text},
+            place.addresses,
+            party=command.team_id,
+        )
 
 
 def _log(event: str, account: Account, **about: str) -> None:

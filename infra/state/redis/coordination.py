@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -99,6 +99,20 @@ class RedisLimiter:
             shard, "add_to_hash", [self._shards.key(shard, "n", key)], int(keep * 1000), *flat
         )
         return {name: int(total) for name, total in zip(amounts, totals, strict=True)}
+
+    async def occupy(self, key: str, occupant: str, *, limit: int, keep: float, now: datetime) -> float:
+        shard, place = self._find_places(key)
+        at = rules.to_micros(now)
+        (oldest,) = await self._shards.run(shard, "occupy_place", [place], occupant, limit, int(keep * 1e6), at)
+        return rules.estimate_free_place(int(oldest), limit, at) if int(oldest) else 0.0
+
+    async def vacate(self, key: str, occupants: Sequence[str]) -> None:
+        shard, place = self._find_places(key)
+        await self._shards.run(shard, "drop_hash_fields", [place], *occupants)
+
+    def _find_places(self, key: str) -> tuple[int, str]:
+        shard = shard_of(f"places:{key}")
+        return shard, self._shards.key(shard, "g", self._shards.values.hash_name(key))
 
 
 class RedisLeases:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from infra.state import rules
@@ -24,13 +24,15 @@ SWEPT_AT_ONCE = 4
 
 
 class SqliteLimiter:
-    """Token buckets of the one process, in memory: a restart only lets one more burst through. Daily counters are in
-    the file."""
+    """Token buckets and places of the one process, in memory: a restart only lets one more burst through. Daily
+    counters are in the file."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         # Ordered, because taking from the front of a plain dict again and again costs its whole length each time.
         self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()  # tokens, microseconds of the last draw
+        self._places: dict[str, dict[str, int]] = {}
+        """By key: the microseconds since when each occupant has a place, the longest first."""
 
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime, keep: float = 0.0) -> float:
         """``keep`` is ignored: the number of buckets is limited."""
@@ -63,6 +65,24 @@ class SqliteLimiter:
             }
 
         return await self._store.write(UNSHARDED, work)
+
+    async def occupy(self, key: str, occupant: str, *, limit: int, keep: float, now: datetime) -> float:
+        at, places = rules.to_micros(now), self._places.setdefault(key, {})
+        if occupant in places:
+            return 0.0
+        while places and places[next(iter(places))] <= at - keep * 1e6:
+            del places[next(iter(places))]
+        if len(places) >= limit:
+            return rules.estimate_free_place(places[next(iter(places))], limit, at)
+        places[occupant] = at
+        return 0.0
+
+    async def vacate(self, key: str, occupants: Sequence[str]) -> None:
+        places = self._places.get(key, {})
+        for occupant in occupants:
+            places.pop(occupant, None)
+        if not places:
+            self._places.pop(key, None)
 
 
 class SqliteLeases:

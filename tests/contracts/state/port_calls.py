@@ -143,6 +143,8 @@ def calls_of_all_ports(state: State) -> list[Callable[[], Awaitable[object]]]:
         lambda: state.turns.list_newest(conversation),
         lambda: state.limiter.take("k", per_second=1, burst=5, now=NOW),
         lambda: state.limiter.add("k", {"tokens": 1}, keep=60, now=NOW),
+        lambda: state.limiter.occupy("k", "one", limit=1, keep=60, now=NOW),
+        lambda: state.limiter.vacate("k", ["one"]),
         lambda: state.heads.advance("plantstore", 0, 7),
         lambda: state.heads.of("plantstore"),
         lambda: state.journal.claim(conversation, make_intended(), token=1, epoch=0, now=NOW),

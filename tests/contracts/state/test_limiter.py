@@ -79,3 +79,17 @@ async def test_a_counter_is_forgotten_after_its_time(state: State) -> None:
     async with asyncio.timeout(30):
         while await total():  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+
+
+async def test_places_are_free_again_when_they_are_left_or_after_their_time(state: State) -> None:
+    """A newcomer hears how long it should take, by how long the places have been in use; whoever has one keeps it."""
+    key = new_id()
+
+    async def occupy(name: str, seconds: float) -> float:
+        return await state.limiter.occupy(key, name, limit=2, keep=60, now=later(seconds))
+
+    assert [await occupy("a", 0), await occupy("b", 1), await occupy("a", 2)] == [0, 0, 0]
+    assert [await occupy("c", 2), await occupy("c", 31)] == [1, pytest.approx(15.5)]
+    await state.limiter.vacate(key, ["b", "nobody"])
+    assert [await occupy("c", 32), await occupy("d", 33), await occupy("d", 61)] == [0, pytest.approx(16.5), 0]
+    await state.limiter.vacate(new_id(), ["a"])

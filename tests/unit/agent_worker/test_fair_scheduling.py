@@ -30,6 +30,19 @@ async def test_a_late_comer_of_another_tenant_does_not_wait_for_a_flood() -> Non
     assert len(order) == 61
 
 
+async def test_within_a_channel_a_visitor_does_not_wait_for_another_addresss_flood() -> None:
+    pace, order = FairScheduler(places=1, wider=1), list[str]()
+
+    async def turn(address: str) -> None:
+        async with pace.slot("one", "web", "main", address):
+            order.append(address)
+            await asyncio.sleep(0)
+
+    turns = [asyncio.create_task(turn(address)) for address in ["loud"] * 50 + ["quiet"]]
+    await asyncio.gather(*turns)
+    assert order.index("quiet") <= 3
+
+
 async def test_turns_that_only_wait_keep_nobody_out() -> None:
     """A thousand turns that wait for a model are inside together, although the places are few."""
     pace, inside, answer = FairScheduler(places=2), 0, asyncio.Event()

@@ -22,7 +22,12 @@ from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import bm25_scores
 from agent_worker.knowledge.ranking.ranker import rank
 from agent_worker.knowledge.text.query_expansion import expand_query, use_known_words
-from agent_worker.knowledge.text.query_splitting import focused_queries, is_question
+from agent_worker.knowledge.text.query_splitting import (
+    MAX_SEARCHED_BYTES,
+    focused_queries,
+    is_question,
+    select_relevant,
+)
 from agent_worker.knowledge.vectors import word_similarity
 from agent_worker.knowledge.vectors.cosine_similarity import cosines_of
 from agent_worker.knowledge.vectors.encoder import Encoder, Vectors, light_encoder
@@ -310,3 +315,14 @@ def test_of_the_passages_only_those_used_last_stay_in_memory() -> None:
     cache.add(1, passages[3:4])
     assert sorted(cache.find(1, range(5))) == [0, 2, 3], "1 was used least lately"
     assert cache.find(2, range(5)) == {}, "the document has changed since"
+
+
+def test_of_a_long_text_the_questions_and_the_beginning_are_searched_for() -> None:
+    """Whatever its script, within the same number of bytes; a short text stays as it is."""
+    assert select_relevant("Moss is cold.  Is it?") == "Moss is cold.  Is it?"
+    story = "I bought moss. " + "Then it rained again. " * 300 + "\nIs it too cold for moss? Thank you."
+    relevant = select_relevant(story)
+    assert relevant.startswith("I bought moss.\nThen it rained again.\n")
+    assert relevant.endswith("\nIs it too cold for moss?")
+    for text in (story, "\u65e5" * 7_990, "Moss? " * 1_300):
+        assert 0.9 * MAX_SEARCHED_BYTES < len(select_relevant(text).encode()) <= MAX_SEARCHED_BYTES

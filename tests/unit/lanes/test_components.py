@@ -17,6 +17,7 @@ from infra.bus.fair_queue import FairQueue
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.retrying import BatchOutcome, run_handler
 from schemas.errors import BusUnavailable, Fenced, ModelFailed, Parked, StateLost, StateUnavailable, UndecodableRecord
+from schemas.fair_sharing import PARTY_HEADER, party_of
 from schemas.ports import Batch, Record, TopicPartition
 from tests.unit.lanes.virtual_time import run
 
@@ -61,26 +62,43 @@ def test_tenants_take_turns_whatever_the_length_of_their_queues() -> None:
     started: list[str] = []
     turnstile: FairQueue[str] = FairQueue(1, lambda _tenant: 10, started.append)
     for number in range(100):
-        turnstile.enter("a", f"a{number}")
+        turnstile.enter(("a", "", "", ""), f"a{number}")
     for number in range(3):
-        turnstile.enter("b", f"b{number}")
+        turnstile.enter(("b", "", "", ""), f"b{number}")
     while turnstile.running:
-        turnstile.leave(started[-1][0])
+        turnstile.leave((started[-1][0], "", "", ""))
     assert started[:7] == ["a0", "a1", "b0", "a2", "b1", "a3", "b2"]
     assert len(started) == 103
     assert turnstile.load == 0.0
+
+
+def test_in_a_tenant_channels_accounts_and_those_who_write_take_turns() -> None:
+    """A flood from one address waits; another address, account, channel and tenant wait for one of it each, also when
+    the flood has hundreds of conversations."""
+    started: list[str] = []
+    queue: FairQueue[str] = FairQueue(1, lambda _tenant: 10, started.append)
+    headers = {"ce_tenant": "a", "ce_channel": "web", "ce_account": "main", PARTY_HEADER: "loud"}
+    for number in range(500):
+        queue.enter(party_of(headers, f"conversation {number}"), f"flood {number}")
+    quiet = [{PARTY_HEADER: "quiet"}, {"ce_account": "other"}, {"ce_channel": "slack"}, {"ce_tenant": "b"}]
+    for number, change in enumerate(quiet):
+        queue.enter(party_of(headers | change, "quiet"), f"quiet {number}")
+    while queue.running:
+        queue.leave(("a" if started[-1] != "quiet 3" else "b", "", "", ""))
+    assert max(started.index(f"quiet {number}") for number in range(4)) <= 8
+    assert [item for item in started if item.startswith("flood")] == [f"flood {number}" for number in range(500)]
 
 
 def test_a_tenant_at_its_limit_leaves_the_other_slots_to_others() -> None:
     started: list[str] = []
     turnstile: FairQueue[str] = FairQueue(5, lambda tenant: {"a": 2, "b": 9}[tenant], started.append)
     for number in range(4):
-        turnstile.enter("a", f"a{number}")
-    turnstile.enter("b", "b0")
+        turnstile.enter(("a", "", "", ""), f"a{number}")
+    turnstile.enter(("b", "", "", ""), "b0")
     assert started == ["a0", "a1", "b0"]
     assert (turnstile.running, turnstile.waiting_count) == (3, 2)
     turnstile.withdraw(lambda item: item == "a2")
-    turnstile.leave("a")
+    turnstile.leave(("a", "", "", ""))
     assert started[-1] == "a3"
     assert not turnstile.contended
 

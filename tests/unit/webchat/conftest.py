@@ -60,6 +60,11 @@ CONFIG: dict[str, Any] = {
             "limits": {"inbound_per_s": 10, "sockets_per_visitor": 2, "sockets_per_address": 3},
             "channels": {"web": {"main": {"identity_secret": IDENTITY_SECRET}, "second": {}}},
         },
+        "patient": {
+            "name": "Patient",
+            "limits": {"waiting_per_address": 3},
+            "channels": {"web": {"main": {"identity_secret": IDENTITY_SECRET}}},
+        },
         "fenced": {"name": "Fenced", "channels": {"web": {"main": {"origins": ["https://shop.example"]}}}},
         "silent": {"name": "Silent"},
     },

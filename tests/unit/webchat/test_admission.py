@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from collections import Counter
 from functools import partial
 from typing import Any
 
 from gateway.http.rate_limits import READS_PER_MINUTE
+from schemas.fair_sharing import PARTY_HEADER, party_of, waiting_key
+from schemas.topics import MESSAGE_RECEIVED
 from tests.harness.contract_client import wait_for
 from tests.unit.webchat.conftest import Shop, Visitor, open_socket
 from tests.unit.webchat.test_sessions import identity
@@ -55,6 +58,26 @@ async def test_messages_of_an_address_have_a_budget_and_those_of_the_signed_in_a
     answers = [(await crowd[n % 4].say("x", f"m{n}")).status for n in range(AT_ONCE + 4)]
     assert Counter(answers) == {202: AT_ONCE, 429: 4}
     assert [(await signed.say("x", f"m{n}")).status for n in range(5)] == [202] * 5
+
+
+async def test_so_many_messages_of_an_address_wait_for_an_answer_at_once(shop: Shop) -> None:
+    """Whoever wrote them; a repeat, and what another limit refuses, count no further. Those of the signed in are not
+    counted. On the log stands a hash of the address."""
+    crowd = [await shop.visitor("patient") for _ in range(4)]
+    assert [(await one.say("x")).status for one in (crowd[0], *crowd[:3])] == [202] * 4
+    shop.clock.tick(30)
+    refused = await crowd[3].say("x")
+    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (429, "rate_limited", "10")
+    signed = await shop.visitor("patient", identity=identity(shop.clock, sub="ada"))
+    assert (await signed.say("x")).status == 202
+    logged = [event for event in await shop.logged() if event.type == MESSAGE_RECEIVED]
+    first, *others = [event for event in logged if PARTY_HEADER in event.extra]
+    assert len(others) == len(logged) - 2
+    assert {event.extra[PARTY_HEADER] for event in others} == {party := first.extra[PARTY_HEADER]}
+    assert re.fullmatch(r"[\w-]{16}", party)
+    await shop.services.state.limiter.vacate(waiting_key(party_of(first.headers(), first.conversation)), [first.id])
+    assert (await crowd[3].say("x", attachments=["none"])).status == 400
+    assert (await crowd[3].say("x")).status == 202
 
 
 async def test_uploads_and_thumbs_count_as_messages(shop: Shop) -> None:

@@ -20,9 +20,11 @@ from schemas.conversation import DeadLetter, Snapshot
 from schemas.conversation_activity import ContactChanged, ReactionChanged, TypingSignal, typing_topic
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
+from schemas.fair_sharing import PARTY_HEADER, waiting_key
 from schemas.messages import Author, ChoiceSelection, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
 from schemas.runtime.restore_time import save_restore_time
 from tests.unit.agent_worker.worker_environment import (
+    ACCOUNT,
     CHANNEL,
     RETURNS,
     SHIPPING,
@@ -529,3 +531,18 @@ async def test_connectors_are_told_what_is_being_answered_and_again_while_it_tak
     assert {(told.tenant, told.account, told.place, told.answers) for told in heard} == {
         (TENANT, "main", "visitor-1", "m1")
     }
+
+
+async def test_messages_count_as_waiting_until_they_are_answered_or_given_up(world: WorkerEnvironment) -> None:
+    """As do those that were folded into the turn of another."""
+    said = [replace(world.said(name, "x"), extra={PARTY_HEADER: "hash"}) for name in ("m1", "m2", "m3")]
+    key = waiting_key((TENANT, CHANNEL, ACCOUNT, "hash"))
+
+    async def occupy(name: str, limit: int) -> float:
+        return await world.state.limiter.occupy(key, name, limit=limit, keep=60, now=world.clock())
+
+    assert [await occupy(event.id, 3) for event in said] == [0, 0, 0]
+    await world.handle(*said[:2])
+    assert [await occupy("next", 1) > 0, await occupy("next", 2)] == [True, 0]
+    await world.worker.give_up(world.conversation, await world.records(said[2]), UndecodableRecord("bad"), 1)
+    assert [await occupy("last", 1) > 0, await occupy("last", 2)] == [True, 0]
