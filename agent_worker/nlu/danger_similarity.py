@@ -3,6 +3,7 @@ the document search, and its quality in a language is the encoder's."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,13 +37,17 @@ class DangerSimilarity:
         self._knowledge = knowledge
         self._encoder = ""
         self._examples: NDArray[np.float32] | None = None
+        self._encoding = asyncio.Lock()
+        """Held while the examples are encoded: after a restart thousands of turns need them at once."""
 
     async def is_danger(self, tenant: str, search_result: SearchResult) -> bool:
         """``search_result``: the search result for the message, with its vector. False without a vector."""
         if not search_result.encoder or not len(search_result.vector):
             return False
         if self._encoder != search_result.encoder:
-            await self._encode(tenant, search_result.encoder)
+            async with self._encoding:
+                if self._encoder != search_result.encoder:
+                    await self._encode(tenant, search_result.encoder)
         least = MIN_WORD_SIMILARITY if search_result.encoder.startswith(_WORD_VECTORS) else MIN_SIMILARITY
         return self._nearest(search_result.vector) >= least
 

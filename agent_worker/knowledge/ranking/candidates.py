@@ -17,7 +17,7 @@ from agent_worker.knowledge.ranking.bm25 import bm25_scores, normalized_weights
 from agent_worker.knowledge.text.addresses import remove_addresses
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, terms
 from agent_worker.knowledge.text.query_expansion import expand_query, use_known_words
-from agent_worker.knowledge.text.query_splitting import focused_queries, strip_courtesies
+from agent_worker.knowledge.text.query_splitting import focused_queries, select_relevant, strip_courtesies
 from agent_worker.knowledge.vectors.cosine_similarity import COSINES, cosines_of
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
 from agent_worker.knowledge.vectors.word_similarity import word_similarity
@@ -89,7 +89,7 @@ def build_queries(
     index: TenantIndex, text: str, encoder: Encoder | None = None, own_synonyms: Synonyms = NO_SYNONYMS
 ) -> SearchQueries:
     """``own_synonyms``: the tenant's."""
-    text = strip_courtesies(remove_addresses(text, lambda term: index.document_frequency(term) > 0))
+    text = strip_courtesies(remove_addresses(select_relevant(text), lambda term: index.document_frequency(term) > 0))
     texts = focused_queries(text)
     kind = encoder.kind if encoder is not None else index.kind
     # Words that another language happens to share mislead.

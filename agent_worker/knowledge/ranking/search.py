@@ -15,7 +15,6 @@ from agent_worker.knowledge.ranking.ranker import passage_of, rank_queries
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language, terms
 from agent_worker.knowledge.text.opening_hours import asks_for_hours, find_opened_thing, restate_hours
 from agent_worker.knowledge.text.query_expansion import names_in, unknown_terms
-from agent_worker.knowledge.text.query_splitting import select_relevant
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.nlu.language_detection import detect_language
@@ -78,7 +77,7 @@ def start_search(
     own_synonyms: Synonyms,
 ) -> PendingSearch:
     """Do the first part of ``search_index``."""
-    text = select_relevant(query[:_MAX_QUERY])
+    text = query[:_MAX_QUERY]
     queries = [
         build_queries(index, text, each, own_synonyms) for each in choose_encoders(index, text, encoder, language)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ class Vectors:
 
     async def search(self, _tenant: str, query: str, **_more: Any) -> SearchResult:
         self.searched.append(query)
+        await asyncio.sleep(0)
         return vector_of(EXAMPLES.index(query), 1.0)
 
 
@@ -38,10 +40,11 @@ async def test_a_message_similar_to_any_danger_example_is_a_danger(place: int) -
 
 
 async def test_the_examples_are_encoded_once() -> None:
+    """Also when a backlog of messages waits for them."""
     knowledge = Vectors()
     likeness = DangerSimilarity(knowledge)  # type: ignore[arg-type]
     assert not await likeness.is_danger("shop", NOTHING)
     assert knowledge.searched == []
     for _ in range(3):
-        await likeness.is_danger("shop", vector_of(0, 0.1))
+        await asyncio.gather(*(likeness.is_danger("shop", vector_of(0, 0.1)) for _ in range(3)))
     assert knowledge.searched == list(EXAMPLES)
