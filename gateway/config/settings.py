@@ -75,7 +75,9 @@ class LimitSettings(Settings):
     answers 429. Each account has its own limit. New sessions of the web chat have a separate limit of the same size."""
     address_share: float = Field(default=0.25, gt=0, le=1)
     """The share of ``inbound_per_s`` that all visitors without a signed identity at one client address (an IPv4
-    address, or an IPv6 /64 network) may use together. Their bursts may be two thirds of the account's."""
+    address, or an IPv6 /64 network) may use together. Their bursts may be two thirds of the account's. It is also
+    the share of ``text_bytes_per_day`` and ``stored_file_bytes`` that one such address, or one contact, may use of what
+    all others have left: of text within a day, of files within a month (UTC)."""
     waiting_per_address: int = Field(default=100, ge=1)
     """Unanswered messages of all visitors without a signed identity at one client address. Above that a message gets
     429 until one of them is answered."""

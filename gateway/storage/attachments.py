@@ -14,10 +14,11 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
 from gateway.config.secret_keys import SigningKeys
+from gateway.storage.quotas import QuotaBlobs
 from schemas.errors import Forbidden, InvalidRequest, NotFound, TooLarge, UnsupportedMediaType
 from schemas.key_ring import KeyRing
 from schemas.messages import Attachment
-from schemas.ports import Blobs, Clock
+from schemas.ports import Clock
 
 MAX_SIZE = 10 * 1024 * 1024
 """Bytes of one file."""
@@ -33,17 +34,18 @@ INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 class AttachmentService:
     """Stores uploads and signs their URLs, which are relative if ``public_url`` is empty."""
 
-    def __init__(self, blobs: Blobs, *, secret_key: KeyRing, public_url: str, clock: Clock) -> None:
+    def __init__(self, blobs: QuotaBlobs, *, secret_key: KeyRing, public_url: str, clock: Clock) -> None:
         self._blobs = blobs
         self._keys = SigningKeys(secret_key, "attachment")
         self._public_url = public_url.rstrip("/")
         self._clock = clock
 
     async def store_upload(
-        self, tenant: str, request: web.Request, *, conversation: str, uploader: str = ""
+        self, tenant: str, request: web.Request, *, conversation: str, uploader: str = "", address: str = ""
     ) -> Attachment:
         """Store the first file of a form for a message in this conversation. ``uploader`` is the contact, or empty for
-        a colleague. Raises UnsupportedMediaType, TooLarge, RateLimited, InvalidRequest."""
+        a colleague; ``address`` is set if only it tells who sends. Raises UnsupportedMediaType, TooLarge, RateLimited,
+        InvalidRequest."""
         if request.content_type != "multipart/form-data":
             raise UnsupportedMediaType("the content type must be multipart/form-data")
         if (request.content_length or 0) > MAX_SIZE + FORM_OVERHEAD:
@@ -59,7 +61,7 @@ class AttachmentService:
         if not data:
             raise InvalidRequest("the file is empty")
         return await self._blobs.put(
-            tenant, name, declared, data, conversation=conversation, uploader=uploader, claimed=False
+            tenant, name, declared, data, conversation=conversation, uploader=uploader, claimed=False, address=address
         )
 
     async def find_uploads(

@@ -112,6 +112,7 @@ class ChatService:
         if line is None or line.author.kind == "contact" or not filter_visible([line]):
             raise InvalidRequest("message_id: there is no such reply")
         await self._rate_limits.admit_visit(visit)
+        await self._reserve_text(visit, comment)
         now = self._services.clock()
         event = envelope(
             topics.FEEDBACK_GIVEN,
@@ -166,7 +167,7 @@ class ChatService:
         payload, message = event.payload, derive_event_id(visit.account, event.place, event.external_id, event.type)
         await self._rate_limits.admit_visit(visit)
         async with self._rate_limits.admit_waiting(visit, message):
-            await self._quota.reserve_text(visit.tenant, visit.contact_id, len(payload["text"].encode()))
+            await self._reserve_text(visit, payload["text"])
             await self._attachments.claim(visit.tenant, payload["attachments"])
 
     async def _find_choice_label(self, visit: Visit, choice: ChoiceSelection) -> str:
@@ -182,6 +183,9 @@ class ChatService:
         """Count a refusal on a socket. HTTP refusals are counted by their status."""
         if error.status in REFUSAL_STATUSES:
             self._services.metrics.count("parley_refused_total", status=str(error.status))
+
+    async def _reserve_text(self, visit: Visit, text: str) -> None:
+        await self._quota.reserve_text(visit.tenant, visit.contact_id, len(text.encode()), visit.counted_address)
 
     def _check_state_available(self) -> None:
         if self._services.is_state_lost():

@@ -117,7 +117,11 @@ class ChatApi:
         visit = await self._authenticate(request)
         await self._rate_limits.admit_visit(visit)
         stored = await self._attachments.store_upload(
-            visit.tenant, request, conversation=visit.conversation, uploader=visit.contact_id
+            visit.tenant,
+            request,
+            conversation=visit.conversation,
+            uploader=visit.contact_id,
+            address=visit.counted_address,
         )
         body = {"attachment_id": stored.id, "name": stored.name, "type": stored.type, "size": stored.size}
         return json_response(body, 201)

@@ -93,6 +93,12 @@ class Visit:
         return self.account.tenant
 
     @property
+    def counted_address(self) -> str:
+        """The client address if the visitor is counted by it; empty for a signed-in visitor, whose site vouches for
+        them: a whole office or mobile carrier may share their address."""
+        return "" if self.assurance == VERIFIED else self.address
+
+    @property
     def settings(self) -> WebAccount:
         settings: WebAccount = self.account.settings
         return settings

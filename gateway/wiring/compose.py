@@ -84,7 +84,7 @@ from infra.tracing import member_name, record_traces
 from schemas.audit.records import INSTALLATION
 from schemas.audit.trail import AuditTrail
 from schemas.errors import Unavailable
-from schemas.ports import Blobs, Channel
+from schemas.ports import Channel
 
 log = structlog.get_logger("parley.compose")
 Role = Literal["edge", "connectors", "worker"]
@@ -111,7 +111,9 @@ async def open_services(
         )
         opened = _open_library(config, engine, data_dir, answers=answers)
         library = await stack.enter_async_context(opened) if searches else None
-        quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now)
+        quota = StorageQuota(
+            engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now, config.secret_key
+        )
         own_number_finders = {name: tenant.protection.own_number_finder for name, tenant in config.tenants.items()}
         sealer = build_file_sealer(config, engine)
         blobs = QuotaBlobs(open_blobs(config.blobs, data_dir, utc_now, own_number_finders, sealer), quota)
@@ -163,7 +165,7 @@ async def _open_library(config: Config, engine: Engine, data_dir: Path, *, answe
             await library.close()
 
 
-def _open_channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel]:
+def _open_channels(config: Config, engine: Engine, blobs: QuotaBlobs) -> dict[str, Channel]:
     state, public_url = engine.state, config.public_url.rstrip("/")
     attachments = AttachmentService(
         blobs,

@@ -12,14 +12,14 @@ from connectors.registry import CHANNELS
 from gateway.config.settings import Config
 from gateway.http.overload import OverloadFlag
 from gateway.storage.attachment_collector import AttachmentCollector
-from gateway.storage.quotas import StorageQuota
+from gateway.storage.quotas import QuotaBlobs, StorageQuota
 from gateway.storage.retention_cleaner import RetentionCleaner
 from gateway.wiring.engines import periods_of
 from infra.flight_recorder import FlightRecorder
 from schemas import topics
 from schemas.audit.trail import AuditTrail
 from schemas.key_ring import KeyRing
-from schemas.ports import Account, Blobs, Bus, Channel, Clock, Metrics, State
+from schemas.ports import Account, Bus, Channel, Clock, Metrics, State
 from schemas.privacy.key_service import ContactKeyService
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ProcessServices:
     config: Config
     bus: Bus
     state: State
-    blobs: Blobs
+    blobs: QuotaBlobs
     metrics: Metrics
     clock: Clock
     accounts: AccountLookup

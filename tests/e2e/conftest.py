@@ -22,14 +22,14 @@ ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.sc
 
 @asynccontextmanager
 async def run_installation(
-    request: pytest.FixtureRequest, fork_server: ForkServer, folder: Path
+    request: pytest.FixtureRequest, fork_server: ForkServer, folder: Path, **changes: Any
 ) -> AsyncIterator[Installation]:
     """An installation of the engine that the fixture is asked for, with its documents searchable."""
     servers = {}
     if request.param == "scaled":
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
     prefix = f"t-{uuid.uuid4().hex[:8]}."
-    installation = Installation.make(fork_server, folder, prefix=prefix, **servers)
+    installation = Installation.make(fork_server, folder, prefix=prefix, **servers, **changes)
     installation.env.update(QUICK_ERASURE)
     await installation.prepare()
     await installation.start()

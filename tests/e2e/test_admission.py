@@ -13,7 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.harness.contract_client import ContractClient, Visitor
+from tests.e2e.conftest import ENGINES, run_installation
+from tests.harness.contract_client import Answer, ContractClient, Visitor
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
 from tests.simulators.meta.signing import encode_payload, signatures
@@ -149,3 +150,41 @@ async def test_sessions_begun_from_one_address_leave_room_for_those_of_others(bu
             done.set()
             await asyncio.gather(*floods)
     assert begun == [201] * 10
+
+
+@pytest.fixture(params=ENGINES)
+async def small(request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
+    """A tenant that stores half a megabyte of text a day, and as much in files."""
+    limits = {"text_bytes_per_day": 500_000, "stored_file_bytes": 500_000}
+    tenant = {"name": "Plants", "limits": limits, "channels": {"web": {"main": {}}}}
+    async with run_installation(request, fork_server, tmp_path, tenants={"plantstore": tenant}) as installation:
+        yield installation
+
+
+async def send_until_refused(client: ContractClient, kind: str, most: int) -> tuple[int, Answer]:
+    """Send up to ``most`` times, each time as a new visitor. Returns how many were accepted, and the last answer."""
+    answer = Answer(0, {}, b"", None)
+    for number in range(most):
+        visitor = await client.visitor()
+        if kind == "texts":
+            answer = await visitor.post(client_msg_id="m", text="\u65e5" * 7_990)
+        else:
+            form = aiohttp.FormData()
+            form.add_field("file", b"a" * 24_000, filename="a.txt")
+            answer = await visitor.call("POST", "attachments", data=form)
+        if answer.status >= 400:
+            return number, answer
+    return most, answer
+
+
+async def test_an_address_that_sends_until_it_is_refused_leaves_room_for_others(small: Installation) -> None:
+    async with client_from_address(small, "127.0.0.2") as first, client_from_address(small, "127.0.0.4") as second:
+        for kind in ("texts", "files"):
+            accepted, refused = await send_until_refused(first, kind, 30)
+            elsewhere, _ = await send_until_refused(second, kind, 3)
+            wait = int(refused.headers.get("Retry-After", 0))
+            print(f"{kind}: {accepted} accepted, then {refused.status}, wait {wait}; another address: {elsewhere} of 3")
+            assert accepted == 5, "a quarter of the quota"
+            assert (refused.status, refused.body["error"]["code"]) == (429, "rate_limited")
+            assert wait > 60
+            assert elsewhere == 3

@@ -83,7 +83,7 @@ class CollectorEnvironment:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CollectorEnvironment]:
     async with embedded_state(tmp_path / "parley.db") as state:
-        yield CollectorEnvironment(state, Clock(), MemoryStore(), LimitSettings(stored_file_bytes=100))
+        yield CollectorEnvironment(state, Clock(), MemoryStore(), LimitSettings(stored_file_bytes=100, address_share=1))
 
 
 async def test_only_what_no_message_references_is_deleted_after_a_day(world: CollectorEnvironment) -> None:

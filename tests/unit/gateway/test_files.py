@@ -86,7 +86,7 @@ async def test_files_of_vendors_count_against_the_contact_who_sent_them_and_the_
 ) -> None:
     """What a colleague sends from the desk counts against no contact."""
     size = len(PHOTO.data)
-    limits = LimitSettings(contact_bytes_per_day=size, stored_file_bytes=3 * size)
+    limits = LimitSettings(contact_bytes_per_day=size, stored_file_bytes=3 * size, address_share=1)
     async with embedded_state(tmp_path / "parley.db") as state:
         quota = StorageQuota(state.limiter, lambda _tenant: limits, lambda: datetime.now(UTC))
         files = build_vendor_files(bench, QuotaBlobs(blobs, quota))

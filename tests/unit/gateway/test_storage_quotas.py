@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from tests.contracts.state.engines import embedded_state, server_state
 from tests.contracts.state.samples import NOW
 
 KIB = 1024
-LIMITS = LimitSettings(contact_bytes_per_day=1000 * KIB, stored_file_bytes=1500 * KIB, text_bytes_per_day=4096 * KIB)
+LIMITS = LimitSettings(
+    contact_bytes_per_day=1000 * KIB, stored_file_bytes=1500 * KIB, text_bytes_per_day=4096 * KIB, address_share=1
+)
 
 
 class CountingLimiter:
@@ -86,7 +88,7 @@ async def test_words_are_counted_to_the_last_byte_with_few_questions_to_the_stor
     quota = process(limiter)
     for _ in range(900):
         await quota.reserve_text("shop", "ada", KIB)
-    assert limiter.calls < 20
+    assert limiter.calls < 35
     for _ in range(100):
         await quota.reserve_text("shop", "ada", KIB)
     with pytest.raises(RateLimited):
@@ -102,3 +104,48 @@ async def test_words_of_all_contacts_together_are_bounded(limiter: CountingLimit
     await quota.reserve_text("shop", "late", 96 * KIB)
     with pytest.raises(RateLimited):
         await quota.reserve_text("shop", "later", 1)
+
+
+SHARED = LimitSettings(stored_file_bytes=4000 * KIB, text_bytes_per_day=4000 * KIB)
+FLOODER, NEIGHBOUR = "203.0.113.9", "198.51.100.7"
+
+
+async def fill(reserve: Callable[[int], Awaitable[None]]) -> tuple[int, RateLimited]:
+    """How often it succeeds, and what then refuses."""
+    for number in range(1000):
+        try:
+            await reserve(number)
+        except RateLimited as refused:
+            return number, refused
+    raise AssertionError("it never refuses")
+
+
+@pytest.mark.parametrize("kind", ["reserve_text", "reserve_file"])
+async def test_one_sender_is_refused_long_before_others_notice(limiter: CountingLimiter, kind: str) -> None:
+    """An address, however many contacts write from it, and a contact who is signed in."""
+
+    def reserve(now: datetime = NOW) -> Callable[..., Awaitable[None]]:
+        quota = StorageQuota(limiter, lambda _tenant: SHARED, lambda: now)
+        return getattr(quota, kind)  # type: ignore[no-any-return]
+
+    here, elsewhere = reserve(), reserve()
+    sent, refused = await fill(lambda number: here("shop", f"contact-{number}", 32 * KIB, FLOODER))
+    signed_in, _ = await fill(lambda _: here("shop", "ada", 32 * KIB))
+    # A quarter of 4,000 KiB, then a quarter of the rest.
+    assert (sent, signed_in) == (31, 23)
+    with pytest.raises(RateLimited):
+        await elsewhere("shop", "new", 32 * KIB, FLOODER)
+    await elsewhere("shop", "eve", 400 * KIB, NEIGHBOUR)
+    assert refused.retry_after_ms is not None
+    later = reserve(NOW + timedelta(milliseconds=refused.retry_after_ms))
+    await later("shop", "again", 32 * KIB, FLOODER)
+
+
+async def test_where_waiting_does_not_help_a_file_is_refused_for_good(limiter: CountingLimiter) -> None:
+    quota = StorageQuota(limiter, lambda _tenant: SHARED, lambda: NOW)
+    with pytest.raises(StorageFull):
+        await quota.reserve_file("shop", "ada", 1001 * KIB, FLOODER)
+    await quota.reserve_file("shop", "", 3900 * KIB)
+    with pytest.raises(StorageFull):
+        await quota.reserve_file("shop", "ada", 26 * KIB, FLOODER)
+    await quota.reserve_file("shop", "ada", 24 * KIB, FLOODER)

@@ -50,7 +50,12 @@ CONFIG: dict[str, Any] = {
         },
         "small": {
             "name": "Small",
-            "limits": {"contact_bytes_per_day": 1000, "stored_file_bytes": 1500, "text_bytes_per_day": 2000},
+            "limits": {
+                "contact_bytes_per_day": 1000,
+                "stored_file_bytes": 1500,
+                "text_bytes_per_day": 2000,
+                "address_share": 1,
+            },
             "channels": {"web": {"main": {}}},
         },
         "other": {"name": "Other", "channels": {"web": {"main": {}}}},
