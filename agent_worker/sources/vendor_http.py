@@ -12,7 +12,7 @@ import orjson
 from yarl import URL
 
 from agent_worker.sources.retries import Retries, Sleep, TemporaryFailure, read_retry_after
-from agent_worker.sources.website.addresses import AddressGuard, allow_hint
+from agent_worker.sources.website.addresses import AddressGuard, allow_hint, open_session
 from schemas.errors import Forbidden, InvalidRequest, NotFound, RequestError, TooLarge, Unauthorized, Unavailable
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -44,21 +44,21 @@ class VendorHttp:
         vendor: str,
         address: URL,
         *,
+        private_hosts: Collection[str],
         headers: Mapping[str, str] | None = None,
         fix: str = "",
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._vendor = vendor
         self._address = address
+        self._guard = AddressGuard(private_hosts)
         self._headers = dict(headers or {})
         self._fix = fix
         self._retries = Retries(vendor, sleep=sleep)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> VendorHttp:
-        self._session = aiohttp.ClientSession(
-            timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), headers=self._headers, trust_env=True
-        )
+        self._session = open_session(self._guard, timeout=_TIMEOUT, headers=self._headers, proxies=True)
         return self
 
     async def __aexit__(

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
-import aiohttp
-
 from agent_worker.sources.drive.client import TIMEOUT, DriveClient, DriveForbidden
 from agent_worker.sources.drive.contents import ContentReader, is_readable, may_be_several
 from agent_worker.sources.drive.files import DriveFile, FileEntry, ReadRecord, SyncMemory
@@ -16,7 +14,7 @@ from agent_worker.sources.drive.listing import FolderNotFound, FolderReader
 from agent_worker.sources.drive.settings import SCHEME, DriveOptions, Endpoints, parse_location, parse_options
 from agent_worker.sources.files import documents_of
 from agent_worker.sources.retries import Retries
-from agent_worker.sources.website.addresses import AddressGuard, GuardResolver
+from agent_worker.sources.website.addresses import AddressGuard, open_session
 from schemas.errors import (
     DocumentTooLarge,
     Forbidden,
@@ -64,16 +62,9 @@ async def _open_client(options: DriveOptions, retries: Retries) -> AsyncIterator
     guard = AddressGuard(options.private_hosts)
     endpoints = Endpoints.of(options, guard)
     key = credentials.read_credentials(options, endpoints, guard)
-    resolver = GuardResolver(guard)
-    connector = aiohttp.TCPConnector(resolver=resolver, limit=4)
-    try:
-        async with aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=TIMEOUT, trust_env=False
-        ) as session:
-            tokens = credentials.AccessTokens(key, credentials.TokenTransport(session))
-            yield DriveClient(session, tokens, endpoints, retries), credentials.describe_account(key)
-    finally:
-        await resolver.close()
+    async with open_session(guard, timeout=TIMEOUT) as session:
+        tokens = credentials.AccessTokens(key, credentials.TokenTransport(session))
+        yield DriveClient(session, tokens, endpoints, retries), credentials.describe_account(key)
 
 
 class DriveSync:

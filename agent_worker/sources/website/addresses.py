@@ -1,54 +1,56 @@
-"""The addresses that a crawl may connect to: public ones, and hosts that the configuration allows."""
+"""The addresses that sources may connect to: public ones, and hosts that the configuration allows."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
+import aiohttp
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from schemas.errors import Forbidden
 
+_PUBLIC_V6 = ipaddress.ip_network("2000::/3")
+"""All public addresses of IPv6. Outside are loopback, link-local, site-local, unique local and multicast addresses,
+tunnels, and whatever will be reserved next."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # contains an IPv4 address
 _RESERVED_NETWORKS = tuple(
-    map(ipaddress.ip_network, ("::/96", "192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2002::/16"))
+    map(
+        ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+    )
 )
-"""Networks that ``is_global`` of some Python versions accepts, and tunnel addresses."""
+"""Networks that ``is_global`` of some Python versions accepts, and tunnel addresses (Teredo, 6to4)."""
 _MAX_URL_LENGTH = 2000
-
-
-class PrivateAddress(OSError):
-    """A host name resolved to an address that is not public."""
 
 
 def is_public(text: str) -> bool:
     """Return whether it is an address of the public internet."""
     address = ipaddress.ip_address(text)
-    if isinstance(address, IPv6Address) and (inside := _v4_in(address)) is not None:
-        return is_public(str(inside))
+    if isinstance(address, IPv6Address):
+        inside = IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.ipv4_mapped
+        if inside is not None:
+            return is_public(str(inside))
+        if address not in _PUBLIC_V6:
+            return False
     if any(address in network for network in _RESERVED_NETWORKS if network.version == address.version):
         return False
     return address.is_global and not address.is_multicast
-
-
-def _v4_in(address: IPv6Address) -> IPv4Address | None:
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped
 
 
 class AddressGuard:
     """``private_hosts``: ``host`` or ``host:port`` that may have any address."""
 
     def __init__(self, private_hosts: Collection[str] = ()) -> None:
-        self._allowed = {each.lower() for each in private_hosts}
+        self.allowed = {each.lower() for each in private_hosts}
 
     def allows(self, host: str, port: int | None) -> bool:
-        return bool({host.lower(), f"{host.lower()}:{port}"} & self._allowed)
+        return bool({host.lower(), f"{host.lower()}:{port}"} & self.allowed)
 
     def check(self, url: URL) -> None:
         """Checks before resolving. Raises Forbidden."""
@@ -72,7 +74,7 @@ def allow_hint(host: str) -> str:
 
 
 class GuardResolver(AbstractResolver):
-    """Connections go to the addresses checked here; nothing is resolved a second time."""
+    """Connections go to the addresses checked here; nothing is resolved a second time. Raises Forbidden."""
 
     def __init__(self, guard: AddressGuard, inner: AbstractResolver | None = None) -> None:
         self._guard = guard
@@ -82,11 +84,33 @@ class GuardResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         addresses = await self._inner.resolve(host, port, family)
-        if not self._guard.allows(host, port):
-            for address in addresses:
-                if not is_public(address["host"]):
-                    raise PrivateAddress(f"{host} has a private address")
+        if not self._guard.allows(host, port) and not all(is_public(address["host"]) for address in addresses):
+            raise Forbidden(f"{host}: a private address", fix=allow_hint(host))
         return addresses
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+def open_session(
+    guard: AddressGuard,
+    *,
+    resolver: AbstractResolver | None = None,
+    proxies: bool = False,
+    timeout: aiohttp.ClientTimeout,
+    headers: Mapping[str, str] | None = None,
+) -> aiohttp.ClientSession:
+    """Open a session that connects only to addresses which the guard allows. An address in a URL has no name to
+    resolve: ``guard.check`` it before each request, and follow no redirect unchecked.
+
+    With ``proxies``, requests go through those that the environment names, which may be private. They resolve the
+    names themselves, so use it only for addresses from the configuration."""
+    if proxies:
+        guard = AddressGuard([*guard.allowed, *(urlsplit(each).hostname or "" for each in getproxies().values())])
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=resolver or GuardResolver(guard), limit=4),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=headers,
+        timeout=timeout,
+        trust_env=proxies,
+    )

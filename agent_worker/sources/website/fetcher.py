@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from agent_worker.knowledge.text.html import declared_charset
-from agent_worker.sources.website.addresses import AddressGuard, GuardResolver, PrivateAddress, allow_hint
+from agent_worker.sources.website.addresses import AddressGuard, GuardResolver, open_session
 from agent_worker.sources.website.links import resolve_link
 from schemas.errors import Forbidden, NotFound, TooLarge, Unavailable
 
@@ -78,13 +78,8 @@ class Fetcher:
 
     async def __aenter__(self) -> Fetcher:
         # No proxy from the environment, because it would resolve host names itself.
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=self._resolver, limit=4),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": _USER_AGENT},
-            timeout=_TIMEOUT,
-            trust_env=False,
-        )
+        headers = {"User-Agent": _USER_AGENT}
+        self._session = open_session(self._guard, resolver=self._resolver, headers=headers, timeout=_TIMEOUT)
         return self
 
     async def __aexit__(
@@ -107,8 +102,6 @@ class Fetcher:
             async with self._follow_redirects(url, headers or {}, may_follow) as answer:
                 yield answer
         except (aiohttp.ClientError, TimeoutError) as error:
-            if isinstance(getattr(error, "os_error", error.__cause__), PrivateAddress):
-                raise Forbidden(f"{url}: a private address", fix=allow_hint(url.host or "")) from error
             raise Unavailable(f"{url}: cannot be read ({type(error).__name__})") from error
 
     @asynccontextmanager

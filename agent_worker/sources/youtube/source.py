@@ -8,11 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import aiohttp
-
 from agent_worker.knowledge.text.documents import check_body
 from agent_worker.sources.captions import clean_text, sentences_of
 from agent_worker.sources.retries import Sleep
+from agent_worker.sources.website.addresses import AddressGuard, open_session
 from agent_worker.sources.youtube.caption_folder import CaptionFile, find_files
 from agent_worker.sources.youtube.caption_tracks import Captions, CaptionsMissing, OwnerCaptions, choose_track
 from agent_worker.sources.youtube.chapters import render_video
@@ -51,9 +50,7 @@ class YouTube:
     async def read(self, visit: SyncRequest) -> AsyncIterator[Yielded]:
         location, options = parse_location(visit.location), read_options(visit.options)
         transcripts = _make_transcripts(options, self._sleep) if options.transcripts else None
-        async with aiohttp.ClientSession(
-            timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True
-        ) as session:
+        async with open_session(AddressGuard(options.private_hosts), timeout=TIMEOUT, proxies=True) as session:
             api = DataApi(session, options, self._sleep)
             async for each in _VideoSync(visit, location, options, api, transcripts).run():
                 yield each

@@ -42,8 +42,11 @@ class Zendesk:
 
     async def read(self, visit: SyncRequest) -> AsyncIterator[Item]:
         place, options = parse_location(visit.location), ZendeskOptions.parse(visit.options)
-        address = place.api(options)
-        async with VendorHttp("Zendesk", address, headers=options.headers, fix=_FIX, sleep=self._sleep) as http:
+        hosts, headers = options.private_hosts, options.headers
+        client = VendorHttp(
+            "Zendesk", place.api(options), private_hosts=hosts, headers=headers, fix=_FIX, sleep=self._sleep
+        )
+        async with client as http:
             sync = _ArticleSync(visit, place, options, HelpCenter(http))
             async for each in sync.run():
                 yield each

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from agent_worker.sources import vendor_http
 from agent_worker.sources.retries import MAX_ATTEMPTS, Retries
@@ -44,8 +45,9 @@ class Vendor:
         self.slept.append(seconds)
 
     def client(self) -> VendorHttp:
-        address = check_address(self.address, [self.address.removeprefix("http://")])
-        return VendorHttp("the vendor", address, headers={"Authorization": TOKEN}, fix="a fix", sleep=self.sleep)
+        hosts = [self.address.removeprefix("http://")]
+        address, headers = check_address(self.address, hosts), {"Authorization": TOKEN}
+        return VendorHttp("the vendor", address, private_hosts=hosts, headers=headers, fix="a fix", sleep=self.sleep)
 
 
 @pytest.fixture
@@ -175,3 +177,23 @@ def test_a_wrong_option_is_named_without_its_value(options: dict[str, str], mess
         VendorOptions.parse(options)
     assert caught.value.fix == fix
     assert "s3cret" not in f"{caught.value}{caught.value.fix}{caught.value.__cause__}{caught.value.__context__}"
+
+
+async def test_what_a_name_resolves_to_is_checked_when_the_connection_is_made(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also beside a proxy of the environment, which may be private itself."""
+    port = vendor.address.rpartition(":")[2]
+    url = URL(f"http://localhost:{port}")
+    for proxies in ({}, {"https_proxy": "http://10.0.0.1:3128"}):
+        for name, value in proxies.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(Forbidden, match="localhost: a private address") as refused:
+            async with VendorHttp("the vendor", url, private_hosts=(), sleep=vendor.sleep) as http:
+                await http.get_json()
+        assert "private_hosts" in refused.value.fix
+    assert (vendor.requests, vendor.slept) == ([], [])
+    monkeypatch.setenv("http_proxy", f"http://localhost:{port}")
+    async with VendorHttp("the vendor", URL("http://vendor.example"), private_hosts=(), sleep=vendor.sleep) as http:
+        assert await http.get_json("list") == []
+    assert len(vendor.requests) == 1
