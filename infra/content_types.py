@@ -1,13 +1,18 @@
-"""Detect a file's type by its bytes, because names and declared types are unchecked claims."""
+"""Detect a file's type by its bytes, because names and declared types are unchecked claims.
+
+Pictures and documents that would unpack to far more than they weigh are refused by the sizes in their headers: nothing
+is unpacked to find out."""
 
 from __future__ import annotations
 
 import io
+import re
+import struct
 import zipfile
 
 import orjson
 
-from schemas.errors import UnsupportedMediaType
+from schemas.errors import TooLarge, UnsupportedMediaType
 
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -38,6 +43,18 @@ _ZIPPED: tuple[tuple[str, str], ...] = (
     ("ppt/presentation.xml", _OFFICE + "presentationml.presentation"),
 )
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+MAX_PIXELS = 100_000_000
+"""Pixels of a picture: whoever opens it needs 400 MB. Cameras of telephones make up to 50 million by themselves."""
+MAX_UNPACKED = 100 * 1024 * 1024
+MAX_ENTRIES = 10_000
+"""Unpacked bytes, and parts, of an office document."""
+_CENTRAL_HEADER = b"PK\x01\x02"
+_SIZES = {
+    "image/jpeg": re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]\0[\x0b\x0e\x11\x14].(..)(..)", re.DOTALL),
+    "image/heic": re.compile(rb"ispe.{4}(.{4})(.{4})", re.DOTALL),
+}
+"""Where the sides of a picture stand, and those of its previews and tiles: the largest counts, because programs skip
+what they do not know before it."""
 TEXTS = frozenset({"text/plain", "text/csv", "application/json"})
 """Types of files that are stored as UTF-8 text."""
 _ALLOWED_CONTROLS = frozenset(map(ord, "\t\n\r\f"))
@@ -46,11 +63,13 @@ _ALLOWED_CONTROLS = frozenset(map(ord, "\t\n\r\f"))
 def content_type(data: bytes, name: str, declared: str) -> str:
     """The type under which the file is stored and served. HTML, SVG and other markup are stored as plain text, so that
     no browser runs them. ``name`` and ``declared`` only tell kinds of text apart, and sound from films. Raises
-    UnsupportedMediaType."""
+    UnsupportedMediaType, and TooLarge for what unpacks to too much."""
     if not data:
         raise UnsupportedMediaType("the file is empty")
     for offset, magic, kind in _MAGIC:
         if data.startswith(magic, offset) and (offset != 8 or data.startswith(b"RIFF")):
+            if kind.startswith("image/"):
+                _check_pixels(kind, data)
             is_sound = kind in _FILM_CONTAINERS and declared.strip().lower().startswith("audio/")
             return kind.replace("video/", "audio/") if is_sound else kind
     if data.startswith(b"PK\x03\x04"):
@@ -58,9 +77,42 @@ def content_type(data: bytes, name: str, declared: str) -> str:
     return _text(data, name.lower(), declared.partition(";")[0].strip().lower())
 
 
+def _check_pixels(kind: str, data: bytes) -> None:
+    """A picture whose header is cut off counts as small: no program can open it."""
+    try:
+        width, height = _read_size(kind, data)
+    except (struct.error, ValueError):
+        return
+    if (pixels := width * height) > MAX_PIXELS:
+        raise TooLarge(
+            f"the picture has {pixels // 10**6:,} million pixels; at most {MAX_PIXELS // 10**6} are accepted"
+        )
+
+
+def _read_size(kind: str, data: bytes) -> tuple[int, int]:
+    if kind == "image/png":
+        return struct.unpack_from(">II", data, 16)
+    if kind == "image/gif":
+        return struct.unpack_from("<HH", data, 6)
+    if (pattern := _SIZES.get(kind)) is not None:
+        sizes = ((int.from_bytes(first), int.from_bytes(second)) for first, second in pattern.findall(data))
+        return max(sizes, key=lambda size: size[0] * size[1])
+    if data[12:16] == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if data[12:16] == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
 def _zip_type(data: bytes) -> str:
+    if data.count(_CENTRAL_HEADER) > MAX_ENTRIES:  # before the library lists them
+        raise TooLarge(f"the document has more than {MAX_ENTRIES:,} parts")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED:
+                raise TooLarge(f"the document unpacks to more than {MAX_UNPACKED // 1024 // 1024} MiB")
             names = set(archive.namelist())
             mimetype = _declared_inside(archive) if "mimetype" in names else ""
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError) as error:

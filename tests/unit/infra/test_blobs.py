@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from infra.blobs import open_blobs
-from schemas.errors import ConfigInvalid, Unavailable, UnsupportedMediaType
+from infra.content_types import MAX_UNPACKED
+from schemas.errors import ConfigInvalid, TooLarge, Unavailable, UnsupportedMediaType
 from schemas.privacy.harmless_numbers import compile_own_numbers
 from tests.simulators.s3 import Bucket, serving
 
@@ -111,6 +113,46 @@ REFUSED: dict[str, bytes] = {
 async def test_other_kinds_of_files_are_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(UnsupportedMediaType):
         await open_blobs("file", tmp_path).put("shop", "x.png", "image/png", REFUSED[kind])
+
+
+def claims(side: int) -> dict[str, bytes]:
+    """Pictures of a few bytes that claim to be as wide and as high as this."""
+    high, low = struct.pack(">I", side), struct.pack("<H", min(side, 65_535))
+    start = b"\xff\xd8\xff\xe0\0\x04ab junk \xff\xc2\0\x11\x08"
+    return {
+        "png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + high * 2,
+        "gif": b"GIF89a" + low * 2,
+        "jpeg": start + high[2:] * 2 + b"\x03",
+        "webp": b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + (high[1:][::-1]) * 2,
+        "webp lossless": b"RIFF\x16\0\0\0WEBPVP8L\0\0\0\0\x2f"
+        + struct.pack("<I", side - 1 | (side - 1) << 14 & 0xFFFFFFF),
+        "heic": b"\0\0\0\x18ftypheic"
+        + bytes(20)
+        + b"ispe"
+        + bytes(4)
+        + b"\0\0\x02\0" * 2
+        + b"ispe"
+        + bytes(4)
+        + high * 2,
+    }
+
+
+async def test_what_unpacks_to_far_more_than_it_weighs_is_refused_by_its_header(tmp_path: Path) -> None:
+    store = open_blobs("file", tmp_path)
+    large, small = claims(16_000), claims(9_000)
+    for kind in large:
+        assert (await store.put("shop", "x", "", small[kind])).type == f"image/{kind.split()[0]}"
+        with pytest.raises(TooLarge, match="256 million pixels"):
+            await store.put("shop", "x", "", large[kind])
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "")
+        archive.writestr("word/document.xml", bytes(MAX_UNPACKED + 1))
+    assert len(packed.getvalue()) < 200_000
+    with pytest.raises(TooLarge, match="unpacks to more than 100 MiB"):
+        await store.put("shop", "x.docx", "", packed.getvalue())
+    with pytest.raises(TooLarge, match="more than 10,000 parts"):
+        await store.put("shop", "x.docx", "", b"PK\x03\x04" + b"PK\x01\x02" * 10_001)
 
 
 @pytest.mark.parametrize(
