@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.commands.common.options import AsJson, ConfigFile
+from gateway.commands.common.options import AsJson, ConfigFile, File
 from gateway.commands.common.printing import print_findings, print_json
 
 app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
@@ -17,6 +17,7 @@ _URL_PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
 
 @app.command()
 def check(
+    file: File = None,
     config: ConfigFile = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not contact the endpoints of models.")] = False,
     as_json: AsJson = False,
@@ -32,8 +33,8 @@ def check(
     from gateway.doctor import preflight
     from gateway.wiring.engines import describe_longer_retention
 
-    path = configuration.find_file(config)
-    loaded = configuration.load(config, make_secrets=False)
+    path = configuration.find_file(file or config)
+    loaded = configuration.load(path, make_secrets=False)
     findings = preflight.check_imports(loaded) + ([] if offline else asyncio.run(preflight.check_endpoints(loaded)))
     problems = [finding for finding in findings if finding.status != "ok"]
     valid = all(finding.status != "fail" for finding in problems)
@@ -52,13 +53,13 @@ def check(
 
 
 @app.command()
-def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
+def show(file: File = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show the settings in effect, from defaults, file and environment. Secrets are masked."""
     import yaml
 
     from gateway.config import loader as configuration
 
-    values = mask_secrets(configuration.load(config, make_secrets=False).model_dump(mode="python"))
+    values = mask_secrets(configuration.load(file or config, make_secrets=False).model_dump(mode="python"))
     if as_json:
         print_json(values)
     else:

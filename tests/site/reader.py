@@ -77,7 +77,7 @@ class Reader:
     def _writes(self, block: Block) -> None:
         """Write a file; where it exists, replace the lines that set the same things."""
         path = self.folder / block.about
-        text = block.text.replace(CHAT, self.ports[CHAT])
+        text = re.sub(f"{CHAT}|{SITE}", lambda port: self.ports[port[0]], block.text)
         if path.exists():
             key, _, _ = text.partition(":")
             whole, count = re.subn(rf"(?m)^{key}:.*\n", lambda _: text, path.read_text())

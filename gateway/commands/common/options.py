@@ -24,6 +24,9 @@ ConfigFile = Annotated[
         "--config", "-c", help="The configuration file [PARLEY_CONFIG, or ./parley.yaml].", show_default=False
     ),
 ]
+File = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="The configuration file, as with --config.", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Url = Annotated[
     str | None,

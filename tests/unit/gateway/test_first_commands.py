@@ -13,6 +13,7 @@ import pytest
 from gateway.commands.common import printing
 from gateway.commands.serving import find_sample_question
 from gateway.config import loader as configuration
+from gateway.webchat.origins import OriginPolicy
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
 from schemas.ports import Passage, SearchResult
@@ -31,6 +32,9 @@ def test_a_new_project_is_valid_and_has_documents_and_an_action(template: str, t
     assert json.loads(checked.stdout)["problems"] == []
     loaded = configuration.load(tmp_path / "mine" / "parley.yaml", make_secrets=False)
     assert list(loaded.tenants) == [template]
+    chat = loaded.tenants[template].channels.web["main"]
+    policy = OriginPolicy(loaded)
+    assert [policy.allows(site, chat) for site in ("http://127.0.0.1:8080", "http://shop.example")] == [True, False]
     assert loaded.tenants[template].actions.sources == [str(tmp_path / "mine" / "actions.py")]
 
 
@@ -42,6 +46,13 @@ def test_the_next_step_is_shown_as_it_can_be_typed(tmp_path: Path, monkeypatch: 
     assert shown.endswith(" dev --config mine/parley.yaml\n")
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/parley")
     assert parley("init", "other", cwd=tmp_path).stderr.endswith("\n  cd other\n  parley dev\n")
+
+
+def test_the_configuration_is_an_argument_too(tmp_path: Path) -> None:
+    parley("init", "mine", cwd=tmp_path)
+    parley("init", "other", cwd=tmp_path)
+    for command in (("config", "check"), ("config", "show"), ("doctor",)):
+        assert "/mine/" in (done := parley(*command, "mine/parley.yaml", cwd=tmp_path)).stdout, done.stderr
 
 
 def test_a_folder_named_like_a_template_is_made_from_it(tmp_path: Path) -> None:
