@@ -19,6 +19,8 @@ from gateway.commands.common.printing import program_name, progress, tell
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.config.settings import Config
     from gateway.wiring.process_services import ProcessServices
     from gateway.wiring.secret_reload import SecretReload
@@ -128,12 +130,13 @@ async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> 
     from gateway.documents.startup_import import StartupImport
     from gateway.wiring import compose
     from gateway.wiring.listening import check_port
-    from gateway.wiring.models.discovery import choose_models
+    from gateway.wiring.models.discovery import choose_models, find_offers
     from gateway.wiring.routing import train_changed_models
 
-    config, lines = await choose_models(config, configuration.environment())
-    for line in lines:
-        tell(line)
+    offers = await find_offers(config, configuration.environment())
+    config, chosen = await choose_models(config, configuration.environment())
+    if chosen:
+        tell(chosen)
     for address in config.addresses:
         check_port(*address)
     await asyncio.to_thread(preflight.require_imports, config)
@@ -150,7 +153,7 @@ async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> 
         config,
         documents=documents,
         address=publish_address(config),
-        on_ready=lambda: typer.echo(banner(config, config_option, sample)),
+        on_ready=lambda: typer.echo(banner(config, config_option, sample, offers)),
         reload=reload,
     )
 
@@ -171,11 +174,11 @@ async def find_sample_question(knowledge: Knowledge, tenant: str) -> str:
     return best
 
 
-def banner(config: Config, config_option: str, sample: str) -> str:
+def banner(config: Config, config_option: str, sample: str, offers: Sequence[str] = ()) -> str:
     """The text that is shown when the instance is ready: addresses, the model that answers, and examples of questions.
 
     ``config_option`` is the ``--config`` that commands in another terminal need, ``sample`` a question that the
-    documents answer."""
+    documents answer, ``offers`` the models that could answer."""
     from gateway.config.secret_keys import is_generated
     from gateway.wiring.models.discovery import describe_model
 
@@ -184,6 +187,7 @@ def banner(config: Config, config_option: str, sample: str) -> str:
     is_own = is_generated(config, "admin_token")
     token = config.admin_token.get_secret_value() if is_own else "…"
     ask = shlex.quote(json.dumps({"query": sample or "…", "k": 3}, ensure_ascii=False))
+    models = f"\n{' ' * 16}".join((describe_model(config, tenant), *offers))
     message = f" -m {shlex.quote(sample)}" if sample else ""
     return f"""
 Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-C.
@@ -191,7 +195,7 @@ Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-
   chat page     {url}/
   console       {config.local_admin_url}/console
   admin token   {token if is_own else "as configured"}
-  model         {describe_model(config, tenant)}
+  model         {models}
 
 Ask in the terminal:
   {program_name()} chat{message}{config_option}

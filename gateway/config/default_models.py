@@ -1,4 +1,4 @@
-"""The models with which `parley dev` answers for tenants that name none.
+"""The models that `parley dev` offers for tenants that name none.
 
 This is data that ages: names, context sizes and prices are those of November 2026, from the vendors' own pages. There
 is one model of each vendor, fast and cheap enough for every message; `examples/models.yaml` has stronger ones.
@@ -109,6 +109,6 @@ def check_dev_model(text: str) -> str:
     """Check the setting ``dev_model``."""
     providers = [each.name for each in (*VENDOR_MODELS, *LOCAL_SERVERS)]
     provider, _, model = text.partition(":")
-    if text not in ("auto", "local") and not (provider in providers and model.strip()):
-        raise ValueError(f"must be auto, local or PROVIDER:MODEL, with a provider of: {', '.join(providers)}")
+    if text not in ("", "local") and not (provider in providers and (model.strip() or text == provider)):
+        raise ValueError(f"must be local, PROVIDER or PROVIDER:MODEL, with a provider of: {', '.join(providers)}")
     return text

@@ -143,7 +143,7 @@ class Tenant(Settings):
     model: ModelName | dict[Language, ModelName] = "local"
     """The entry of ``models`` that answers, or one for each language (``{de: german, en: english}``; other languages
     get the entry of ``voice.locale``, or the first one). If it fails, its ``fallback`` answers, then `local`. By
-    default ``local``; in `parley dev`, what ``dev_model`` says."""
+    default ``local``; in `parley dev`, what ``dev_model`` names."""
     adapters: list[AdapterSettings] = []
     """Tuned adapters that answer in place of their models. `parley finetune promote` writes them to
     ``adapters.yaml``, beside the configuration."""
@@ -313,10 +313,11 @@ class Config(_WithSections):
     """The registry of models, by name."""
     transcribers: dict[str, TranscriberEntry] = {}
     """The registry of transcribers, by a name of your choice."""
-    dev_model: Annotated[str, AfterValidator(check_dev_model)] = "auto"
-    """The model with which `parley dev` answers for tenants without ``model``: ``auto``, the one whose key is in the
-    environment or that a server on this machine offers; ``local``; or ``PROVIDER:MODEL``, such as
-    ``anthropic:claude-opus-5-5`` or ``ollama:qwen3``. `parley run` never looks for a model."""
+    dev_model: Annotated[str, AfterValidator(check_dev_model)] = ""
+    """The model with which `parley dev` answers for tenants without ``model``: ``PROVIDER``, such as ``openai`` or
+    ``ollama``, whose key is in the environment or whose server runs on this machine; ``PROVIDER:MODEL``, such as
+    ``anthropic:claude-opus-5-5``; or ``local``. If it is empty, ``local`` answers, and `parley dev` says which others
+    it has found. `parley run` ignores it."""
     tenants: dict[Slug, Tenant] = Field(min_length=1)
     """The organizations that this installation serves, by a short name of your choice."""
     _folder: Path = PrivateAttr(default=Path())

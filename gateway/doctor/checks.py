@@ -25,6 +25,7 @@ from gateway.wiring.engines import (
 )
 from gateway.wiring.listening import check_port
 from gateway.wiring.models import encoders
+from gateway.wiring.models.discovery import find_offers
 from gateway.wiring.process_services import list_accounts
 from infra.deploy.doctor_finding import Finding
 from infra.state.registry import load_engine
@@ -55,6 +56,8 @@ async def run_checks(file: Path | None) -> list[Finding]:
         _check_attachments(config),
     ]
     findings.append(await asyncio.to_thread(encoders.check_encoder, config))
+    if config.embedded:
+        findings += [Finding("model", "ok", line) for line in await find_offers(config, configuration.environment())]
     findings += await asyncio.to_thread(routing.check_intents, config)
     findings += await asyncio.to_thread(preflight.check_imports, config)
     findings += await preflight.check_endpoints(config)

@@ -1,5 +1,5 @@
-"""The model with which `parley dev` answers for tenants that name none: a key in the environment, or a server on this
-machine.
+"""The models that `parley dev` offers for tenants that name none: by a key in the environment, or a server on this
+machine. One answers only if `dev_model` names it.
 
 Only loopback addresses are asked, with a short timeout and without a proxy; no key and no text is sent to find out.
 """
@@ -26,43 +26,50 @@ PROBE_TIMEOUT_S = 0.5
 _MAX_LIST_BYTES = 1_000_000
 _NO_CHAT = re.compile(r"embed|rerank|whisper|\btts\b|bge-|moderation", re.IGNORECASE)
 """Names of models that do not write answers."""
-_HOW_TO_CHANGE = (
-    "To change it: PARLEY_MODEL=local keeps all messages here, PARLEY_MODEL=PROVIDER:MODEL takes another model, and "
-    "`models` in the configuration sets everything (docs/models.md)."
-)
-_VARIABLES = ", ".join(each.variables[0] for each in VENDOR_MODELS)
-_SERVERS = ", ".join(each.title for each in LOCAL_SERVERS)
-_NOTHING_FOUND = (
-    "`local` answers, because no other model was found: it quotes the documents. For a model that writes, put its key "
-    f"into the environment ({_VARIABLES}), or start a server on this machine ({_SERVERS}); see docs/models.md."
-)
+_OTHERWISE = "PARLEY_MODEL=local"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCandidate:
-    """``name``: of the entry; ``reason``: why it answers, and where messages go."""
+    """``name``: of the provider; ``why``: what was found; ``host``: where messages would go."""
 
     name: str
+    title: str
     entry: ModelEntry
-    reason: str
+    why: str
+    host: str
 
 
-async def choose_models(
+async def choose_models(config: Config, environ: Mapping[str, str]) -> tuple[Config, str]:
+    """The configuration in which the model that `dev_model` names answers for each tenant that names none, and a line
+    that says so. Raises SetupError if that model cannot be used."""
+    undecided = _list_undecided(config)
+    if not undecided or config.dev_model in ("", "local"):
+        return config, ""
+    chosen = await _read_choice(config.dev_model, environ)
+    if problem := await _find_missing_library(chosen.entry):
+        raise problem
+    line = f"{chosen.entry.model} ({chosen.title}) answers, as `dev_model` says: messages go to {chosen.host}."
+    return _with_model(config, undecided, chosen), line
+
+
+async def find_offers(
     config: Config, environ: Mapping[str, str], servers: Sequence[LocalServer] = LOCAL_SERVERS
-) -> tuple[Config, list[str]]:
-    """The configuration with a model for each tenant that names none, and lines that say which one answers, why, and
-    how to change it. Raises SetupError if `dev_model` names a model that cannot be used."""
-    undecided = {name: tenant for name, tenant in config.tenants.items() if _names_no_model(tenant)}
-    if not undecided or config.dev_model == "local":
-        return config, []
+) -> list[str]:
+    """A line for each model that could answer for a tenant that names none, and how to choose it. Nothing is offered
+    where `dev_model` is set."""
+    if config.dev_model or not _list_undecided(config):
+        return []
     notes: list[str] = []
-    for found in await _find_models(config, environ, servers, notes):
-        if (problem := await _find_missing_library(found.entry)) is None:
-            return _with_model(config, undecided, found), [*notes, found.reason, _HOW_TO_CHANGE]
-        if config.dev_model != "auto":
-            raise problem
-        notes.append(f"{found.reason.partition(',')[0]} would, but {problem.message}. Install it with: {problem.fix}")
-    return config, [*notes, _NOTHING_FOUND]
+    found = [each for vendor in VENDOR_MODELS if (each := _find_vendor_model(vendor, environ, notes)) is not None]
+    return notes + [await _describe_offer(each) for each in [*found, *await _find_local(config, servers)]]
+
+
+async def _describe_offer(found: ModelCandidate) -> str:
+    offer = f"{found.entry.model} ({found.title}) can answer, because {found.why}"
+    if (problem := await _find_missing_library(found.entry)) is not None:
+        return f"{offer}, once it is installed with: {problem.fix}"
+    return f"{offer}: PARLEY_MODEL={found.name}, or `dev_model: {found.name}`, sends messages to {found.host}"
 
 
 def describe_model(config: Config, tenant: str) -> str:
@@ -76,20 +83,14 @@ def describe_model(config: Config, tenant: str) -> str:
     )
 
 
-def _names_no_model(tenant: Tenant) -> bool:
-    """Return whether the operator left it open. `model: local` is a choice."""
-    routed = tenant.routes is not None and any(name for _, name in tenant.routes.models)
-    return "model" not in tenant.model_fields_set and not routed
-
-
-async def _find_models(
-    config: Config, environ: Mapping[str, str], servers: Sequence[LocalServer], notes: list[str]
-) -> list[ModelCandidate]:
-    """In the order of preference: keys, then servers on this machine."""
-    if config.dev_model != "auto":
-        return [_read_choice(config.dev_model, environ, servers)]
-    keyed = [found for each in VENDOR_MODELS if (found := _find_vendor_model(each, environ, notes)) is not None]
-    return keyed or await _find_local(config, servers)
+def _list_undecided(config: Config) -> dict[str, Tenant]:
+    """The tenants for which the operator left it open. `model: local` is a choice."""
+    return {
+        name: tenant
+        for name, tenant in config.tenants.items()
+        if "model" not in tenant.model_fields_set
+        and not (tenant.routes is not None and any(model for _, model in tenant.routes.models))
+    }
 
 
 def _find_vendor_model(
@@ -104,8 +105,8 @@ def _find_vendor_model(
         return None
     if is_other and not model:
         notes.append(
-            f"{variable} is set, but {vendor.address_variable} names {host}: say which of its models is to answer, "
-            f"with PARLEY_MODEL={vendor.name}:MODEL."
+            f"{variable} is set, and {vendor.address_variable} names {host}: say which of its models is to answer, "
+            f"with PARLEY_MODEL={vendor.name}:MODEL"
         )
         return None
     changes: dict[str, object] = {"api_key": SecretStr(environ.get(variable, "").strip())}
@@ -114,9 +115,7 @@ def _find_vendor_model(
     if model and model != vendor.entry.model:
         changes |= {"model": model, "prices": ModelPrices()}
     entry = vendor.entry.model_copy(update=changes)
-    why = "PARLEY_MODEL names it" if model else f"{variable} is set"
-    reason = f"{entry.model} ({vendor.title}) answers, because {why}: messages go to {host}."
-    return ModelCandidate(vendor.name, entry, reason)
+    return ModelCandidate(vendor.name, vendor.title, entry, f"{variable} is set", host)
 
 
 def _host_of(address: str) -> str:
@@ -124,38 +123,38 @@ def _host_of(address: str) -> str:
     return urlsplit(address).netloc.rpartition("@")[2]
 
 
-def _read_choice(choice: str, environ: Mapping[str, str], servers: Sequence[LocalServer]) -> ModelCandidate:
-    """The model that `dev_model` names, as PROVIDER:MODEL."""
+async def _read_choice(choice: str, environ: Mapping[str, str]) -> ModelCandidate:
+    """The model that `dev_model` names, as PROVIDER or PROVIDER:MODEL."""
     provider, _, model = choice.partition(":")
-    if (server := next((each for each in servers if each.name == provider), None)) is not None:
-        return _as_found(server, model, "PARLEY_MODEL names it")
+    if (server := next((each for each in LOCAL_SERVERS if each.name == provider), None)) is not None:
+        if not model and not (model := await _ask_for_model(server)):
+            place = f"127.0.0.1:{server.port}"
+            raise SetupError(f"{server.title} serves no model at {place}", fix=f"start it, or set {_OTHERWISE}")
+        return _build_local(server, model)
     vendor = next(each for each in VENDOR_MODELS if each.name == provider)
-    found = _find_vendor_model(vendor, environ, [], model)
+    notes: list[str] = []
+    found = _find_vendor_model(vendor, environ, notes, model)
     if found is None:
-        raise SetupError(
-            f"PARLEY_MODEL={choice} needs a key, and {vendor.variables[0]} is not set",
-            fix=f"set {' or '.join(vendor.variables)}, or PARLEY_MODEL=local",
-        )
+        missing = f"PARLEY_MODEL={choice} needs a key, and {vendor.variables[0]} is not set"
+        raise SetupError(*notes or [missing], fix=f"set {' or '.join(vendor.variables)}, or {_OTHERWISE}")
     return found
 
 
 async def _find_local(config: Config, servers: Sequence[LocalServer]) -> list[ModelCandidate]:
     """The servers of this machine that answer, each with its first model, except ourselves."""
     others = [server for server in servers if server.port != config.port]
-    timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as http:
-        models = await asyncio.gather(*(_ask_for_model(http, server) for server in others))
-    return [
-        _as_found(server, model, f"{server.title} serves it on this machine")
-        for server, model in zip(others, models, strict=True)
-        if model
-    ]
+    models = await asyncio.gather(*map(_ask_for_model, others))
+    return [_build_local(server, model) for server, model in zip(others, models, strict=True) if model]
 
 
-async def _ask_for_model(http: aiohttp.ClientSession, server: LocalServer) -> str:
+async def _ask_for_model(server: LocalServer) -> str:
     """The server's first model that writes text; empty if something else is at the port, or nothing."""
+    timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)
     try:
-        async with http.get(f"{server.base_url}/models", allow_redirects=False) as response:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as http,
+            http.get(f"{server.base_url}/models", allow_redirects=False) as response,
+        ):
             if response.status != 200:
                 return ""
             body = orjson.loads(await _read_limited(response))
@@ -175,11 +174,10 @@ async def _read_limited(response: aiohttp.ClientResponse) -> bytes:
     return data
 
 
-def _as_found(server: LocalServer, model: str, why: str) -> ModelCandidate:
+def _build_local(server: LocalServer, model: str) -> ModelCandidate:
     entry = LOCAL_ENTRY.model_copy(update={"model": model, "base_url": server.base_url})
-    return ModelCandidate(
-        server.name, entry, f"{model} ({server.title}) answers, because {why}: messages go to 127.0.0.1:{server.port}."
-    )
+    why = f"{server.title} serves it on this machine"
+    return ModelCandidate(server.name, server.title, entry, why, f"127.0.0.1:{server.port}")
 
 
 async def _find_missing_library(entry: ModelEntry) -> MissingDependency | None:
