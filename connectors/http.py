@@ -6,15 +6,27 @@ A vendor with an SDK, uploads or lookups has a connection of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.request import getproxies
 
 import aiohttp
+from yarl import URL
 
 from connectors.retry_after import GATEWAY_TIMEOUTS, parse_retry_after
-from schemas.errors import CredentialsRevoked, DeliveryError, RetryLater, SendRefused, SendUnknown, TooLarge
+from schemas.errors import (
+    CredentialsRevoked,
+    DeliveryError,
+    Forbidden,
+    NotFound,
+    RetryLater,
+    SendRefused,
+    SendUnknown,
+    TooLarge,
+)
 from schemas.ports import VendorCall, VendorResponse
+from schemas.runtime.address_guard import AddressGuard, open_session
 
 MAX_REPLY_BYTES = 1024 * 1024
 TIMEOUT = aiohttp.ClientTimeout(total=14, connect=4)
@@ -23,6 +35,8 @@ that was never sent certainly showed nothing."""
 KEEPALIVE_SECONDS = 15.0
 """Seconds for which an idle connection is kept. One that the vendor has closed meanwhile would leave a send in
 doubt."""
+MAX_REDIRECTS = 5
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NOT_SENT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 
@@ -91,6 +105,28 @@ async def read_reply(response: aiohttp.ClientResponse) -> VendorResponse:
         raise SendUnknown("the answer is too long") from error
     headers = {name.lower(): value for name, value in response.headers.items()}
     return VendorResponse(response.status, decode_json(data.decode("utf-8", "replace")), headers)
+
+
+@asynccontextmanager
+async def download(
+    url: str | URL, base: str, *, headers: Mapping[str, str] | None = None, timeout: aiohttp.ClientTimeout = TIMEOUT
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """GET a file that a vendor names: at a public address, or on the host of ``base``, which the configuration names.
+    Only the first host gets the headers. Raises NotFound for any other address."""
+    url, guard = URL(url), AddressGuard([URL(base).host or ""])
+    try:
+        async with open_session(guard, timeout=timeout, proxies=needs_proxies()) as session:
+            for _ in range(MAX_REDIRECTS + 1):
+                guard.check(url)
+                async with session.get(url, headers=headers, allow_redirects=False) as response:
+                    if response.status not in REDIRECTS:
+                        yield response
+                        return
+                    target = url.join(URL(response.headers.get("Location", "")))
+                    url, headers = target, headers if target.origin() == url.origin() else None
+    except Forbidden as error:
+        raise NotFound("the file is not at a public address") from error
+    raise RetryLater("there are too many redirects to the file")
 
 
 async def read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:

@@ -12,8 +12,8 @@ import orjson
 from yarl import URL
 
 from agent_worker.sources.retries import Retries, Sleep, TemporaryFailure, read_retry_after
-from agent_worker.sources.website.addresses import AddressGuard, allow_hint, open_session
 from schemas.errors import Forbidden, InvalidRequest, NotFound, RequestError, TooLarge, Unauthorized, Unavailable
+from schemas.runtime.address_guard import AddressGuard, allow_hint, open_session
 
 MAX_BYTES = 64 * 1024 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=30)

@@ -20,13 +20,13 @@ from connectors.discord.models import FileAttachment, Message
 from connectors.discord.places import parse_place
 from connectors.discord.rest import RestClient
 from connectors.discord.threads import QuestionThreads, is_refused, is_unknown_channel
+from connectors.http import download, read_at_most
 from schemas.errors import NotFound, RetryLater, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Account, AccountFinding, VendorCall, VendorResponse
 
 NONCE_LENGTH = 25
 MAX_PAGES = 20
-CHUNK_SIZE = 64 * 1024
 CONTENT_INTENT = discord.ApplicationFlags(gateway_message_content=True, gateway_message_content_limited=True).value
 """Flags of an application: the message content intent, and the same for a bot in fewer than a hundred servers."""
 
@@ -173,23 +173,14 @@ class DiscordConnection:
     async def _download(self, url: str, most: int) -> bytes:
         """The address itself grants access, so the token is not sent."""
         try:
-            async with self._rest.session.get(url, allow_redirects=False) as response:
+            async with download(url, self._rest.base) as response:
                 if response.status == 429 or response.status >= 500:
                     raise RetryLater(f"status {response.status}")
                 if response.status != 200:
                     raise NotFound("the file is no longer there")
-                return await _read_at_most(response, most)
+                return await read_at_most(response, most)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise RetryLater("the file cannot be fetched now") from error
-
-
-async def _read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
-    data = bytearray()
-    async for chunk in response.content.iter_chunked(CHUNK_SIZE):
-        data += chunk
-        if len(data) > most:
-            raise TooLarge(f"a file may have at most {most} bytes")
-    return bytes(data)
 
 
 def build_nonce(marker: str) -> str:

@@ -23,7 +23,7 @@ class RestClient:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._base = account.settings.api_base.rstrip("/")
+        self.base = account.settings.api_base.rstrip("/")
         self._session: aiohttp.ClientSession | None = None
         self._refusals = RefusalCounter()
 
@@ -44,7 +44,7 @@ class RestClient:
         token = self._account.settings.token.get_secret_value()
         more |= {"headers": {"Authorization": f"Bot {token}"}, "allow_redirects": False}
         try:
-            async with self.session.request(method, self._base + path, **more) as response:
+            async with self.session.request(method, self.base + path, **more) as response:
                 reply = await _read_reply(response)
         except NOT_SENT_ERRORS as error:
             raise RetryLater("Discord cannot be reached") from error

@@ -7,7 +7,15 @@ from typing import Any
 
 import aiohttp
 
-from connectors.http import CONNECTION_ERRORS, KEEPALIVE_SECONDS, NOT_SENT_ERRORS, TIMEOUT, read_at_most, read_reply
+from connectors.http import (
+    CONNECTION_ERRORS,
+    KEEPALIVE_SECONDS,
+    NOT_SENT_ERRORS,
+    TIMEOUT,
+    download,
+    read_at_most,
+    read_reply,
+)
 from schemas.errors import CredentialsRevoked, NotFound, RetryLater, SendUnknown
 from schemas.key_ring import KeyRing
 from schemas.messages import Attachment
@@ -49,7 +57,7 @@ class GraphClient:
         """Return bytes and declared type. Raises TooLarge, NotFound, RetryLater, CredentialsRevoked."""
         headers = self._build_headers() if with_token else {}
         try:
-            async with self._session().get(url, headers=headers) as response:
+            async with download(url, self._base, headers=headers) as response:
                 _raise_for_status(response.status, with_token=with_token)
                 return await read_at_most(response, most), response.content_type
         except CONNECTION_ERRORS as error:

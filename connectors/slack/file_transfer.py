@@ -9,6 +9,7 @@ import aiohttp
 from pydantic import ValidationError
 from yarl import URL
 
+from connectors.http import download, read_at_most
 from connectors.slack.client import SlackClient, lower_names
 from connectors.slack.errors import find_error
 from connectors.slack.inbound.files import File
@@ -17,7 +18,6 @@ from schemas.messages import Attachment, RemoteFile
 from schemas.ports import VendorCall, VendorResponse
 
 HTML = "text/html"
-CHUNK_SIZE = 64 * 1024
 
 
 async def download_file(client: SlackClient, base: str, remote: RemoteFile, most: int) -> tuple[bytes, str, str]:
@@ -28,7 +28,7 @@ async def download_file(client: SlackClient, base: str, remote: RemoteFile, most
         raise NotFound("this file is not stored at Slack")
     if (file.size or 0) > most:
         raise TooLarge(f"the file has {file.size} bytes")
-    data, kind = await _download(client, address, file, most)
+    data, kind = await _download(client, base, address, file, most)
     return data, file.mimetype or kind, file.name or file.title or ""
 
 
@@ -54,12 +54,12 @@ def _is_slack_address(address: URL, base: URL) -> bool:
     return address.scheme == "https" and (address.host or "").endswith(".slack.com") and address.explicit_port is None
 
 
-async def _download(client: SlackClient, address: URL, file: File, most: int) -> tuple[bytes, str]:
+async def _download(client: SlackClient, base: str, address: URL, file: File, most: int) -> tuple[bytes, str]:
     headers = {"Authorization": f"Bearer {client.token}"}
     try:
-        async with client.session.get(address, headers=headers) as response:
+        async with download(address, base, headers=headers) as response:
             _raise_for_status(response)
-            data = await _read_at_most(response, most)
+            data = await read_at_most(response, most)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise RetryLater("the file could not be fetched") from error
     if response.content_type == HTML and (file.mimetype != HTML or len(data) != file.size):
@@ -75,17 +75,6 @@ def _raise_for_status(response: aiohttp.ClientResponse) -> None:
         raise RetryLater(f"Slack answers {response.status} for a file")
     if response.status != 200:
         raise NotFound("the file no longer exists")
-
-
-async def _read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
-    data = bytearray()
-    if (response.content_length or 0) > most:
-        raise TooLarge(f"the file has {response.content_length} bytes")
-    async for piece in response.content.iter_chunked(CHUNK_SIZE):
-        data += piece
-        if len(data) > most:
-            raise TooLarge(f"the file has more than {most} bytes")
-    return bytes(data)
 
 
 # Upload of files in three steps: request an address, upload, and post all files in one message.

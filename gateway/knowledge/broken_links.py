@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from yarl import URL
 
-from agent_worker.sources.website.addresses import AddressGuard
 from agent_worker.sources.website.fetcher import CrawlForbidden, Fetcher
 from schemas.conversation import Document
 from schemas.errors import Forbidden, NotFound, ParleyError
+from schemas.runtime.address_guard import AddressGuard
 
 MAX_LINKS = 500
 """Addresses that one check asks for."""

@@ -17,8 +17,8 @@ from google.oauth2 import service_account
 
 from agent_worker.sources.drive.settings import DriveOptions, Endpoints, check_host
 from agent_worker.sources.retries import TemporaryFailure
-from agent_worker.sources.website.addresses import AddressGuard
 from schemas.errors import InvalidRequest, Unauthorized
+from schemas.runtime.address_guard import AddressGuard
 
 SCOPES = ("https://www.googleapis.com/auth/drive.readonly",)
 _ERROR_CODE = re.compile(r"[a-z_]{1,50}")

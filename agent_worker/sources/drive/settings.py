@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from yarl import URL
 
-from agent_worker.sources.website.addresses import AddressGuard, allow_hint
 from schemas.errors import Forbidden, InvalidRequest
+from schemas.runtime.address_guard import AddressGuard, allow_hint
 from schemas.validation.problems import describe_problem
 
 SCHEME = "drive://"

@@ -14,7 +14,6 @@ from agent_worker.sources.drive.listing import FolderNotFound, FolderReader
 from agent_worker.sources.drive.settings import SCHEME, DriveOptions, Endpoints, parse_location, parse_options
 from agent_worker.sources.files import documents_of
 from agent_worker.sources.retries import Retries
-from agent_worker.sources.website.addresses import AddressGuard, open_session
 from schemas.errors import (
     DocumentTooLarge,
     Forbidden,
@@ -27,6 +26,7 @@ from schemas.errors import (
     Unprocessable,
 )
 from schemas.ports import IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
+from schemas.runtime.address_guard import AddressGuard, open_session
 from schemas.runtime.optional_dependencies import install_command
 
 Yielded = ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing

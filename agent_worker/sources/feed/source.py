@@ -16,11 +16,11 @@ from agent_worker.knowledge.text.front_matter import LANGUAGE
 from agent_worker.sources.feed.feed_parser import MAX_ENTRIES, FeedEntry, FeedParser
 from agent_worker.sources.retries import Retries, Sleep, TemporaryFailure
 from agent_worker.sources.source_options import SourceOptions
-from agent_worker.sources.website.addresses import AddressGuard
 from agent_worker.sources.website.fetcher import Fetcher
 from agent_worker.sources.website.links import resolve_link
 from schemas.errors import InvalidRequest, ParleyError, TooLarge, Unavailable
 from schemas.ports import IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
+from schemas.runtime.address_guard import AddressGuard
 
 _PREFIX = "feed+"
 _SCHEMES = ("feed+https://", "feed+http://")

@@ -12,9 +12,9 @@ import aiohttp
 from yarl import URL
 
 from agent_worker.knowledge.text.html import declared_charset
-from agent_worker.sources.website.addresses import AddressGuard, GuardResolver, open_session
 from agent_worker.sources.website.links import resolve_link
 from schemas.errors import Forbidden, NotFound, TooLarge, Unavailable
+from schemas.runtime.address_guard import AddressGuard, GuardResolver, open_session
 
 _USER_AGENT = "Parley/1.0 (knowledge crawler; robots.txt: parley)"
 _MAX_REDIRECTS = 5

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from yarl import URL
 
-from agent_worker.sources.website.addresses import AddressGuard
 from agent_worker.sources.website.crawl import Crawl
 from agent_worker.sources.website.fetcher import Fetcher
 from agent_worker.sources.website.limits import limits_of
 from schemas.errors import InvalidRequest
 from schemas.ports import IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
+from schemas.runtime.address_guard import AddressGuard
 
 
 class Website:

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from yarl import URL
 
 from agent_worker.knowledge.text.front_matter import LANGUAGE
-from agent_worker.sources.website.addresses import AddressGuard
 from schemas.errors import InvalidRequest
+from schemas.runtime.address_guard import AddressGuard
 from schemas.validation.problems import describe_problem
 
 SCHEME = "youtube://"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 from agent_worker.knowledge.text.documents import check_body
 from agent_worker.sources.captions import clean_text, sentences_of
 from agent_worker.sources.retries import Sleep
-from agent_worker.sources.website.addresses import AddressGuard, open_session
 from agent_worker.sources.youtube.caption_folder import CaptionFile, find_files
 from agent_worker.sources.youtube.caption_tracks import Captions, CaptionsMissing, OwnerCaptions, choose_track
 from agent_worker.sources.youtube.chapters import render_video
@@ -28,6 +27,7 @@ from agent_worker.sources.youtube.video_memory import (
 )
 from schemas.errors import MissingDependency, NotFound, ParleyError, RequestError, TemporaryRefusal
 from schemas.ports import Content, IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
+from schemas.runtime.address_guard import AddressGuard, open_session
 from schemas.runtime.optional_dependencies import install_command
 
 if TYPE_CHECKING:

@@ -7,14 +7,12 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from connectors.http import download, read_at_most
 from connectors.whatsapp.settings import TWILIO, TwilioAccount
 from connectors.whatsapp.twilio.client import TwilioHttpClient, get_credentials
-from schemas.errors import CredentialsRevoked, NotFound, RetryLater, TooLarge
+from schemas.errors import CredentialsRevoked, NotFound, RetryLater
 
-MAX_REDIRECTS = 3
 TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, sock_read=10)
-CHUNK_SIZE = 64 * 1024
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 async def fetch(http: TwilioHttpClient, ref: str, settings: TwilioAccount, most: int) -> tuple[bytes, str, str]:
@@ -22,15 +20,11 @@ async def fetch(http: TwilioHttpClient, ref: str, settings: TwilioAccount, most:
     url = _check_url(http, ref, settings)
     headers = {"Authorization": aiohttp.encode_basic_auth(*get_credentials(settings))}
     try:
-        for _ in range(MAX_REDIRECTS):
-            async with http.open_session.get(url, headers=headers, allow_redirects=False, timeout=TIMEOUT) as answer:
-                if answer.status not in REDIRECTS:
-                    _raise_for_status(answer.status, is_first=bool(headers))
-                    return await _read_at_most(answer, most), answer.content_type, _get_name(answer)
-                url, headers = answer.url.join(URL(answer.headers.get("Location", ""))), {}
+        async with download(url, settings.api_base, headers=headers, timeout=TIMEOUT) as answer:
+            _raise_for_status(answer.status, is_first=answer.url.origin() == url.origin())
+            return await read_at_most(answer, most), answer.content_type, _get_name(answer)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise RetryLater("the file could not be fetched") from error
-    raise RetryLater("there are too many redirects to the file")
 
 
 def _check_url(http: TwilioHttpClient, ref: str, settings: TwilioAccount) -> URL:
@@ -52,17 +46,6 @@ def _raise_for_status(status: int, *, is_first: bool) -> None:
     if status in (404, 410):
         raise NotFound("the file no longer exists")
     raise RetryLater("the file could not be fetched")
-
-
-async def _read_at_most(answer: aiohttp.ClientResponse, most: int) -> bytes:
-    if (answer.content_length or 0) > most:
-        raise TooLarge(f"more than {most} bytes")
-    data = bytearray()
-    async for piece in answer.content.iter_chunked(CHUNK_SIZE):
-        data += piece
-        if len(data) > most:
-            raise TooLarge(f"more than {most} bytes")
-    return bytes(data)
 
 
 def _get_name(answer: aiohttp.ClientResponse) -> str:

@@ -103,7 +103,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "pyotp": ("gateway/console/authenticator_codes.py",),
     "aiohttp": (
         "agent_worker/actions/*",
-        "agent_worker/sources/drive/{client,credentials,source}.py",
+        "agent_worker/sources/drive/{client,credentials}.py",
         "agent_worker/sources/{retries,vendor_http}.py",
         "agent_worker/sources/website/*",
         "agent_worker/sources/youtube/*",
@@ -111,6 +111,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "connectors/*",
         "gateway/*",
         "infra/bus/kafka/bearer_tokens.py",
+        "schemas/runtime/address_guard.py",
     ),
     "jinja2": ("gateway/console/rendering.py", "gateway/insights/report_rendering.py", "gateway/replay/report.py"),
     "markupsafe": (
@@ -131,6 +132,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/sources/zendesk/settings.py",
         "connectors/*",
         "gateway/knowledge/broken_links.py",
+        "schemas/runtime/address_guard.py",
     ),
     "jwt": ("gateway/webchat/{identity,sessions}.py",),
     "typer": ("gateway/cli.py", "gateway/commands/*"),

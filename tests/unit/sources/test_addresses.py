@@ -10,9 +10,9 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from agent_worker.sources.website.addresses import AddressGuard, GuardResolver, is_public
 from agent_worker.sources.website.fetcher import Fetcher
 from schemas.errors import Forbidden, ParleyError
+from schemas.runtime.address_guard import AddressGuard, GuardResolver, is_public
 from tests.simulators.website import Site, page, serve
 
 PRIVATE = [

@@ -1,4 +1,5 @@
-"""The addresses that sources may connect to: public ones, and hosts that the configuration allows."""
+"""The addresses to which requests may go where a document, a vendor or a stranger names them: public ones, and hosts
+that the configuration allows."""
 
 from __future__ import annotations
 
