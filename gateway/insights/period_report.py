@@ -29,8 +29,8 @@ _MAX_STEPS = 106
 
 
 class OutcomeStep(InsightModel):
-    """A day, a week or several. ``durable``, ``autonomous`` (resolved, but reopened), ``handed_off`` and ``others`` add up to
-    ``conversations``."""
+    """A day, a week or several. ``durable``, ``autonomous`` (resolved, but reopened), ``handed_off`` and ``others`` add
+    up to ``conversations``."""
 
     since: datetime
     conversations: int
@@ -41,8 +41,8 @@ class OutcomeStep(InsightModel):
 
 
 class PeriodReport(InsightModel):
-    """``outcomes``: dimension → rows, as ``GET outcomes`` has them. ``steps``: by day, week or several weeks. ``missing``
-    says why there are no groups."""
+    """``outcomes``: dimension → rows, as ``GET outcomes`` has them. ``steps``: by day, week or several weeks.
+    ``missing`` says why there are no groups."""
 
     since: datetime
     until: datetime
