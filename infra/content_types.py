@@ -85,7 +85,7 @@ def _check_pixels(kind: str, data: bytes) -> None:
         return
     if (pixels := width * height) > MAX_PIXELS:
         raise TooLarge(
-            f"the picture has {pixels // 10**6:,} million pixels; at most {MAX_PIXELS // 10**6} are accepted"
+            f"the picture has {pixels // 10**6:,} million pixels; at most {MAX_PIXELS // 10**6} million are accepted"
         )
 
 

@@ -66,10 +66,11 @@ async def find_offers(
 
 
 async def _describe_offer(found: ModelCandidate) -> str:
-    offer = f"{found.entry.model} ({found.title}) can answer, because {found.why}"
+    model = f"{found.entry.model} ({found.title})"
     if (problem := await _find_missing_library(found.entry)) is not None:
-        return f"{offer}, once it is installed with: {problem.fix}"
-    return f"{offer}: PARLEY_MODEL={found.name}, or `dev_model: {found.name}`, sends messages to {found.host}"
+        return f"{found.why}: {model} could answer, once it is installed with: {problem.fix}"
+    ways = f"PARLEY_MODEL={found.name} parley dev, or the line `dev_model: {found.name}` in the configuration"
+    return f"{found.why}: {ways}, lets {model} answer; messages then go to {found.host}"
 
 
 def describe_model(config: Config, tenant: str) -> str:
@@ -176,7 +177,7 @@ async def _read_limited(response: aiohttp.ClientResponse) -> bytes:
 
 def _build_local(server: LocalServer, model: str) -> ModelCandidate:
     entry = LOCAL_ENTRY.model_copy(update={"model": model, "base_url": server.base_url})
-    why = f"{server.title} serves it on this machine"
+    why = f"{server.title} runs on this machine"
     return ModelCandidate(server.name, server.title, entry, why, f"127.0.0.1:{server.port}")
 
 

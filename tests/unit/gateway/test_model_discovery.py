@@ -50,7 +50,8 @@ async def test_a_key_in_the_environment_is_offered_and_used_once_it_is_chosen(
     environ, config = {variable: "sk-secret"}, load(tmp_path)
     (offer,) = await find_offers(config, environ, NOWHERE)
     assert await choose_models(config, environ) == (config, "")
-    assert f"because {variable} is set: PARLEY_MODEL={name}, or `dev_model: {name}`, sends messages to {host}" in offer
+    assert offer.startswith(f"{variable} is set: PARLEY_MODEL={name} parley dev, or the line `dev_model: {name}` in ")
+    assert offer.endswith(f"messages then go to {host}")
     for way in ({"text": f"dev_model: {name}\n{SHOP}"}, {"PARLEY_MODEL": name}):
         config = load(tmp_path, **way)
         assert await find_offers(config, environ, NOWHERE) == []
@@ -60,7 +61,7 @@ async def test_a_key_in_the_environment_is_offered_and_used_once_it_is_chosen(
         assert entry.api_key.get_secret_value() == "sk-secret"
         assert entry.prices.output > entry.prices.input > 0
         assert line.startswith(f"{entry.model} (")
-        assert offer.startswith(line.partition(" answers")[0])
+        assert f", lets {line.partition(' answers')[0]} answer; " in offer
         assert f"messages go to {host}." in line
         assert "sk-secret" not in offer + line + repr(chosen)
         assert describe_model(chosen, "shop") == f"{entry.model} ({name})"
@@ -75,13 +76,13 @@ async def test_every_key_and_server_is_offered(tmp_path: Path) -> None:
         offers = await find_offers(load(tmp_path), KEYS | {"OPENAI_API_KEY": " "}, [at])
         (headers,) = server.listings
         assert not {"Authorization", "Cookie"} & headers.keys()
-        assert [offer.partition(" can answer")[0] for offer in offers] == [
+        assert [re.findall("lets (.*) answer", offer)[0] for offer in offers] == [
             "claude-haiku-5-5 (Anthropic)",
             "gemini-3.8-flash (Google)",
             "qwen3:8b (Ollama)",
         ]
-        assert "because Ollama serves it on this machine: PARLEY_MODEL=ollama, or" in offers[-1]
-        assert offers[-1].endswith(f"sends messages to 127.0.0.1:{server.port}")
+        assert offers[-1].startswith("Ollama runs on this machine: PARLEY_MODEL=ollama parley dev, or")
+        assert offers[-1].endswith(f"messages then go to 127.0.0.1:{server.port}")
         with mock.patch("gateway.wiring.models.discovery.LOCAL_SERVERS", [at]):
             chosen, _ = await choose_models(load(tmp_path, PARLEY_MODEL="ollama"), {})
             assert (chosen.models["ollama"].model, chosen.models["ollama"].base_url) == ("qwen3:8b", server.base_url)
