@@ -35,7 +35,7 @@ from typing import Any
 
 import pytest
 
-from tests.selection import NIGHTLY_SERVERS, select
+from tests.selection import select
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK_FOLDERS = ("tests/unit/", "tests/channels/", "tests/contracts/", "tests/console/", "tests/e2e/")
@@ -162,9 +162,7 @@ def pytest_arguments(kind: str, extra: list[str]) -> list[str]:
         files = [file for file in files if file.startswith(QUICK_FOLDERS)]
     else:
         print(f"== {selection.describe()}", flush=True)
-    if kind != "nightly":
-        arguments += ["-k", " and ".join(f"not {server}" for server in NIGHTLY_SERVERS)]
-    arguments += [f"--numprocesses={PROCESSES}", "--dist=loadfile", "--no-loadscope-reorder"]
+    arguments += [*selection.options, f"--numprocesses={PROCESSES}", "--dist=loadfile", "--no-loadscope-reorder"]
     return arguments + extra + files
 
 

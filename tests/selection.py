@@ -15,11 +15,16 @@ NIGHTLY: Mapping[str, str] = {
     "tests/screenshots/": "the pictures of the documentation",
     "tests/contracts/state/test_cluster.py": "Redis Cluster",
     "tests/contracts/state/test_sentinel.py": "Redis Sentinel",
+    "tests/contracts/bus/test_kafka_outages.py": "outages of a broker",
+    "tests/unit/agent_worker/test_answers.py::test_answers_are_no_worse_than_before[strong]": "sentence encoders",
+    "tests/unit/agent_worker/test_multilingual.py": "sentence encoders",
+    "tests/unit/agent_worker/test_sentence_encoder.py": "sentence encoders",
     "tests/unit/agent_worker/transcription/test_whisper.py": "Whisper",
+    "tests/unit/gateway/test_state_engines.py::test_the_contract_suite_runs_on_an_added_engine": "contracts once more",
     "tests/unit/gateway/test_encoders.py": "sentence encoders",
     "tests/e2e/media/test_voice_notes.py": "Whisper",
 }
-"""Folders and files, and what they are about."""
+"""Folders, files and tests, and what they are about."""
 NIGHTLY_SERVERS = ("redis_cluster",)
 """Engines that the contract suites run on as well; they stand in the ids of the tests."""
 SAMPLES = (
@@ -42,9 +47,11 @@ LONG = ("tests/torture/", "tests/bench/", "tests/finetune/")
 
 @dataclass(frozen=True)
 class Selection:
-    """``files`` are given to pytest; ``left_out`` says why each of the others is not among them."""
+    """``files`` are given to pytest, with ``options`` about tests in them; ``left_out`` says why each other file
+    is not among them."""
 
     files: list[str]
+    options: list[str]
     left_out: Mapping[str, list[str]]
 
     def describe(self) -> str:
@@ -56,7 +63,7 @@ def select(root: Path, *, everything: bool) -> Selection:
     files = sorted(str(file.relative_to(root)) for file in (root / "tests").rglob("test_*.py"))
     files = [file for file in files if not file.startswith(LONG)]
     if everything:
-        return Selection(files, {})
+        return Selection(files, [], {})
     changed = find_changes(root)
     unchanged = [
         folder for folder, watched in WHEN_CHANGED.items() if not any(_begins(path, watched) for path in changed)
@@ -67,7 +74,9 @@ def select(root: Path, *, everything: bool) -> Selection:
             if file.startswith(name) and file not in SAMPLES:
                 left_out.setdefault(f"{name} (unchanged)" if name in unchanged else name, []).append(file)
     skipped = {file for several in left_out.values() for file in several}
-    return Selection([file for file in files if file not in skipped], left_out)
+    options = [f"--deselect={name}" for name in NIGHTLY if "::" in name]
+    options += ["-k", " and ".join(f"not {server}" for server in NIGHTLY_SERVERS)]
+    return Selection([file for file in files if file not in skipped], options, left_out)
 
 
 def _begins(path: str, prefixes: Iterable[str]) -> bool:

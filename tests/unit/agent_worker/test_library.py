@@ -69,6 +69,7 @@ async def test_search_does_not_wait_for_a_bulk_load(tmp_path: Path) -> None:
                 assert not loading.done()
         loading.cancel()
         await asyncio.wait({loading})
+        assert await world.library.wait_until_indexed(TENANT, 60)
         assert len(await world.library.documents(TENANT)) >= before + 40
 
 
