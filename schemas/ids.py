@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
 _NAMESPACE = hashlib.sha1(UUID("6f1d1f6e-6a0b-5d5e-9a39-70a1e7c0de01").bytes, usedforsecurity=False)
 """The hash of the common beginning of every id."""
+PROBE = ".probe"
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
@@ -81,6 +83,11 @@ def part_id(message: str, index: int, count: int) -> str:
 def live_part_id(message: str) -> str:
     """The piece of a message that was shown while it was written; it becomes the message's first piece."""
     return f"{message}.stream"
+
+
+def probe_id(part: str, at: datetime) -> str:
+    """The marker of a request that only makes the vendor report something after the attempt that ended ``at``."""
+    return f"{part}{PROBE}{int(at.timestamp() * 1000)}"
 
 
 def message_of_part(part: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,8 +16,9 @@ from connectors.outbound.connections import AccountConnections
 from connectors.outbound.delivery_log import MessagePart, Outcome
 from connectors.outbound.delivery_reports import DeliveryReports
 from connectors.outbound.policy import get_policy_lookup
-from schemas.errors import CredentialsRevoked, Parked, RetryLater, SendRefused, SendUnknown
-from schemas.ports import Clock, DeliveryLookup, Reconciliation, State, Transport
+from schemas import ids
+from schemas.errors import CredentialsRevoked, DeliveryError, Parked, RetryLater, SendRefused, SendUnknown
+from schemas.ports import Clock, DeliveryLookup, Reconciliation, ReportProbe, State, Transport
 
 LOOKUP_TIMEOUT = 15.0
 """Seconds."""
@@ -42,7 +44,8 @@ NO_ANSWER = "no_answer"
 class EndedAttempt:
     """An attempt of this process that ended without a usable answer. ``until``: deadline of its intent; ``at``: when it
     ended; ``visible``: when its effect at the vendor is visible. ``slow`` and ``denied`` as in SendUnknown. ``number``
-    counts the attempts in doubt for the same part."""
+    counts the attempts in doubt for the same part; ``first``: when the first of them ended. ``is_probed``: the vendor
+    has accepted a request that it reports on."""
 
     until: datetime
     at: datetime
@@ -50,6 +53,8 @@ class EndedAttempt:
     denied: bool = False
     number: int = 1
     visible: datetime | None = None
+    first: datetime | None = None
+    is_probed: bool = False
 
 
 class Reconciler:
@@ -83,7 +88,8 @@ class Reconciler:
         previous = self._ended.pop(part.marker, None)
         number = 1 if previous is None else previous.number + 1
         pause = self._get_settle_seconds(part, ended, number) * random.uniform(1.0, 1.1)
-        self._ended[part.marker] = replace(ended, number=number, visible=ended.at + timedelta(seconds=pause))
+        visible, first = ended.at + timedelta(seconds=pause), ended.at if previous is None else previous.first
+        self._ended[part.marker] = replace(ended, number=number, visible=visible, first=first)
         if self._reports is not None and self.get_doubt_rule(part) == "receipt":
             self._reports.forget(part.marker)  # earlier news says nothing about this attempt
             self._reports.watch(part.account, part.marker, ended.at)
@@ -205,8 +211,8 @@ class Reconciler:
         if ended is None:
             return None  # nothing about it is on record
         visible = ended.visible or ended.at
-        is_over = now >= max(visible, ended.at + REPORT_TIMEOUT)
-        is_undelivered = now >= visible and (ended.denied or self._is_report_missing(part))
+        is_over = now >= max(visible, (ended.first or ended.at) + REPORT_TIMEOUT)
+        is_undelivered = now >= visible and (ended.denied or await self._is_report_missing(part, ended))
         if (is_over or is_undelivered) and not await self._has_pending_report(part):
             if not is_undelivered:
                 return await part.record_outcome("unknown", reason=NO_ANSWER)
@@ -215,10 +221,24 @@ class Reconciler:
             return None
         raise Parked("the vendor may report on it", until=max(ended.at, now) + RETRY_REPORT)
 
-    def _is_report_missing(self, part: MessagePart) -> bool:
-        """Return whether a report would have arrived already, because later news did."""
-        heard = self._reports is not None and self._reports.has_other_news(part.marker)
-        return heard and self._resend_counts.get(part.marker, 0) < MAX_RESENDS
+    async def _is_report_missing(self, part: MessagePart, ended: EndedAttempt) -> bool:
+        """Return whether a report would have arrived already, because later news did. Where none comes by itself, the
+        vendor is asked for something that it reports on."""
+        if self._reports is None or self._resend_counts.get(part.marker, 0) >= MAX_RESENDS:
+            return False
+        return self._reports.has_other_news(part.marker) or await self._is_probe_reported(part, ended)
+
+    async def _is_probe_reported(self, part: MessagePart, ended: EndedAttempt) -> bool:
+        marker = ids.probe_id(part.marker, ended.at)
+        if await self._state.deliveries.outcome(part.conversation, marker) is not None:
+            return True
+        connection = self._accounts.get_connection(part.account)
+        if not ended.is_probed and part.message.answers and isinstance(connection, ReportProbe):
+            with suppress(DeliveryError, TimeoutError):  # it is tried again with the next look
+                async with asyncio.timeout(LOOKUP_TIMEOUT):
+                    await connection.request_report(part.call, part.message.answers, marker)
+                self._ended[part.marker] = replace(ended, is_probed=True)
+        return False
 
     async def _has_pending_report(self, part: MessagePart) -> bool:
         if self._reports is None:

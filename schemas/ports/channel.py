@@ -328,6 +328,15 @@ class DeliveryLookup(Protocol):
         when it can never be found out. An id known to belong to another piece counts as not shown."""
 
 
+@runtime_checkable
+class ReportProbe(Protocol):
+    """A connection that can make the vendor report something although the contact sees nothing."""
+
+    async def request_report(self, call: VendorCall, answers: str, marker: str) -> None:
+        """``answers``: the vendor's id of a message of the contact. Returns once the vendor has accepted the request,
+        whose report carries the marker. May be repeated. Raises a DeliveryError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """A contact's name according to the vendor. ``locale`` in BCP 47 form, empty when the vendor does not say."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -19,6 +20,7 @@ from connectors.outbound.receipts import ReceiptHandler
 from connectors.registry import open_channel
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
+from infra.deploy.process import free_port
 from infra.metrics import PrometheusMetrics
 from infra.state.sqlite.engine import open_sqlite_state
 from schemas import ids, topics
@@ -279,11 +281,81 @@ async def test_on_whatsapp_what_a_status_names_is_not_sent_again_whatever_news_c
     assert whatsapp.shown == ["It ships tomorrow."]
 
 
+CUTS: list[Literal["refuse", "accept", "half", "drop", "drop_after"]] = [
+    "refuse",  # nobody listens
+    "accept",  # before the request is read
+    "half",  # before its last byte is read
+    "drop",  # before the message is recorded
+    "drop_after",  # before the answer
+]
+
+
+class CuttingProxy:
+    """Stands before the vendor, and cuts the next connection."""
+
+    def __init__(self) -> None:
+        self.port, self.target, self.cut = free_port(), 0, ""
+
+    async def listen(self) -> None:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        cut, self.cut = self.cut, ""
+        if cut:
+            if cut == "half":
+                await reader.readuntil(b"\r\n\r\n{")
+            return writer.transport.abort()
+        vendor_reader, vendor_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        await asyncio.gather(_pump(reader, vendor_writer), _pump(vendor_reader, writer))
+
+    async def aclose(self) -> None:
+        self._server.close()
+
+    def meet(self, cut: str) -> None:
+        """Cut what comes next."""
+        if cut == "refuse":
+            self._server.close()
+            asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(self.listen()))
+        elif cut in ("accept", "half"):
+            self.cut = cut
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+    writer.transport.abort()
+
+
+async def test_on_a_quiet_whatsapp_number_a_cut_connection_costs_seconds_and_no_message(tmp_path: Path) -> None:
+    vendor, proxy = WhatsApp(), CuttingProxy()
+    await proxy.listen()
+    address = f"http://127.0.0.1:{proxy.port}/graph.facebook.com/v26.0"
+    async with aclosing(proxy), world_of(vendor, tmp_path, api_base=address) as whatsapp:
+        proxy.target = vendor.graph.port
+        for number, cut in enumerate(CUTS * 4):
+            if cut in ("drop", "drop_after"):
+                vendor.faults.next(Fault(cut, "messages"))
+            proxy.meet(cut)
+            started, message = whatsapp.clock(), whatsapp.say(f"r{number}", f"Answer {number}")
+            await whatsapp.state.transcript.add(
+                whatsapp.conversation, TranscriptMessage.of_outbound(message, "pending")
+            )
+            await whatsapp.send_on(message, news=False)
+            assert (cut, (await whatsapp.outcome(message.id)).state) == (cut, "sent")
+            assert whatsapp.clock() - started < timedelta(seconds=20)
+            whatsapp.later(timedelta(hours=1))
+        assert whatsapp.shown == [f"Answer {number}" for number in range(20)]
+        assert vendor.reactions == {}
+
+
 @pytest.mark.parametrize("kind", ["drop", "lose"])
-async def test_on_whatsapp_a_quiet_number_leaves_the_doubt_to_people_after_a_minute(
+async def test_on_whatsapp_a_number_without_any_report_leaves_the_doubt_to_people_after_a_minute(
     whatsapp: MetaConversation, kind: FaultKind
 ) -> None:
-    whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=502))
+    vendor = whatsapp.bench.vendor
+    vendor.faults.next(Fault(kind, "messages", status=502))
+    vendor.statuses = ()
     whatsapp.later(timedelta(seconds=10))  # what was said before is no news
     started = whatsapp.clock()
     await whatsapp.send_on(whatsapp.say(), news=False)
@@ -292,12 +364,21 @@ async def test_on_whatsapp_a_quiet_number_leaves_the_doubt_to_people_after_a_min
 
 
 @pytest.mark.parametrize("kind", INSTEAD)
+async def test_on_a_quiet_whatsapp_number_the_processes_that_take_over_send_it_once(
+    whatsapp: MetaConversation, kind: FaultKind
+) -> None:
+    whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=500))
+    await whatsapp.send(whatsapp.say())
+    assert (whatsapp.shown, (await whatsapp.outcome()).state) == (["It ships tomorrow."], "sent")
+
+
+@pytest.mark.parametrize("kind", INSTEAD)
 async def test_on_whatsapp_what_no_status_names_may_be_lost_and_is_never_doubled(
     whatsapp: MetaConversation, kind: FaultKind
 ) -> None:
     whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=500))
     started = whatsapp.clock()
-    await whatsapp.send(whatsapp.say())
+    await whatsapp.send(whatsapp.say(), receipts=False)
     outcome = await whatsapp.outcome()
     assert (whatsapp.shown, outcome.state, outcome.reason) == ([], "unknown", "no_answer")
     assert whatsapp.clock() - started >= timedelta(

@@ -32,7 +32,7 @@ from connectors.whatsapp.meta.models import (
     Value,
     VoiceCall,
 )
-from schemas import topics
+from schemas import ids, topics
 from schemas.messages import Address, Author, Quote, Receipt, ReceiptState
 from schemas.ports import Account, ChannelEvent
 
@@ -191,6 +191,8 @@ class UpdateParser:
         if user is None or state is None or status.recipient_type == "group":
             self._log_skipped("status", status.status, account, status.id)
             return None
+        if ids.PROBE in status.biz_opaque_callback_data:
+            state = "sent"  # a refusal says as well that reports come
         problem = next(parse_items(Problem, status.errors, account), None) if state == "failed" else None
         receipt = Receipt(
             state=state,

@@ -174,7 +174,9 @@ class Api(WhatsAppState):
         failure = failure or ("failed:131026" if customer is None else "failed:131047" if late else "")
         if not failure and customer is not None:
             self._show(message, sight, files, str((body.get("context") or {}).get("message_id", "")), body)
-        await self._follow(message, [failure] if failure else self.statuses)
+        # Only "sent" is reported of a reaction.
+        statuses = [status for status in self.statuses if kind != "reaction" or status == "sent"]
+        await self._follow(message, [failure] if failure else statuses)
         return self._accepted(message, to or str(body["recipient"]), kind)
 
     async def _files(self, sight: ShownContent, number: Number) -> tuple[list[File], str]:
@@ -195,7 +197,11 @@ class Api(WhatsAppState):
         self, message: Message, sight: ShownContent, files: list[File], reply_to: str, body: dict[str, Any]
     ) -> None:
         if message.content["type"] == "reaction":
-            self.reactions[body["reaction"]["message_id"]] = sight.text
+            about = body["reaction"]["message_id"]
+            if sight.text:
+                self.reactions[about] = sight.text
+            else:  # taking back what was never there is accepted, and reported, too
+                self.reactions.pop(about, None)
             return
         message.shown = self.ledger.show(
             ShownMessage(
