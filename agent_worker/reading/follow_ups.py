@@ -226,6 +226,12 @@ def find_subject(history: Sequence[TranscriptMessage]) -> str:
     return f"{heading} {text}".strip() if len(set(terms(text))) < _MAX_LOOSE_TERMS else text
 
 
+def asks_by_itself(text: str) -> bool:
+    """True for a question that needs nothing said before it, so that it may be answered while another one is open."""
+    dependence = find_dependence(text)
+    return _asks(text) and (dependence == "none" or (dependence == "loose" and len(set(terms(text))) > 1))
+
+
 def _asks(text: str) -> bool:
     """False for a statement, which mostly says more about the question before it."""
     bare = strip_openers(text)

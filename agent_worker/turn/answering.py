@@ -28,6 +28,7 @@ from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import Topic, topics_in
 from agent_worker.nlu.corrections import apply_corrections
 from agent_worker.nlu.danger_similarity import DangerSimilarity
+from agent_worker.reading.follow_ups import asks_by_itself
 from agent_worker.reading.retrieval import (
     Query,
     Retrieval,
@@ -131,6 +132,7 @@ class Answering:
             seal=seal,
             words=turn.intake.text,
             earlier=[line.text for line in turn.history if line.author.kind == "contact"],
+            asks_by_itself=asks_by_itself(turn.intake.text),
         )
         actions = self._actions.start_turn(scope)
         # The process that reported an expiry may have a clock ahead of ours; its time counts.

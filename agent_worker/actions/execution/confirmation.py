@@ -15,6 +15,7 @@ from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.voice import Voice
 from schemas import ids
 from schemas.actions import ApprovalRequested, Arguments, PendingApproval, PendingConfirmation
+from schemas.content import shorten
 from schemas.ports import ActionResult, AnswerDraft
 
 MAX_MISUNDERSTANDINGS = 3
@@ -76,15 +77,21 @@ def ask_again(
 ) -> AnswerDraft:
     """Repeat the open question below the ``answer`` to whatever else the contact wrote.
 
-    An answer from the documents shows that the contact was understood. Without one this counts as a misunderstanding:
-    each is worded differently, and after the third the question is closed and a person is offered. ``after_yes``: the
+    An answer from the documents, or a question of its own without one, shows that the contact was understood. Anything
+    else counts as a misunderstanding: each is worded differently, and after the third the question is closed and a
+    person is offered. ``after_yes``: the
     contact wrote more than a yes, which voids that yes, so the question gets a new id.
     """
-    understood = answer is not None and answer.answered and bool(answer.citations or effects.records)
+    understood = answer is not None and (
+        scope.asks_by_itself or (answer.answered and bool(answer.citations or effects.records))
+    )
     count = 0 if understood else pending.misunderstood + 1
     if count >= MAX_MISUNDERSTANDINGS:
         return _give_up(scope, effects, action, pending)
     answer_text = answer.text if answer is not None and answer.answered else ""
+    if understood and not answer_text:
+        # Offering a person here would make "yes" ambiguous.
+        answer_text = scope.voice.not_found_about.replace("{questions}", f"“{shorten(scope.words)}”")
     question_result = ask_contact(
         scope,
         effects,

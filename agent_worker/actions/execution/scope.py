@@ -19,7 +19,8 @@ arrivals wait for the next turn."""
 class ActionScope:
     """``authority``: the earliest event of the turn, which permits actions that need no confirmation. ``speaker``: the
     contact whose messages are answered, empty when there are several or none; ``locale``: the contact's; ``words``:
-    those messages; ``earlier``: previous messages of contacts."""
+    those messages; ``earlier``: previous messages of contacts; ``asks_by_itself``:
+    they ask something that needs nothing said before it."""
 
     turn_id: str
     conversation: Conversation
@@ -33,6 +34,7 @@ class ActionScope:
     seal: Seal
     words: str = ""
     earlier: Sequence[str] = ()
+    asks_by_itself: bool = False
 
     @property
     def tenant(self) -> str:

@@ -15,17 +15,22 @@ _MAY_ANSWER_ABOVE = 0.5
 """Confidence from which the documents may answer a question."""
 _ECHO_WORDS = 3
 """Words from which a repeated sentence of the question is no answer."""
+_MAIL = re.compile(r"mail|correo|почт|пошт|メール|메일", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s")
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 
-def may_be_aside(text: str, result: SearchResult, code: Field | None, locale: str) -> bool:
-    """Return whether a question on the way is one that the documents may answer, and so no failed try to give a value.
-    While a ``code`` is awaited they have to be sure: "what code?" is about the code."""
-    if code is None:
-        return result.may_answer and result.confidence >= _MAY_ANSWER_ABOVE
-    return result.answerable and not mentions(text, code, locale)
+def may_be_aside(text: str, result: SearchResult, field: Field, locale: str, *, is_code: bool, by_itself: bool) -> bool:
+    """Return whether a question on the way is about something else, and so no failed try to give the value of
+    ``field``: one that the documents may answer, or that needs nothing said before it (``by_itself``). While a code is
+    awaited the documents have to be sure: "what code?" and "which mail?" are about the code."""
+    is_separate = by_itself and not mentions(text, field, locale)
+    if not is_code:
+        return is_separate or (result.may_answer and result.confidence >= _MAY_ANSWER_ABOVE)
+    if result.answerable and not mentions(text, field, locale):
+        return True
+    return is_separate and _MAIL.search(text) is None
 
 
 def may_answer(text: str, field: Field, context: ParseContext) -> bool:

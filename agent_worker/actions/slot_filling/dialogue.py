@@ -48,13 +48,15 @@ DIALOGUE_TIMEOUT = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class SlotFillingDialogue:
-    """``today`` is the date in the tenant's time zone."""
+    """``today`` is the date in the tenant's time zone. ``asks_by_itself``: the message asks something that needs
+    nothing said before it."""
 
     question: Question
     voice: Voice
     model: str
     now: datetime
     today: date
+    asks_by_itself: bool = False
 
     async def reply(self) -> AnswerDraft | None:
         """None when the documents should answer: no action was requested, or something else was asked on the way."""
@@ -95,8 +97,14 @@ class SlotFillingDialogue:
         field = self._find_field(filling.action, filling.asked) if filling is not None else None
         if filling is None or field is None:
             return "", []
-        choices = choices_for_code(filling.locale, again=True) if filling.action == CHECK else []
-        return question_for(field, filling.locale), choices
+        locale = self._language(self.question.text)
+        choices = choices_for_code(locale, again=True) if filling.action == CHECK else []
+        return question_for(field, locale), choices
+
+    def keep_open(self) -> Filling | None:
+        """The open slot filling, to go on in the language in which something else was answered."""
+        filling = self.filling
+        return filling.model_copy(update={"locale": self._language("")}) if filling is not None else None
 
     # ── choosing the action ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -159,7 +167,7 @@ class SlotFillingDialogue:
         if offer is None:
             return None
         asked_in = filling.locale
-        filling = filling.model_copy(update={"locale": detect_language(text, asked_in), "at": self.now})
+        filling = filling.model_copy(update={"locale": self._language(text), "at": self.now})
         fields, context = self._fields(offer), self._context(filling)
         settled = not fresh and not filling.asked
         if settled:
@@ -233,8 +241,11 @@ class SlotFillingDialogue:
 
     def _handle_misunderstanding(self, filling: Filling, extracted: Extraction, text: str) -> AnswerDraft | None:
         field = self._find_field(filling.action, filling.asked)
-        if extracted.problem is None and extraction.is_question(text) and self._is_aside(filling, field, text):
-            return None
+        is_question = self.asks_by_itself or extraction.is_question(text)
+        if field is not None and extracted.problem is None and is_question:
+            found, is_code, by_itself = self.question.search_result, filling.action == CHECK, self.asks_by_itself
+            if may_be_aside(text, found, field, filling.locale, is_code=is_code, by_itself=by_itself):
+                return None
         if field is not None and field.kind not in ("text", "choice") and yes_or_no(text, filling.locale) == "no":
             return self._cancel(filling)
         if field is None or filling.misunderstood >= MAX_MISUNDERSTANDINGS:
@@ -249,10 +260,6 @@ class SlotFillingDialogue:
         why = explain_unusable(field, extracted.problem, self._context(filling))
         choices = choices_for(field, filling.locale) or [cancel_choice(filling.locale), person_choice(self.voice)]
         return self._draft(f"{why} {question_for(field, filling.locale)}", more, choices)
-
-    def _is_aside(self, filling: Filling, field: Field | None, text: str) -> bool:
-        code = field if filling.action == CHECK else None
-        return may_be_aside(text, self.question.search_result, code, filling.locale)
 
     def _cancel(self, filling: Filling | None) -> AnswerDraft:
         return self._draft(dialogue_text("left", filling.locale if filling is not None else self._language("")), None)
@@ -390,8 +397,11 @@ class SlotFillingDialogue:
         return extraction.extract(text, self._fields(offer), "", ParseContext(self.today, self._language(text))).values
 
     def _language(self, text: str) -> str:
+        """The turn's language, in which the whole reply is written."""
+        if self.question.locale:
+            return self.question.locale
         before = self.question.filling.locale if self.question.filling is not None else ""
-        return detect_language(text, before or self.question.locale or self.voice.locale)
+        return detect_language(text, before or self.voice.locale)
 
     def _context(self, filling: Filling) -> ParseContext:
         return ParseContext(self.today, filling.locale)

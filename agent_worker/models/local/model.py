@@ -22,6 +22,7 @@ from agent_worker.models.local.multiple_questions import (
 )
 from agent_worker.models.registry import Emit
 from agent_worker.nlu.classification import is_upset
+from agent_worker.reading.follow_ups import asks_by_itself
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import Voice, translate_voice
 from schemas.ports import AnswerDraft, Clock, Question
@@ -46,7 +47,8 @@ class LocalModel:
         phrase = find_canned_reply(question, voice, self.name)
         beside = questions_beside_action(questions_of(question.parts), question)
         request = replace(question, text=remove_questions(question.text, beside))
-        dialogue = SlotFillingDialogue(request, voice, self.name, now, rules.actions.today(now))
+        by_itself = asks_by_itself(request.text)
+        dialogue = SlotFillingDialogue(request, voice, self.name, now, rules.actions.today(now), by_itself)
         if phrase is None and question.offers and (action_draft := await dialogue.reply()) is not None:
             return prepend_answers(action_draft, beside, voice, question.locale)
         draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._extract(question, voice)
@@ -55,10 +57,11 @@ class LocalModel:
         reminder, choices = dialogue.remind()
         if reminder:
             pieces = [*pieces, f"\n\n{reminder}"] if pieces else []
-            draft = replace(draft, text=f"{draft.text}\n\n{reminder}", choices=draft.choices or choices)
+            all_choices = [*draft.choices, *choices] if len(draft.choices) < 2 else draft.choices
+            draft = replace(draft, text=f"{draft.text}\n\n{reminder}", choices=all_choices)
         for piece in pieces:
             await emit(piece)
-        return replace(draft, filling=dialogue.filling)
+        return replace(draft, filling=dialogue.keep_open())
 
     def _extract(self, question: Question, voice: Voice) -> tuple[AnswerDraft, list[str]]:
         quoted = quote_answers(question.parts, is_picked=question.is_picked)
