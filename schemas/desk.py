@@ -178,6 +178,8 @@ class Handoff(WireModel):
     by: str = ""
     name: str = ""
     promised: list[str] = empty_list()
+    reach_at: list[str] = empty_list()
+    """E-mail addresses and phone numbers that the contact left while waiting. Nobody has verified them."""
     ended_at: datetime | None = None
     asked: str = ""
     """The message that asks for the rating, until an answer or another message comes."""
@@ -185,3 +187,9 @@ class Handoff(WireModel):
     score: Score | None = None
     unsaid: bool = False
     """Closed at the desk, where the outcome is entered next; the figures are reported after that."""
+
+    @property
+    def notes(self) -> list[str]:
+        """The summary, and where the contact wants to be reached."""
+        left = [f"Left for a reply (not verified): {', '.join(self.reach_at)}"] if self.reach_at else []
+        return [*self.summary, *left]

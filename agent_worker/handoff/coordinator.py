@@ -16,8 +16,8 @@ from agent_worker.handoff.handoff_period import HandoffContext, HandoffDecisions
 from agent_worker.handoff.owner_changes import OwnerChangeHandler
 from agent_worker.handoff.rating import find_ratings
 from agent_worker.handoff.summary import summarize, write_summary
-from agent_worker.handoff.wait_estimate import WaitEstimate, format_wait_notice
-from agent_worker.learning.turn_recorder import current_recorder
+from agent_worker.handoff.wait_estimate import WaitEstimate, format_wait_notice, is_reachable
+from agent_worker.learning.turn_recorder import current_recorder, note_contact
 from agent_worker.models.local.small_talk import classify_small_talk
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.language_detection import detect_language
@@ -29,12 +29,13 @@ from agent_worker.turn.intake import Intake
 from agent_worker.turn.outbox import Outbox
 from agent_worker.turn.values import HandoffRequest, Reply, TurnInput
 from agent_worker.voice import Voice, translate_voice
-from schemas.conversation import OwnerRequested
+from schemas.conversation import Origin, OwnerRequested
 from schemas.desk import DraftGenerated
 from schemas.handoff.service import decide_request
 from schemas.messages import Choice, TranscriptMessage
 from schemas.ports import BegunConversation, Clock, Knowledge, Question, State
 from schemas.privacy.one_time_codes import mask_one_time_codes
+from schemas.privacy.personal_data import find_addresses
 from schemas.transcript import order_lines
 
 LINES = 40
@@ -103,6 +104,7 @@ class HandoffCoordinator:
         # Ratings need no answer.
         rated = [event.message.id for event in events if event.id in decisions.ratings and event.message is not None]
         intake = intake.with_answered(id for id in rated if id in intake.waiting)
+        period = period.with_addresses(find_addresses(intake.text, rules.actions.own))
         context = HandoffContext(period, decisions.choices)
         return await self._review_transcript(context, intake, rules) if period.needs_transcript else (intake, context)
 
@@ -118,10 +120,12 @@ class HandoffCoordinator:
         handoff = period.handoff
         if handoff is None:
             return intake, context
-        if period.is_new or (period.changed_messages and handoff.summary):
+        if period.is_new or (period.changed_messages and handoff.notes):
             # The summary must not quote messages that were deleted or edited.
             summary = summarize(lines, reason=handoff.reason, memory=conversation.facts.actions)
-            period = period.with_handoff(summary=summary)
+            left = set(find_addresses("\n".join(texts), rules.actions.own))
+            kept = handoff.reach_at if period.is_new else [each for each in handoff.reach_at if each in left]
+            period = period.with_handoff(summary=summary, reach_at=kept)
         if period.is_new:
             waiting = handback.find_unanswered(recent, handoff.model_copy(update={"since_seq": 0}), intake.answered)
             first = min((line.seq - 1 for line in waiting), default=handoff.since_seq)
@@ -171,6 +175,7 @@ class HandoffCoordinator:
                 actions=[] if effects is None else effects.records,
                 memory=turn.conversation.facts.actions if effects is None else effects.memory,
             ),
+            reach_at=find_addresses(turn.intake.text, turn.rules.actions.own),
         )
         if _effective_rules(turn, reply).asks_models:
             request = await self._write_summary(turn, reply, request, lines)
@@ -179,7 +184,21 @@ class HandoffCoordinator:
             return request
         wait = await self._waits.expect(turn.conversation.origin.tenant, desk, now) if desk.is_open(now) else None
         current_recorder().wait = None if wait is None else wait.total_seconds()
-        return replace(request, wait_notice=format_wait_notice(turn.voice, desk, wait, now, turn.locale))
+        notice = format_wait_notice(
+            turn.voice,
+            desk,
+            wait,
+            now,
+            turn.locale,
+            is_reachable=desk.is_open(now) or await self._is_reachable(turn.conversation.origin),
+            left_address=bool(request.reach_at),
+        )
+        return replace(request, wait_notice=notice)
+
+    async def _is_reachable(self, origin: Origin) -> bool:
+        contact = await self._state.contacts.get(origin.tenant, origin.contact_id) if origin.channel == "web" else None
+        note_contact(contact, origin)
+        return is_reachable(origin, [each.assurance for each in contact.addresses] if contact is not None else ())
 
     async def _write_summary(
         self, turn: TurnInput, reply: Reply, request: HandoffRequest, lines: Sequence[TranscriptMessage]

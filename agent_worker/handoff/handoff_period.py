@@ -21,6 +21,8 @@ from schemas.messages import Choice, InboundMessage, TranscriptMessage
 from schemas.ports import OwnershipResult
 
 REOPENED = "the contact wrote while it was closed"
+MAX_ADDRESSES = 4
+"""Addresses that are kept of those that the contact has left."""
 _FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
 
 
@@ -50,7 +52,8 @@ def open_handoff(
     previous: Handoff | None, *, reason: str, since_seq: int, at: datetime, epoch: int, **more: Any
 ) -> Handoff:
     """The handoff after ``previous``. ``more``: its other fields."""
-    number = 1 if previous is None else previous.number + 1
+    number, known = (1, []) if previous is None else (previous.number + 1, previous.reach_at)
+    more = {"reach_at": known, **more}
     return Handoff(number=number, reason=reason, since_seq=since_seq, opened_at=at, epoch=epoch, **more)
 
 
@@ -62,7 +65,7 @@ class HandoffPeriod:
     reported. ``first_reply``: the handoff whose first reply is among them. ``changed_messages``: those that were edited
     or deleted. ``owner_changed``: the conversation has another owner now. ``asks_rating``: the contact is to be asked
     for a rating. ``draft_requests``: people's requests for drafts. ``resolution``: the newest, while it may belong to
-    this handoff."""
+    this handoff. ``left_address``: the contact has left a new address."""
 
     conversation: Conversation
     handoff: Handoff | None
@@ -75,6 +78,7 @@ class HandoffPeriod:
     asks_rating: bool = False
     draft_requests: tuple[DraftRequested, ...] = ()
     resolution: HandoffResolved | None = None
+    left_address: bool = False
 
     @classmethod
     def from_events(
@@ -100,7 +104,7 @@ class HandoffPeriod:
     def needs_transcript(self) -> bool:
         """True if these events need the recent transcript."""
         says_something = self.asks_rating or bool(self.ratings or self.draft_requests)
-        changes_summary = self.handoff is not None and bool(self.handoff.summary and self.changed_messages)
+        changes_summary = self.handoff is not None and bool(self.handoff.notes and self.changed_messages)
         return says_something or changes_summary or self.is_new or bool(self.ending)
 
     @property
@@ -116,6 +120,14 @@ class HandoffPeriod:
         if self.handoff is None:
             return self
         return replace(self, handoff=self.handoff.model_copy(update=fields))
+
+    def with_addresses(self, found: Sequence[str]) -> HandoffPeriod:
+        """With the addresses that the contact has written while waiting for a person."""
+        handoff = self.handoff
+        new = [] if handoff is None else [each for each in dict.fromkeys(found) if each not in handoff.reach_at]
+        if handoff is None or not new or not is_open(handoff) or self.conversation.owner != "queue":
+            return self
+        return replace(self.with_handoff(reach_at=[*handoff.reach_at, *new][-MAX_ADDRESSES:]), left_address=True)
 
     def without_rating(self) -> HandoffPeriod:
         return replace(self.with_handoff(asked=""), asks_rating=False)

@@ -7,7 +7,7 @@ are too few waits, it is the desk's goal for first replies, if there is one."""
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -20,6 +20,8 @@ from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from agent_worker.nlu.language_detection import base_language
 from agent_worker.translations import find_translation
 from agent_worker.voice import Voice
+from schemas.conversation import Origin
+from schemas.messages import Assurance
 from schemas.ports import Limiter
 
 STEPS = (2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
@@ -65,14 +67,33 @@ def _key(tenant: str, at: datetime) -> str:
     return f"handoff:{tenant}:waits:{int(at.timestamp() // _WEEK)}"
 
 
-def format_wait_notice(voice: Voice, desk: DeskServiceLevel, wait: timedelta | None, now: datetime, locale: str) -> str:
-    """Format a sentence about the wait; empty without an estimate."""
-    if not desk.is_open(now):
-        opens = None if desk.hours is None else desk.hours.next_opening(now)
-        if desk.hours is None or opens is None:
-            return voice.desk_closed
-        return voice.desk_closed_until.replace("{opens}", format_time(opens, now, desk.hours.zone, locale))
-    return "" if wait is None else voice.expected_wait.replace("{wait}", format_duration(wait, locale))
+def format_wait_notice(
+    voice: Voice,
+    desk: DeskServiceLevel,
+    wait: timedelta | None,
+    now: datetime,
+    locale: str,
+    *,
+    is_reachable: bool = True,
+    left_address: bool = False,
+) -> str:
+    """Format a sentence about the wait; empty without an estimate. After hours another one says how the contact gets
+    the answer. ``is_reachable``: it will be seen in the conversation; ``left_address``: the contact has just written
+    an address."""
+    if desk.is_open(now):
+        return "" if wait is None else voice.expected_wait.replace("{wait}", format_duration(wait, locale))
+    opens = None if desk.hours is None else desk.hours.next_opening(now)
+    further = voice.address_noted if left_address else "" if is_reachable else voice.leave_address
+    if desk.hours is None or opens is None:
+        return f"{voice.desk_closed} {further}".strip()
+    closed = voice.desk_closed_until.replace("{opens}", format_time(opens, now, desk.hours.zone, locale))
+    return f"{closed} {further or voice.answer_here}".strip()
+
+
+def is_reachable(origin: Origin, levels: Iterable[Assurance]) -> bool:
+    """Whether the contact sees what is written later. A web visitor who is not signed in may never come back.
+    ``levels``: the assurance of the contact's addresses."""
+    return origin.channel != "web" or any(level != "anonymous" for level in levels)
 
 
 def format_time(at: datetime, now: datetime, zone: ZoneInfo, locale: str) -> str:

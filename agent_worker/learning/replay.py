@@ -9,7 +9,7 @@ from typing import cast
 
 from agent_worker.actions.execution.effects import Effects
 from agent_worker.handoff.coordinator import find_handoff_reason
-from agent_worker.handoff.wait_estimate import format_wait_notice
+from agent_worker.handoff.wait_estimate import format_wait_notice, is_reachable
 from agent_worker.learning.conversation_log import ConversationLog
 from agent_worker.learning.recorded_input import IncompleteRecording, build_input
 from agent_worker.learning.recorded_services import (
@@ -30,6 +30,7 @@ from schemas.conversation import Turn
 from schemas.errors import ModelFailed
 from schemas.messages import Attachment, Citation, OutboundMessage
 from schemas.ports import Knowledge, Limiter
+from schemas.privacy.personal_data import find_addresses
 
 _NOT_COMPARED = frozenset({"version"})
 """A document that was published again without a change has another version."""
@@ -149,5 +150,13 @@ def _build_request(turn: TurnInput, reply: Reply, effects: Effects | None, repla
         return HandoffRequest(reason, ())
     seconds = replay.recording.wait
     wait = desk.first_reply if seconds is None else timedelta(seconds=seconds)
-    notice = format_wait_notice(turn.voice, desk, wait if desk.is_open(now) else None, now, turn.locale)
+    notice = format_wait_notice(
+        turn.voice,
+        desk,
+        wait if desk.is_open(now) else None,
+        now,
+        turn.locale,
+        is_reachable=is_reachable(turn.conversation.origin, (replay.recording.levels or {}).values()),
+        left_address=bool(find_addresses(turn.intake.text, turn.rules.actions.own)),
+    )
     return HandoffRequest(reason, (), notice)

@@ -109,6 +109,8 @@ def _build_notices(turn: TurnInput, response: Response, now: datetime) -> list[O
     notices = list(response.effects.notices) if response.effects is not None else []
     if response.handoff_request is not None and response.handoff_request.wait_notice and response.reply.draft is None:
         notices.append(Notice(f"{turn.id}-wait", response.handoff_request.wait_notice))
+    if turn.handoff is not None and turn.handoff.period.left_address:
+        notices.append(Notice(f"{turn.id}-address", turn.voice.address_noted))
     if not notices:
         return []
     by_agent = turn.conversation.owner == "agent" and response.handoff_request is None
@@ -176,6 +178,7 @@ def _handoff_facts(turn: TurnInput, request: HandoffRequest, now: datetime) -> d
         at=now,
         epoch=conversation.epoch,
         summary=list(request.summary),
+        **({"reach_at": list(request.reach_at)} if request.reach_at else {}),
     )
     return {"locale": turn.locale, "handoff": handoff}
 

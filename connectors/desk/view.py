@@ -82,8 +82,8 @@ class View:
 
     @property
     def summary(self) -> list[str]:
-        """The summary without lines that only repeat the reason, as the line about open points often does."""
-        lines = self.handoff.summary if self.handoff is not None else []
+        """The notes for people, without lines that only repeat the reason, as the line about open points often does."""
+        lines = self.handoff.notes if self.handoff is not None else []
         return [line for line in lines if not is_blank(line) and line.partition(": ")[2] != self.reason]
 
     @property

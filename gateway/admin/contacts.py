@@ -11,7 +11,7 @@ from aiohttp import web
 from connectors.registry import CHANNELS
 from gateway.admin.conversations import serialize_conversation
 from gateway.admin.guard import get_principal, read_page_size
-from gateway.contacts.directory import SHOWN_CONVERSATIONS, ContactDirectory
+from gateway.contacts.directory import SHOWN_CONVERSATIONS, ContactDirectory, list_addresses_left
 from gateway.contacts.erasure import ContactErasureService
 from gateway.contacts.export import ContactExport
 from gateway.http.responses import DEFAULT_HEADERS, json_response
@@ -60,7 +60,8 @@ class ContactApi:
             "name": contact.name,
             "addresses": _serialize_addresses(contact),
             "last_at": format_instant(person.last_at),
-            "facts": serialize_facts(contact) | {"merged_ids": sorted(person.ids - {contact.id})},
+            "facts": serialize_facts(contact)
+            | {"merged_ids": sorted(person.ids - {contact.id}), "reach_at": list_addresses_left(newest)},
             "conversations": [serialize_conversation(each, contact) for each in newest],
         }
         return json_response(body)

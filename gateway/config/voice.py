@@ -45,6 +45,12 @@ class VoiceSettings(Settings):
     """Follows ``handoff`` outside the desk's hours if it does not open within a year."""
     desk_closed_until: str = _phrase("desk_closed_until", formerly="closed_until")
     """Follows ``handoff`` outside the desk's hours. ``{opens}`` stands for the time at which it opens next."""
+    answer_here: str = DEFAULT_VOICE.answer_here
+    """Follows ``desk_closed_until`` where the contact sees later answers, too."""
+    leave_address: str = DEFAULT_VOICE.leave_address
+    """Follows ``desk_closed`` and ``desk_closed_until`` for a web visitor who is not signed in."""
+    address_noted: str = DEFAULT_VOICE.address_noted
+    """Sent to a contact who waits for a person and has written an e-mail address or a phone number."""
     assistant_choice: str = Field(default=DEFAULT_VOICE.assistant_choice, min_length=1, max_length=60)
     """Label of the choice to go back to the agent while waiting for a person."""
     assistant_back: str = _phrase("assistant_back", formerly="go_on")

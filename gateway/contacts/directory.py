@@ -75,6 +75,12 @@ class ContactDirectory:
         return loaded
 
 
+def list_addresses_left(conversations: Iterable[Conversation]) -> list[str]:
+    """The addresses at which the contact asked people to answer. They prove nothing, and find nobody."""
+    handoffs = (each.facts.handoff for each in conversations)
+    return list(dict.fromkeys(address for handoff in handoffs if handoff is not None for address in handoff.reach_at))
+
+
 def is_with_contact_alone(conversation: Conversation, contact: Contact) -> bool:
     """Return whether nobody else can write where this conversation happens. Other people write in rooms."""
     place = (conversation.origin.channel, conversation.origin.place)

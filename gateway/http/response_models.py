@@ -197,7 +197,7 @@ class ContactListResponse(ResponseModel):
 
 class ContactFacts(ResponseModel):
     """``former_addresses`` are no longer the contact's. ``merged_ids``: the ids of contacts that turned out to be this
-    one."""
+    one. ``reach_at``: addresses that the contact left for a reply, which nobody has verified."""
 
     locale: str
     created_at: datetime
@@ -207,6 +207,7 @@ class ContactFacts(ResponseModel):
     marketing_opted_out: bool
     marketing_opted_at: datetime | None
     merged_ids: list[str]
+    reach_at: list[str]
 
 
 class ContactResponse(ContactItem):

@@ -62,6 +62,19 @@ class PersonalData:
         return text if self._names is None else self._names.sub(lambda found: substitute("name", found[0]), text)
 
 
+def find_addresses(text: str, own: OwnNumbers | None) -> list[str]:
+    """The e-mail addresses and telephone numbers in a text."""
+    found: list[str] = []
+
+    def note(kind: Kind, value: str) -> str:
+        if kind in ("email", "phone"):
+            found.append(" ".join(value.split()))
+        return " "
+
+    PersonalData(own).replace(text, note)
+    return found
+
+
 def _is_telephone(text: str) -> bool:
     """Dates have as many digits; other numbers are shorter, or begin with no plus or zero."""
     digits = sum(map(str.isdigit, text))

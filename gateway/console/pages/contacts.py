@@ -10,7 +10,7 @@ from gateway.console.conversation_status import describe_owner
 from gateway.console.forms import Form
 from gateway.console.rendering import build_path, build_url, redirect, render_page
 from gateway.console.sessions import Operator
-from gateway.contacts.directory import SHOWN_CONVERSATIONS, ContactDirectory
+from gateway.contacts.directory import SHOWN_CONVERSATIONS, ContactDirectory, list_addresses_left
 from gateway.contacts.erasure import ContactErasureService
 from gateway.contacts.erasure_records import Erasure
 from gateway.wiring.process_services import ProcessServices
@@ -67,6 +67,7 @@ class ContactPages:
             _SECTION,
             contact=person.contact,
             name=contact_name(person.contact),
+            left_addresses=list_addresses_left(conversations),
             last_at=person.last_at,
             merged=len(person.ids - {person.contact.id}),
             rows=[(each, describe_owner(each, operator)) for each in conversations],

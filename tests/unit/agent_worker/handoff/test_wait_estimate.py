@@ -10,9 +10,10 @@ import pytest
 
 from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
 from agent_worker.handoff.desk_service_level import DeskServiceLevel
-from agent_worker.handoff.wait_estimate import format_duration, format_time
+from agent_worker.handoff.wait_estimate import format_duration, format_time, format_wait_notice, is_reachable
 from agent_worker.settings import FoldRules
-from agent_worker.voice import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE, translate_voice
+from schemas.conversation import Origin
 from schemas.handoff.business_hours import OfficeHours
 from schemas.messages import InboundMessage
 from tests.unit.agent_worker.handoff.people_events import (
@@ -23,6 +24,7 @@ from tests.unit.agent_worker.handoff.people_events import (
     claim_conversation,
     deliver_replies,
     handed_over,
+    handoff_of,
     pick_choice,
     read_back,
     request_owner,
@@ -32,6 +34,7 @@ from tests.unit.agent_worker.worker_environment import CHANNEL, WorkerEnvironmen
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SOON = DeskServiceLevel(first_reply=timedelta(minutes=15))
+GERMAN = translate_voice(DEFAULT_VOICE, "de")
 HURRIED = FoldRules(quiet={CHANNEL: 0.0})
 
 
@@ -43,7 +46,7 @@ HURRIED = FoldRules(quiet={CHANNEL: 0.0})
         (NINE_TO_FIVE, "A colleague comes.\n\nYou will usually hear from somebody within 15 minutes."),
         (
             DeskServiceLevel(hours=OfficeHours(BERLIN, {})),
-            f"A colleague comes.\n\n{DEFAULT_VOICE.desk_closed}",
+            f"A colleague comes.\n\n{DEFAULT_VOICE.desk_closed} {DEFAULT_VOICE.leave_address}",
         ),
     ],
     ids=["always there, with a limit", "always there", "in office hours", "never there"],
@@ -60,7 +63,9 @@ async def test_contact_hears_when_the_office_opens(tmp_path: Path) -> None:
     async with world_at(tmp_path, desk=NINE_TO_FIVE) as world:
         world.clock.now = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
         reply = await handed_over(world)
-        assert reply.text.endswith("Nobody is here at the moment. We are back on Monday, 9 March, at 09:00.")
+        assert reply.text.endswith(
+            f"Nobody is here at the moment. We are back on Monday, 9 March, at 09:00. {DEFAULT_VOICE.leave_address}"
+        )
 
 
 async def test_contact_hears_it_in_its_language(tmp_path: Path) -> None:
@@ -69,7 +74,9 @@ async def test_contact_hears_it_in_its_language(tmp_path: Path) -> None:
         world.clock.now = datetime(2026, 3, 5, 20, 0, tzinfo=UTC)
         await world.handle(world.said("m1", "Ich möchte bitte, wo ist die Bestellung? I want to talk to a human"))
         reply = (await world.replies())[-1]
-        assert reply.text.endswith("Gerade ist niemand da. Wir sind morgen um 09:00 Uhr wieder da.")
+        assert reply.text.endswith(
+            f"Gerade ist niemand da. Wir sind morgen um 09:00 Uhr wieder da. {GERMAN.leave_address}"
+        )
         assert [choice.label for choice in reply.choices] == ["Mit dem Assistenten weitermachen"]
 
 
@@ -234,3 +241,38 @@ def test_moments_are_told_as_people_tell_them(days: int, locale: str, told: str)
 def test_spans_are_told_in_the_largest_whole_unit(minutes: int, locale: str, told: str) -> None:
     """An hour and a half is ninety minutes, two hours are two hours."""
     assert format_duration(timedelta(minutes=minutes), locale) == told
+
+
+async def test_a_visitor_who_may_not_come_back_can_leave_an_address_after_hours(tmp_path: Path) -> None:
+    """It is acknowledged, people see it, and it proves nothing. An order number is no address."""
+    async with world_at(tmp_path, desk=NINE_TO_FIVE) as world:
+        world.clock.now = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
+        assert (await handed_over(world)).text.endswith(f"at 09:00. {DEFAULT_VOICE.leave_address}")
+        said = ["anna.wood@example.com", "or +49 30 1234567", "it is about 10231", "anna.wood@example.com!"]
+        for number, text in enumerate(said):
+            await world.handle(world.said(f"m{number}", text))
+        thanked = [reply for reply in await world.replies() if reply.text == DEFAULT_VOICE.address_noted]
+        assert [reply.author.kind for reply in thanked] == ["system", "system"]
+        handoff = await handoff_of(world)
+        assert handoff.notes[-1] == "Left for a reply (not verified): anna.wood@example.com, +49 30 1234567"
+        assert await world.state.contacts.get(world.origin.tenant, world.origin.contact_id) is None
+        await world.handle(world.deleted("m1"))
+        assert (await handoff_of(world)).reach_at == ["anna.wood@example.com"]
+
+
+def test_whoever_sees_later_answers_is_told_that_they_come_here() -> None:
+    web = Origin(tenant="shop", channel="web", account="main", place="visitor", contact_id="contact")
+    whatsapp = web.model_copy(update={"channel": "whatsapp"})
+    cases = [(web, ["anonymous"]), (web, []), (web, ["anonymous", "verified"]), (whatsapp, ["channel"])]
+    assert [is_reachable(origin, levels) for origin, levels in cases] == [False, False, True, True]  # type: ignore[arg-type]
+    closed = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
+    notice = format_wait_notice(DEFAULT_VOICE, NINE_TO_FIVE, None, closed, "en")
+    assert notice.endswith("at 09:00. The answer will come here.")
+
+
+async def test_an_address_that_is_written_with_the_request_is_acknowledged_at_once(tmp_path: Path) -> None:
+    async with world_at(tmp_path, desk=NINE_TO_FIVE) as world:
+        world.clock.now = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
+        reply = await handed_over(world, f"{PERSON} My mail is anna@example.com")
+        assert reply.text.endswith(f"at 09:00. {DEFAULT_VOICE.address_noted}")
+        assert (await handoff_of(world)).reach_at == ["anna@example.com"]
