@@ -122,6 +122,7 @@ class Voice:
     models_unavailable: str = (
         "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
     )
+    reading_documents: str = "One moment, please: I am still reading our documents, and then I will answer you."
     did_you_mean: str = "I am not sure about that. Did you mean one of these?"
     not_sure_about: str = "I am not sure about {questions}. Did you mean one of these?"
     not_sure_yet_about: str = "I am not sure yet about {questions}. Please ask me that again afterwards."

@@ -38,6 +38,15 @@ class Holder(WireModel):
     since: datetime
 
 
+class AwaitedDocuments(WireModel):
+    """A question that waits until the documents are read. ``message``: the newest one that was searched for;
+    ``announced``: the contact was asked for patience."""
+
+    since: datetime
+    message: str
+    announced: bool = False
+
+
 class Facts(WireModel):
     """The agent's memory between turns, without the transcript. ``heard_at``: when the contact wrote the newest known
     message; ``answered_at``: when they wrote the newest one that was answered, by the agent or a person;
@@ -54,6 +63,7 @@ class Facts(WireModel):
     heard_at: datetime | None = None
     answered_at: datetime | None = None
     unanswered: tuple[str, ...] = ()
+    awaited: AwaitedDocuments | None = None
 
 
 class Conversation(WireModel):

@@ -8,7 +8,7 @@ import math
 import random
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -49,9 +49,14 @@ _NOT_A_TURN = ("", "", "")  # party within the tenant of searches that no contac
 _FEW_CHANGES, _EXTRA_WAIT_S = 5, 2.0  # so few missing changes are worth this much more waiting
 
 
+async def _import_nothing(_tenant: str) -> bool:
+    return False
+
+
 class Library:
     """Implements schemas.ports.Knowledge. Call ``start`` before use and ``close`` after. ``answerable_above``: tenant →
-    confidence from which the documents count as containing an answer; ``own_synonyms``: tenant → its synonyms."""
+    confidence from which the documents count as containing an answer; ``own_synonyms``: tenant → its synonyms;
+    ``is_importing``: whether a tenant's documents are still being published for the first time."""
 
     def __init__(
         self,
@@ -63,6 +68,7 @@ class Library:
         answerable_above: Callable[[str], float],
         encoder: Callable[[], Encoder | None] = light_encoder,
         own_synonyms: Callable[[str], Synonyms] = lambda _: NO_SYNONYMS,
+        is_importing: Callable[[str], Awaitable[bool]] = _import_nothing,
     ) -> None:
         self._bus = bus
         self._heads = HeadCache(heads)
@@ -71,6 +77,7 @@ class Library:
         self._answerable_above = answerable_above
         self._encoder = encoder
         self._own_synonyms = own_synonyms
+        self._is_importing = is_importing
         self._indexes: dict[str, TenantIndex] = {}
         self._open_indexes = OpenIndexes()
         self._long_context = LongContext()
@@ -254,10 +261,13 @@ class Library:
             encoder, found = self._encoder() if vector else None, NOTHING
             if encoder is not None:
                 found = await self._reading.run(party, partial(empty_result, query, encoder))
-            return SearchResult([], False, 0, found.encoder, found.vector, not current, has_documents=index is not None)
+            stale = not current or await self._is_importing(tenant)
+            return SearchResult([], False, 0, found.encoder, found.vector, stale, has_documents=index is not None)
         level = await resolve_assurance(assurance) if index.totals.for_verified else "anonymous"
         start = self._search(index, tenant, query, k=k, assurance=level, language=language)
-        return replace(await self._run_search(party, index, query, start), stale=not current)
+        found = await self._run_search(party, index, query, start)
+        stale = not current or (not found.answerable and await self._is_importing(tenant))
+        return replace(found, stale=stale)
 
     def _search(
         self, index: TenantIndex, tenant: str, query: str, *, k: int, assurance: Assurance, language: str
@@ -352,6 +362,10 @@ class Library:
     async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
         """See the port."""
         return await self._await_head(tenant, wait, patient=False)
+
+    async def is_current(self, tenant: str, wait: float) -> bool:
+        """See the port."""
+        return await self.wait_until_indexed(tenant, wait) and not await self._is_importing(tenant)
 
     async def watch_indexing(self, tenant: str) -> AsyncIterator[int]:
         """Yields the number of the tenant's searchable documents whenever it grows, until the newest one is

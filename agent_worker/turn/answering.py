@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar, get_args
 
@@ -42,6 +43,7 @@ from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route
 from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
 from agent_worker.settings import TenantRules
+from agent_worker.turn.awaited_documents import UNREAD_ROUTE, DocumentsUnread, is_awaited
 from agent_worker.turn.contact_limits import UNANSWERED, ContactLimits, please_wait_draft
 from agent_worker.turn.metrics import StageTimer
 from agent_worker.turn.reply_stream import ReplyStream
@@ -52,6 +54,8 @@ from schemas.conversation import Conversation
 from schemas.messages import Assurance
 from schemas.ports import ActionOffer, AnswerDraft, Clock, Contacts, Knowledge, Question, SearchResult
 
+_LOOK_S = 0.25
+"""Seconds that a look at awaited documents may take."""
 LEVELS: tuple[Assurance, ...] = get_args(Assurance)
 Value = TypeVar("Value")
 _LONG_TEXT = 4_000
@@ -72,7 +76,9 @@ class Answering:
         contacts: Contacts,
         limits: ContactLimits,
         clock: Clock,
+        longest_wait: timedelta = timedelta(0),
     ) -> None:
+        """``longest_wait``: for documents that are being read."""
         self._knowledge = knowledge
         self._models = models
         self._actions = actions
@@ -81,11 +87,13 @@ class Answering:
         self._clock = clock
         self._router = Router()
         self._danger = DangerSimilarity(knowledge)
+        self._longest_wait = longest_wait
 
     async def reply(
         self, turn: TurnInput, actions: TurnActions | None, stream: ReplyStream, stage: StageTimer
     ) -> Reply:
-        """Go through the stages until one has a reply. Raises ModelFailed when no model could answer."""
+        """Go through the stages until one has a reply. Raises ModelFailed when no model could answer, DocumentsUnread
+        when the messages had better wait."""
         if (reply := await _read(turn, find_fixed_reply, turn)) is not None:
             return reply
         if actions is not None:
@@ -100,10 +108,12 @@ class Answering:
         local_only = limit == "local"
         query = await _read(turn, read_query, turn, actions)
         with stage("retrieve"):
-            retrieval = await self.retrieve(turn, query)
+            retrieval = await self._retrieve_current(turn, actions, query)
         route = DANGER_ROUTE
         if retrieval.is_danger:
             draft = draft_for_danger(turn, turn.locale)
+        elif turn.awaited and is_awaited(turn, actions, query, retrieval) and not retrieval.search_result.may_answer:
+            route, draft = UNREAD_ROUTE, handoff_draft(turn.voice)
         else:
             with stage("route"):
                 route = await self.route(turn, actions, query, retrieval, local_only=local_only)
@@ -113,6 +123,15 @@ class Answering:
                 with stage("answer"):
                     draft = await self.answer(turn, actions, query, retrieval, route, stream)
         return Reply(finish_draft(draft, retrieval, actions), route, retrieval.search_result, local_only)
+
+    async def check_awaited(self, turn: TurnInput) -> None:
+        """Raises DocumentsUnread if the messages were searched for and the documents are still being read. A search
+        would slow that down, and find as little as the last one."""
+        awaited = turn.awaited
+        if awaited is None or awaited.message != turn.newest.id or turn.intake.action_updates:
+            return
+        if self._may_wait(turn) and not await self._knowledge.is_current(turn.conversation.origin.tenant, _LOOK_S):
+            raise DocumentsUnread
 
     # ── settle and act ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -181,6 +200,17 @@ class Answering:
         return as_handoff(draft, actions.effects)
 
     # ── retrieve ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _retrieve_current(self, turn: TurnInput, actions: TurnActions | None, query: Query) -> Retrieval:
+        """Search. Raises DocumentsUnread where documents that are being read could change the answer."""
+        retrieval = await self.retrieve(turn, query)
+        if self._may_wait(turn) and not retrieval.is_danger and is_awaited(turn, actions, query, retrieval):
+            raise DocumentsUnread
+        return retrieval
+
+    def _may_wait(self, turn: TurnInput) -> bool:
+        awaited = turn.awaited
+        return (turn.loaded_at - awaited.since if awaited is not None else timedelta(0)) < self._longest_wait
 
     async def retrieve(self, turn: TurnInput, query: Query) -> Retrieval:
         search = partial(self._search, turn)

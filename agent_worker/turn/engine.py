@@ -23,6 +23,7 @@ from agent_worker.models.registry import Models
 from agent_worker.settings import WorkerSettings
 from agent_worker.turn.answering import Answering
 from agent_worker.turn.attachments import AttachmentFetcher
+from agent_worker.turn.awaited_documents import LONGEST_WAIT, DocumentsUnread, plan_wait
 from agent_worker.turn.contact_limits import ContactLimits
 from agent_worker.turn.envelopes import announce_reply
 from agent_worker.turn.folding import Fold, Interruption, Monotonic
@@ -32,7 +33,7 @@ from agent_worker.turn.outbox import Outbox, build_snapshot_event
 from agent_worker.turn.reply_stream import ReplyStream, TypingSignals, run_if_slow
 from agent_worker.turn.result import TurnResult, conclude
 from agent_worker.turn.values import Reply, Response, TurnInput
-from schemas.errors import Fenced, Unavailable
+from schemas.errors import Fenced, Parked, Unavailable
 from schemas.ports import Batch, Clock, CommitResult, Knowledge, Metrics, Publication, State
 from schemas.runtime import crash_points
 
@@ -69,7 +70,7 @@ class TurnEngine:
         self._typing = TypingSignals(state.signals, settings.hinted, clock)
         self._recordings = Recordings()
         limits = ContactLimits(state.limiter, clock)
-        self._answering = Answering(knowledge, models, actions, state.contacts, limits, clock)
+        self._answering = Answering(knowledge, models, actions, state.contacts, limits, clock, LONGEST_WAIT)
         self._handoffs = HandoffCoordinator(
             state=state, outbox=outbox, actions=actions, knowledge=knowledge, models=models, clock=clock
         )
@@ -109,7 +110,10 @@ class TurnEngine:
                 return
             stream = self._open_stream(turn, fold)
             with record_turn() as recorder:
-                response = await self._respond(turn, fold, stream, stage)
+                try:
+                    response = await self._respond(turn, fold, stream, stage)
+                except DocumentsUnread:
+                    raise await self._set_aside_until_read(turn) from None
             if response is not None:
                 break
             await self._restart(fold, stream, stage)
@@ -157,6 +161,8 @@ class TurnEngine:
             return response
         if fold.must_restart:
             return None
+        if turn.must_answer:
+            await self._answering.check_awaited(turn)
         try:
             with Interruption(fold) as interruption:
                 actions, reply = None, Reply()
@@ -199,6 +205,29 @@ class TurnEngine:
         name, now = turn.rules.voice.name, self._clock()
         begun = announce_reply(turn.conversation, turn.id, name=name, message=turn.newest, now=now)
         await self._outbox.announce(turn.chain.wrap_reply_begun(begun))
+
+    async def _set_aside_until_read(self, turn: TurnInput) -> Parked:
+        """Store that the messages wait for documents, and ask the contact for patience once they have for a while."""
+        wait, conversation = plan_wait(turn), turn.conversation
+        if wait.facts != turn.awaited:
+            now = turn.loaded_at
+            outbox = [turn.chain.wrap_message(wait.notice, now)] if wait.notice is not None else []
+            committed = await self._state.conversations.commit(
+                conversation.id,
+                token=turn.token,
+                version=conversation.version,
+                epoch=conversation.epoch,
+                facts=conversation.facts.model_copy(update={"awaited": wait.facts, "locale": turn.locale}),
+                handled=[],
+                outbox=outbox,
+                now=now,
+                publication=Publication(partial(build_snapshot_event, now=now), []),
+            )
+            if committed.verdict == "stale":
+                raise Fenced("the conversation changed while the turn ran")
+            if not committed.is_published:
+                await self._outbox.publish(conversation.id, outbox, now, snapshot=committed.snapshot)
+        return wait.parked
 
     # ── commit and publish ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -18,7 +18,7 @@ from agent_worker.settings import TenantRules
 from agent_worker.turn.envelopes import TurnEnvelopes
 from agent_worker.turn.intake import Intake
 from agent_worker.voice import Voice, translate_voice
-from schemas.conversation import Conversation
+from schemas.conversation import AwaitedDocuments, Conversation
 from schemas.desk import DraftGenerated
 from schemas.fair_sharing import Party
 from schemas.messages import InboundMessage, TranscriptMessage
@@ -69,6 +69,12 @@ class TurnInput:
         """The suggestion that the contact picked, if the only waiting message does so."""
         waiting = list(self.intake.waiting.values())
         return find_selection(waiting[0], self.history) if len(waiting) == 1 else None
+
+    @property
+    def awaited(self) -> AwaitedDocuments | None:
+        """The wait of the messages for documents, if it has begun."""
+        awaited = self.conversation.facts.awaited
+        return awaited if awaited is not None and awaited.message in self.intake.waiting else None
 
     @property
     def must_answer(self) -> bool:

@@ -141,19 +141,18 @@ async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> 
         check_port(*address)
     await asyncio.to_thread(preflight.require_imports, config)
     await asyncio.to_thread(train_changed_models, config, tell)
-    sample = ""
 
-    async def choose_sample(services: ProcessServices) -> None:
-        nonlocal sample
+    async def show_examples(services: ProcessServices) -> None:
         if services.knowledge is not None:
             sample = await find_sample_question(services.knowledge, next(iter(config.tenants)))
+            typer.echo(examples(config, config_option, sample))
 
-    documents = StartupImport(config, progress=partial(progress, print_line=tell), note=tell, on_done=choose_sample)
+    documents = StartupImport(config, progress=partial(progress, print_line=tell), note=tell, on_done=show_examples)
     await compose.serve_dev(
         config,
         documents=documents,
         address=publish_address(config),
-        on_ready=lambda: typer.echo(banner(config, config_option, sample, offers)),
+        on_ready=lambda: typer.echo(banner(config, offers)),
         reload=reload,
     )
 
@@ -174,30 +173,39 @@ async def find_sample_question(knowledge: Knowledge, tenant: str) -> str:
     return best
 
 
-def banner(config: Config, config_option: str, sample: str, offers: Sequence[str] = ()) -> str:
-    """The text that is shown when the instance is ready: addresses, the model that answers, and examples of questions.
-
-    ``config_option`` is the ``--config`` that commands in another terminal need, ``sample`` a question that the
-    documents answer, ``offers`` the models that could answer."""
-    from gateway.config.secret_keys import is_generated
+def banner(config: Config, offers: Sequence[str] = ()) -> str:
+    """The text that is shown as soon as the instance listens: its addresses, the model that answers, and ``offers``,
+    the models that could answer."""
     from gateway.wiring.models.discovery import describe_model
 
-    url, tenant = config.local_url, next(iter(config.tenants))
-    # One that somebody has chosen is not repeated: this text often ends in a system log.
-    is_own = is_generated(config, "admin_token")
-    token = config.admin_token.get_secret_value() if is_own else "…"
-    ask = shlex.quote(json.dumps({"query": sample or "…", "k": 3}, ensure_ascii=False))
-    models = f"\n{' ' * 16}".join((describe_model(config, tenant), *offers))
-    message = f" -m {shlex.quote(sample)}" if sample else ""
+    models = f"\n{' ' * 16}".join((describe_model(config, next(iter(config.tenants))), *offers))
     return f"""
 Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-C.
 
-  chat page     {url}/
+  chat page     {config.local_url}/
   console       {config.local_admin_url}/console
-  admin token   {token if is_own else "as configured"}
+  admin token   {_own_token(config) or "as configured"}
   model         {models}
+"""
 
-Ask in the terminal:
+
+def _own_token(config: Config) -> str:
+    """The generated admin token, or an empty text. One that somebody has chosen is not repeated: the output often ends
+    in a system log."""
+    from gateway.config.secret_keys import is_generated
+
+    return config.admin_token.get_secret_value() if is_generated(config, "admin_token") else ""
+
+
+def examples(config: Config, config_option: str, sample: str) -> str:
+    """Examples of questions, shown once all documents can be searched.
+
+    ``config_option`` is the ``--config`` that commands in another terminal need, ``sample`` a question that the
+    documents answer."""
+    url, tenant, token = config.local_url, next(iter(config.tenants)), _own_token(config) or "…"
+    ask = shlex.quote(json.dumps({"query": sample or "…", "k": 3}, ensure_ascii=False))
+    message = f" -m {shlex.quote(sample)}" if sample else ""
+    return f"""Ask in the terminal:
   {program_name()} chat{message}{config_option}
 
 Or over HTTP:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import uuid4
 
@@ -97,6 +97,10 @@ class SourceState(_StoredModel):
     verification_token: str = ""
 
 
+FIRST_SYNC = timedelta(minutes=15)
+"""Time after which a source that was not read once is no longer waited for."""
+
+
 class SourceStates:
     """The states of all sources, in the notes of short leases, so that all processes see and change the same."""
 
@@ -107,6 +111,14 @@ class SourceStates:
     async def read(self, tenant: str, source: str) -> SourceState:
         note = await self._leases.read_note(_name(tenant, source))
         return SourceState.model_validate_json(note) if note else SourceState()
+
+    async def is_first_sync(self, tenant: str, source: str, *, scheduled: bool) -> bool | None:
+        """Return whether the source is being read for the first time, or will be at once; None if it was read before,
+        or takes so long that nobody waits for it."""
+        state = await self.read(tenant, source)
+        if state.last is not None or (state.since is not None and self._clock() - state.since > FIRST_SYNC):
+            return None
+        return scheduled or state.running is not None or state.demand is not None
 
     async def change(self, tenant: str, source: str, change: Callable[[SourceState], None]) -> SourceState:
         """Let ``change`` edit the state, which nobody else changes meanwhile. What it raises leaves the state as it

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from pathlib import Path
@@ -100,15 +100,20 @@ class StartupImport:
         others = f" and {len(waiting) - 1} other tenants" if len(waiting) > 1 else ""
         return f"the documents of {waiting[0]}{others} are being read"
 
+    def is_reading(self, tenant: str) -> bool:
+        """Whether the tenant's files are to be published or indexed."""
+        return tenant in self._unread or tenant in self._unindexed
+
     async def run(self, services: ProcessServices) -> None:
         """Import until all documents can be found. After an error, a further call goes on where this one was. Raises
         SetupError for a path that does not exist, and errors of the log and the state store."""
         library = services.knowledge
         if library is None:
             raise SetupError("this process does not search documents")
-        await library.wait_until_ready()
+        imported = await asyncio.to_thread(FileHashes, self._config.data_path / "imported-files.json")
+        digests = await self._skip_unchanged(services, imported)
         with self._progress("documents", None) as step:
-            await self._publish(services, library, step)
+            await self._publish(services, imported, digests, step)
         if new := sum(self._unindexed.values()):
             self._note(
                 f"reading {describe_count(new, 'new document')}; this happens once. Parley already answers at "
@@ -117,20 +122,34 @@ class StartupImport:
         with self._progress("reading documents", new) as step:
             for tenant in list(self._unindexed):
                 await self._wait_for_index(library, tenant, step)
+        await library.wait_until_ready()
         if self._on_done is not None:
             await self._on_done(services)
 
-    async def _publish(self, services: ProcessServices, library: Library, step: Callable[[str], None]) -> None:
-        imported = await asyncio.to_thread(FileHashes, self._config.data_path / "imported-files.json")
+    async def _skip_unchanged(self, services: ProcessServices, imported: FileHashes) -> dict[str, str]:
+        """Look for changed files of all tenants first, so that no tenant's questions wait for another's documents."""
+        digests = {}
+        for tenant in list(self._unread):
+            digest = await asyncio.to_thread(hash_files, self._config.tenants[tenant].knowledge.paths)
+            # Without a head the log is a new one.
+            if imported.contains(tenant, digest) and await services.state.heads.of(tenant):
+                del self._unread[tenant]
+            digests[tenant] = digest
+        return digests
+
+    async def _publish(
+        self,
+        services: ProcessServices,
+        imported: FileHashes,
+        digests: Mapping[str, str],
+        step: Callable[[str], None],
+    ) -> None:
         try:
             for tenant in list(self._unread):
-                digest = await asyncio.to_thread(hash_files, self._config.tenants[tenant].knowledge.paths)
-                # Without documents the log is a new one.
-                if not (imported.contains(tenant, digest) and library.count_documents(tenant)):
-                    report = await self._publish_tenant(services, tenant, step)
-                    self._unindexed[tenant] = len(report.added) + len(report.changed)
-                    if not report.failed:  # else the next start says so again
-                        imported.add(tenant, digest)
+                report = await self._publish_tenant(services, tenant, step)
+                self._unindexed[tenant] = len(report.added) + len(report.changed)
+                if not report.failed:  # else the next start says so again
+                    imported.add(tenant, digests[tenant])
                 del self._unread[tenant]
         finally:
             imported.save()

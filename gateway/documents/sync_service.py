@@ -10,14 +10,17 @@ from uuid import uuid4
 
 import structlog
 
+from gateway.config.settings import Config
 from gateway.documents.document_sources import DocumentSource, configured_sources
 from gateway.documents.schedule import SyncSchedule
 from gateway.documents.source_directory import SIGNAL
 from gateway.documents.source_lease import SourceLease
 from gateway.documents.source_run import SourceRun
 from gateway.documents.source_state import SourceState, SourceStates
+from gateway.documents.startup_import import StartupImport
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import Fenced, TemporaryRefusal
+from schemas.ports import Clock, Leases
 
 log = structlog.get_logger("parley.knowledge")
 
@@ -174,6 +177,32 @@ class SyncService:
         await self._states.change(tenant, source.id, change)
         if is_first[0]:
             log.warning("source_stale", tenant=tenant, source=source.id, location=source.label, since=str(since))
+
+
+class FirstImports:
+    """Tells which tenants' documents are being read for the first time: their configured files in this process, other
+    sources in any process. A source that was read once is not looked up again."""
+
+    def __init__(self, config: Config, leases: Leases, clock: Clock, startup: StartupImport | None) -> None:
+        self._states = SourceStates(leases, clock)
+        self._startup = startup
+        self._unread = {
+            tenant: {source.id: SyncSchedule.of(source).interval_s > 0 for source in configured_sources(config, tenant)}
+            for tenant in config.tenants
+        }
+
+    async def is_running(self, tenant: str) -> bool:
+        """Raises StateUnavailable."""
+        if self._startup is not None and self._startup.is_reading(tenant):
+            return True
+        unread = self._unread.get(tenant, {})
+        for source, scheduled in list(unread.items()):
+            is_first = await self._states.is_first_sync(tenant, source, scheduled=scheduled)
+            if is_first:
+                return True
+            if is_first is None:
+                unread.pop(source, None)
+        return False
 
 
 def _set_since(state: SourceState, now: datetime) -> None:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ from gateway.config.settings import Config
 from gateway.contacts import erasure
 from gateway.contacts.key_rotation import KeyRotation
 from gateway.documents.startup_import import StartupImport
-from gateway.documents.sync_service import SyncService
+from gateway.documents.sync_service import FirstImports, SyncService
 from gateway.http import health
 from gateway.http.app import build_admin_app, build_app, run_server, serve_forever
 from gateway.http.responses import error_middleware
@@ -109,7 +109,8 @@ async def open_services(
         recovery = StateRecovery(
             engine.state, engine.bus, channels=channels_of(config), clock=utc_now, periods=periods_of(config)
         )
-        opened = _open_library(config, engine, data_dir, answers=answers)
+        imports = FirstImports(config, engine.state.leases, utc_now, documents)
+        opened = _open_library(config, engine, data_dir, imports.is_running, answers=answers)
         library = await stack.enter_async_context(opened) if searches else None
         quota = StorageQuota(
             engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now, config.secret_key
@@ -141,7 +142,9 @@ async def open_services(
 
 
 @asynccontextmanager
-async def _open_library(config: Config, engine: Engine, data_dir: Path, *, answers: bool) -> AsyncIterator[Library]:
+async def _open_library(
+    config: Config, engine: Engine, data_dir: Path, is_importing: Callable[[str], Awaitable[bool]], *, answers: bool
+) -> AsyncIterator[Library]:
     thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
     synonyms = {name: synonyms_of(tenant.knowledge.synonyms) for name, tenant in config.tenants.items()}
     loads = (load_language_model, load_date_parser, load_phrases, load_calendar_names, load_sources) if answers else ()
@@ -157,6 +160,7 @@ async def _open_library(config: Config, engine: Engine, data_dir: Path, *, answe
             answerable_above=lambda tenant: thresholds.get(tenant, ANSWERABLE_ABOVE),
             encoder=lambda: encoder,
             own_synonyms=lambda tenant: synonyms.get(tenant, NO_SYNONYMS),
+            is_importing=is_importing,
         )
         await library.start()
         try:
@@ -206,8 +210,8 @@ async def serve_dev(
     on_ready: Callable[[], object] | None = None,
     reload: SecretReload | None = None,
 ) -> None:
-    """Run everything in one process until SIGTERM or SIGINT. ``documents`` are imported beside it; ``on_ready`` is
-    called once they are and the process listens. ``address`` is entered as soon as no other process can have the file;
+    """Run everything in one process until SIGTERM or SIGINT. ``on_ready`` is called once the process listens, and
+    then ``documents`` are imported beside it. ``address`` is entered as soon as no other process can have the file;
     ``reload`` renews the secrets after SIGHUP."""
     listening = asyncio.Event()
     process = run_process(config, "dev", documents=documents, reload=reload)
@@ -215,16 +219,19 @@ async def serve_dev(
 
         async def import_documents() -> None:
             if documents is not None:
+                await listening.wait()
                 await documents.run(services)
-            await listening.wait()
+            await supervisor.stopping.wait()
+
+        def report() -> None:
             if on_ready is not None:
                 on_ready()
-            await supervisor.stopping.wait()
+            listening.set()
 
         supervisor.run("import of documents", lambda: supervisor.run_until_stop(import_documents()))
         start_worker(services, supervisor, channels_of(config))
         _start_connectors(services, supervisor, channels_of(config))
-        await serve_edge(config, services, supervisor, listening.set)
+        await serve_edge(config, services, supervisor, report)
 
 
 async def serve_role(

@@ -45,9 +45,10 @@ class Passage:
 class SearchResult:
     """``answerable``: the first passage surely answers; ``confidence``: how likely it does, 0–1. ``encoder`` names the
     encoder that was used, empty when only words were compared; ``vector`` is the query's vector. ``stale``: the newest
-    change of the tenant's documents was not searchable yet. ``suggestable``: one of the first passages may answer, so
-    that they are worth offering; ``probable``: the first one probably does, though not surely. ``has_documents``: False
-    if the tenant has none, so that no search finds anything."""
+    change of the tenant's documents was not searchable yet, or they are being read for the first time.
+    ``suggestable``: one of the first passages may answer, so that they are worth offering; ``probable``: the first one
+    probably does, though not surely. ``has_documents``: False if the tenant has none, so that no search finds
+    anything."""
 
     passages: list[Passage]
     answerable: bool
@@ -104,6 +105,9 @@ class Knowledge(Protocol):
 
     async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
         """Wait up to ``wait`` seconds until everything written for a tenant is searchable; returns whether it is."""
+
+    async def is_current(self, tenant: str, wait: float) -> bool:
+        """Wait up to ``wait`` seconds for the tenant's newest write; returns whether a search would not be stale."""
 
     async def give_way(self, worked: float) -> None:
         """Called between changes of an import, with the seconds that the last one took: wait while questions are

@@ -304,6 +304,7 @@ async def world_at(
     models: Sequence[Model] = (),
     desk: DeskServiceLevel | None = None,
     voice: Voice = VOICE,
+    is_importing: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[WorkerEnvironment]:
     """``models`` are there beside the local one."""
     clock = Clock()
@@ -317,8 +318,18 @@ async def world_at(
         voice=voice, fold=fold, actions=actions or ActionRules(), routes=routes or RouteRules(), desk=desk
     )
     settings = WorkerSettings(tenants={TENANT: rules})
+
+    async def is_importing_tenant(_tenant: str) -> bool:
+        return is_importing()
+
     library = Library(
-        bus, state.heads, folder / "knowledge", clock=clock, answerable_above=lambda _tenant: 0.5, encoder=encoder
+        bus,
+        state.heads,
+        folder / "knowledge",
+        clock=clock,
+        answerable_above=lambda _tenant: 0.5,
+        encoder=encoder,
+        is_importing=is_importing_tenant,
     )
     await library.start()
     model = GatedModel(settings)

@@ -113,7 +113,7 @@ async def test_after_an_error_it_goes_on_with_the_tenants_that_are_left(
         documents = StartupImport(config)
         with pytest.raises(SetupError, match="two does not exist"):
             await documents.run(services)
-        assert "the documents of two and 2 other tenants" in documents.describe_pending()
+        assert "the documents of one and 2 other tenants" in documents.describe_pending()
         (tmp_path / "two").mkdir()
         (tmp_path / "hours.md").rename(tmp_path / "two" / "hours.md")
         await documents.run(services)
