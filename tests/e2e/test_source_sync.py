@@ -1,4 +1,4 @@
-"""A sync of many files by real processes, one of which is killed in the middle, on both engines."""
+"""Syncs by real processes that are killed in the middle, and questions asked meanwhile, on both engines."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from agent_worker.voice import DEFAULT_VOICE
 from tests.e2e.conftest import ENGINES
+from tests.harness.contract_client import ContractClient, wait_for
 from tests.harness.installation import Installation, config_of
 from tests.harness.processes import ForkServer
 from tests.harness.sizes import size
@@ -30,24 +35,90 @@ async def workspace() -> AsyncIterator[DriveWorkspace]:
         yield DriveWorkspace(server)
 
 
-@pytest.fixture(params=ENGINES)
-async def installation(
-    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, workspace: DriveWorkspace
+async def open_bookshop(
+    request: pytest.FixtureRequest, fork_server: ForkServer, folder: Path, knowledge: dict[str, Any]
 ) -> AsyncIterator[Installation]:
-    """Prepared, but not started. Its bookshop has a folder of Drive as its only source."""
+    """Prepared, but not started."""
     servers = {}
     if request.param == "scaled":
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
-    options = workspace.options()
-    hosts = options.pop("private_hosts")
-    source = {"location": f"drive://{workspace.root}", "options": options}
-    tenants = config_of(tmp_path)["tenants"]
-    tenants["bookshop"]["knowledge"] = {"sources": [source], "private_hosts": hosts}
-    made = Installation.make(fork_server, tmp_path, prefix=f"t-{uuid.uuid4().hex[:8]}.", tenants=tenants, **servers)
+    tenants = config_of(folder)["tenants"]
+    tenants["bookshop"]["knowledge"] = knowledge
+    made = Installation.make(fork_server, folder, prefix=f"t-{uuid.uuid4().hex[:8]}.", tenants=tenants, **servers)
     made.env["TEST_HURRY_SOURCES"] = "3"  # somebody else goes on when the lease of the killed process ends
     await made.prepare()
     yield made
     await made.stop()
+
+
+@pytest.fixture(params=ENGINES)
+async def installation(
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, workspace: DriveWorkspace
+) -> AsyncIterator[Installation]:
+    """Its bookshop has a folder of Drive as its only source."""
+    options = workspace.options()
+    hosts = options.pop("private_hosts")
+    source = {"location": f"drive://{workspace.root}", "options": options}
+    knowledge = {"sources": [source], "private_hosts": hosts}
+    async for made in open_bookshop(request, fork_server, tmp_path, knowledge):
+        yield made
+
+
+class SlowSite:
+    """A website whose page on returns is not served before ``released``."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
+
+    async def serve(self, request: web.Request) -> web.Response:
+        if request.path == "/robots.txt":
+            raise web.HTTPNotFound
+        if request.path == "/returns":
+            await self.released.wait()
+            body = f"<h1>Returns</h1><p>{PROMISE}</p>"
+        else:
+            body = "<h1>Books</h1><p>We sell books on plants, and old maps.</p><a href='/returns'>Returns</a>"
+        return web.Response(text=f"<html><body><main>{body}</main></body></html>", content_type="text/html")
+
+
+PROMISE = "You can return a book within 30 days of delivery."
+
+
+@pytest.fixture(params=ENGINES)
+async def shop_with_slow_site(
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path
+) -> AsyncIterator[tuple[Installation, SlowSite]]:
+    site, app = SlowSite(), web.Application()
+    app.router.add_get("/{path:.*}", site.serve)
+    async with TestServer(app) as server:
+        knowledge = {"websites": [{"url": str(server.make_url("/"))}], "private_hosts": ["127.0.0.1"]}
+        async for made in open_bookshop(request, fork_server, tmp_path, knowledge):
+            yield made, site
+            site.released.set()
+
+
+@pytest.mark.slow
+async def test_a_question_asked_while_documents_are_read_is_answered_from_them_despite_a_kill(
+    shop_with_slow_site: tuple[Installation, SlowSite], http: aiohttp.ClientSession
+) -> None:
+    """The contact is asked for patience once, and nothing is declined."""
+    shop, site = shop_with_slow_site
+    await shop.start()
+    visitor = await ContractClient(shop, http).visitor("bookshop")
+    await visitor.say("Within how many days can I return a book?")
+
+    async def replies(count: int) -> list[str] | None:
+        texts = [one["text"] for one in await visitor.read() if one["author"]["kind"] == "agent"]
+        return texts if len(texts) >= count else None
+
+    assert await wait_for(lambda: replies(1)) == [DEFAULT_VOICE.reading_documents]
+    role = "worker" if shop.scaled else "dev"
+    await shop.kill(role)
+    site.released.set()
+    await shop.start(role)
+    notice, answer = await wait_for(lambda: replies(2), DEADLINE_S) or ("", "")
+    assert notice == DEFAULT_VOICE.reading_documents
+    assert PROMISE in answer
 
 
 async def source_of(installation: Installation) -> dict[str, Any]:

@@ -140,14 +140,13 @@ def _begins_like_another(passages: Sequence[Passage]) -> bool:
 def choose_encoders(index: TenantIndex, text: str, encoder: Encoder | None, language: str) -> Sequence[Encoder | None]:
     """The encoders to search with, of which the surer ranking counts. A question in another language than English is
     searched across languages if there are English documents, and also as it is if there are documents in its own."""
-    multilingual = encoder.multilingual if encoder is not None and index.vectors is not None else None
-    if multilingual is None or primary_language(language) == _ENCODED:
+    if encoder is None or index.vectors is None or primary_language(language) == _ENCODED:
         return (encoder,)
     # The contact's language is known, but a text may be in another: the heading that the contact picked.
     asked = primary_language(detect_language(text, language))
     if asked in ("", _ENCODED):
         return (encoder,)
     languages = index.languages()
-    if _ENCODED not in languages:
+    if _ENCODED not in languages or (multilingual := encoder.multilingual) is None:
         return (encoder,)
     return (encoder, multilingual) if asked in languages else (multilingual,)

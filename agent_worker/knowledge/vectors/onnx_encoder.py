@@ -70,7 +70,14 @@ class OnnxEncoder:
         self.name = f"{self._settings.name}+{words.name}"
         self.words_size = words.words_size
         self.size = int(self._encode_one("size").shape[0])
-        self.multilingual: Encoder | None = open_multilingual(self._settings.name, self)
+        self._multilingual: Encoder | None = None
+
+    @property
+    def multilingual(self) -> Encoder | None:
+        """See Encoder. Looked for until it is there, because it may be installed while the process runs."""
+        if self._multilingual is None:
+            self._multilingual = open_multilingual(self._settings.name, self)
+        return self._multilingual
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         return self._encode_all([self._settings.passage_prefix + text for text in texts])

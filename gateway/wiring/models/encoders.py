@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_worker.knowledge.vectors.encoder import light_encoder
+from agent_worker.knowledge.vectors.multilingual_encoder import find_missing_part as find_missing_multilingual
 from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 from gateway.config.settings import Config
 from infra.deploy import encoder as fetching
@@ -19,6 +20,7 @@ from schemas.runtime.optional_dependencies import install_command
 if TYPE_CHECKING:
     from agent_worker.knowledge.vectors.encoder import Encoder
 
+OTHER_LANGUAGES_FIND_LITTLE = "questions in other languages than your documents' find little"
 log = structlog.get_logger("parley.knowledge")
 _DOWNLOAD_HINT = (
     "run `make encoder` in a checkout, or `python -m infra.deploy.encoder` elsewhere, to download it with Maven; "
@@ -50,8 +52,17 @@ def check_encoder(config: Config) -> Finding:
         return Finding("encoder", "fail", error.message, error.fix)
     if encoder is None:
         return Finding("encoder", "warn", "none: the search only compares words", "pip install wordllama")
+    if lacking := find_missing_languages(config):
+        fix = f"run `make encoder` in a checkout, else {install_command('languages')}"
+        return Finding("encoder", "warn", f"{encoder.name}; {OTHER_LANGUAGES_FIND_LITTLE} ({lacking})", fix)
     languages = "; questions in other languages find English documents" if encoder.multilingual is not None else ""
     return Finding("encoder", "ok", f"{encoder.name}{languages}")
+
+
+def find_missing_languages(config: Config) -> str:
+    """Return why the sentence encoder that was fetched has no encoder for other languages beside it, or an empty text:
+    it has one, or another encoder is in use."""
+    return "" if config.encoder != "auto" or _find_missing_part() else find_missing_multilingual(fetching.NAME)
 
 
 def _find_missing_part() -> tuple[str, str] | None:
