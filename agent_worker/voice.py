@@ -57,6 +57,10 @@ class Voice:
         "I am sorry that you are going through this, and I take it seriously. If you or somebody else is in danger, "
         "please call your local emergency number now. A colleague will take over here as soon as possible."
     )
+    emergency: str = (
+        "This may be an emergency. Please call your local emergency number or a poison information centre now, for an "
+        "animal a vet, and do not wait for an answer here. A colleague will take over here as soon as possible."
+    )
     abilities: str = (
         "I am an assistant. I answer questions from our documents, and can pass you to a colleague at any time. "
         "What would you like to know?"

@@ -30,6 +30,7 @@ MIN_ASKED_IN_HEADING = 0.5
 MIN_DOUBTED_SHARE = 0.5
 """The share of a doubted question's terms that an answer must have."""
 OPENING = re.compile(r"\W*([^\W\d_][^,.;:!?–—\n]{0,30}?)\s*[,.;:!–—]")
+_BUT = re.compile(r"^(?:but|aber)\s+", re.IGNORECASE)
 _HEADING_PART = re.compile(r"(?:[^>›»/|?]|(?<=\S)/(?=\S))+\??")
 _LIMITS = re.compile(r"\b(?:only|except|solely|exclusively|nur|außer|ausschließlich|lediglich)\b", re.IGNORECASE)
 _EXCLUDING = re.compile(
@@ -161,7 +162,7 @@ def _has_other_figures(question: str, passage: Passage) -> bool:
 def remove_opening(text: str) -> str:
     """The text without the Yes or No that it opens with, beginning with a capital. Empty if it says nothing else."""
     opening = OPENING.match(text)
-    rest = text[opening.end() :].lstrip() if opening else text
+    rest = _BUT.sub("", text[opening.end() :].lstrip()) if opening else text
     return rest[:1].upper() + rest[1:]
 
 

@@ -51,7 +51,7 @@ class DraftWriter:
         start, text = find_question(lines, conversation)
         if not text:
             return build(text="", reason="the contact has asked nothing")
-        if "danger" in topics_in(text):
+        if not topics_in(text).keys().isdisjoint(("danger", "emergency")):
             return build(text="", reason="the contact may be in danger")
         if asks_for_person(text):
             return build(text="", reason="the contact asks for a person")

@@ -32,6 +32,7 @@ class PhraseTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     danger: str
+    emergency: str
     person: str
     legal: str
     chargeback: str
@@ -61,7 +62,7 @@ def load_phrases() -> None:
         _phrases(language)
 
 
-Topic = Literal["danger", "person", "legal", "chargeback", "deletion"]
+Topic = Literal["danger", "emergency", "person", "legal", "chargeback", "deletion"]
 """Topics that a message may mention beside other things."""
 Kind = Literal["person", "complaint", "abilities", "presence", "goodbye", "thanks", "greeting", "laugh", ""]
 """Kinds of small talk, the most important first; empty for none."""

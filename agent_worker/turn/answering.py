@@ -24,7 +24,11 @@ from agent_worker.handoff.reply_templates import handoff_draft, not_found_draft
 from agent_worker.knowledge.text.query_splitting import MAX_QUESTIONS, SplitQuestion, is_question, sentences_of
 from agent_worker.learning.turn_recorder import current_recorder, note_contact
 from agent_worker.models.adapters import apply_adapters
-from agent_worker.models.local.multiple_questions import handoff_with_answers, prepend_answers
+from agent_worker.models.local.multiple_questions import (
+    add_emergency_section,
+    handoff_with_answers,
+    prepend_answers,
+)
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import Topic, topics_in
 from agent_worker.nlu.corrections import apply_corrections
@@ -39,7 +43,7 @@ from agent_worker.reading.retrieval import (
     search_parts,
     search_query,
 )
-from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route
+from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route, gravest_risk
 from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
 from agent_worker.settings import TenantRules
@@ -96,6 +100,9 @@ class Answering:
         when the messages had better wait."""
         if (reply := await _read(turn, find_fixed_reply, turn)) is not None:
             return reply
+        if (language := await _read(turn, find_emergency, turn)) is not None:
+            with stage("retrieve"):
+                return await self.help_in_emergency(turn, language)
         if actions is not None:
             with stage("act"):
                 draft = await self.act(turn, actions) or await self.act_on_topics(turn, actions)
@@ -132,6 +139,15 @@ class Answering:
             return
         if self._may_wait(turn) and not await self._knowledge.is_current(turn.conversation.origin.tenant, _LOOK_S):
             raise DocumentsUnread
+
+    async def help_in_emergency(self, turn: TurnInput, language: str) -> Reply:
+        """Hand the conversation over at once, with what the documents say to do in an emergency."""
+        voice, risk = translate_voice(turn.rules.voice, language), gravest_risk(turn.rules.routes, turn.intake.text)
+        draft = handoff_draft(turn.voice, say=(risk.say if risk is not None else "") or voice.emergency)
+        asked = [turn.intake.text, voice.emergency]
+        found = merge_results([await self._search(turn, text, text) for text in asked])
+        draft = add_emergency_section(draft, turn.intake.text, found.passages, turn.voice, turn.locale)
+        return Reply(draft, DANGER_ROUTE, found)
 
     # ── settle and act ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -326,6 +342,11 @@ def find_fixed_reply(turn: TurnInput) -> Reply | None:
     text = "\n".join(message.text for message in turn.intake.waiting.values())
     language = topics_in(text, turn.locale).get("danger")
     return None if language is None else Reply(draft_for_danger(turn, language), DANGER_ROUTE)
+
+
+def find_emergency(turn: TurnInput) -> str | None:
+    """The language of the words that report a poisoning, a fire or the like. None where none do."""
+    return topics_in(turn.intake.text, turn.locale).get("emergency")
 
 
 def draft_for_danger(turn: TurnInput, language: str) -> AnswerDraft:

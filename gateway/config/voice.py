@@ -104,6 +104,8 @@ class VoiceSettings(Settings):
     """Answers an order from the tenant's catalogue (WhatsApp)."""
     danger: str = DEFAULT_VOICE.danger
     """Sent instead of ``handoff`` when a life may be in danger. Name the emergency numbers of your country."""
+    emergency: str = DEFAULT_VOICE.emergency
+    """The same for a poisoning, a fire, an electric shock and the like, above what the documents say about it."""
     abilities: str = DEFAULT_VOICE.abilities
     """Answers questions such as “what can you do?”"""
     presence: str = DEFAULT_VOICE.presence

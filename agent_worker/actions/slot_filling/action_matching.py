@@ -66,6 +66,13 @@ _RULES = re.compile(
 _ABILITY = re.compile(
     r"^\W*(?:(?:and|also|und|oder|hi|hallo)\W+)?(?:can|could|kann|kannst|können|könnte\w*|könnt)\b", re.IGNORECASE
 )
+_FIGURE = re.compile(
+    r"\bhow (?:long|much|many|soon|fast|quickly|often)\b|\bwie (?:lange?|viele?|schnell|oft)\b|\bwieviel\b|\bcombien\b|"
+    r"\bcu[aá]nt[oa]s?\b|\bquant[oaie]\b|\bhoe (?:lang|veel|snel)\b",
+    re.IGNORECASE,
+)
+"""Asks for a figure, wherever it stands: "refund how long"."""
+_POLITE = re.compile(r"\b(?:please|pls|bitte|(?:can|could|would|will) you|k[aö]nn\w* (?:du|sie|ihr))\b", re.IGNORECASE)
 _IF = re.compile(r"\b(?:if|falls|wenn)\b", re.IGNORECASE)
 _OWN = re.compile(r"\b(?:my|mine|our|mein\w*|unser\w*)\b(?:\s+(\w+))?", re.IGNORECASE)
 _ANY_OF_THEM = r"\b(?:an?|any|another|two|three|eine?n?)\s{{1,8}}(?:{})\b|\b(?:{})s\b"
@@ -183,10 +190,19 @@ def _penalty(text: str, named: bool, offer: ActionOffer) -> float:
         return 0.0
     if asks_for_rules(text) or (not named and _is_general(text, offer)):
         return _GENERAL_PENALTY
-    if _is_question(text):
+    if not named and offer.risk == "write" and _FIGURE.search(text):
+        return _GENERAL_PENALTY
+    if _is_question(text) or _asks_in_general(text, offer):
         own = named or _OWN.search(text) or refers_back(offer, text)
         return _GENERAL_PENALTY if not own else _CHANGE_PENALTY if offer.risk == "write" else 0.0
     return _ABILITY_PENALTY if _asks_what_is_possible(text, offer) else 0.0
+
+
+def _asks_in_general(text: str, offer: ActionOffer) -> bool:
+    """Return whether it ends as a question that requests nothing, in words that the examples lack: "delivery time?"."""
+    return text.rstrip().endswith("?") and not (
+        _ABILITY.match(text) or _POLITE.search(text) or _content_words(text) <= _vocabulary(tuple(offer.examples))
+    )
 
 
 def _asks_what_is_possible(text: str, offer: ActionOffer) -> bool:

@@ -13,7 +13,6 @@ from agent_worker.handoff.reply_templates import (
     not_found_draft,
     person_choice,
 )
-from agent_worker.knowledge.text.query_splitting import is_question
 from agent_worker.models.local.extraction import find_answer, find_priced
 from agent_worker.models.local.multiple_questions import QuestionAnswer, QuotedAnswers, introduce_language
 from agent_worker.models.local.quote_format import format_quotes
@@ -34,14 +33,12 @@ from schemas.ports import AnswerDraft, Question
 
 def build_unanswered(question: Question, voice: Voice, model: str) -> AnswerDraft:
     """The reply when the documents do not surely answer: the sections that may be meant, else that nothing was found.
-    An upset contact reads an apology before it, or instead of it if nothing is asked."""
-    upset = is_upset(question.text)
-    if upset and not is_question(question.text):
+    An upset contact is offered a person instead."""
+    if is_upset(question.text):
         return apology_draft(voice, model)
     choices = suggestions_of([question.search_result])
     draft = suggestion_draft(choices, voice, model) if choices else not_found_draft(voice, model)
-    draft = _quote_closest(question, choices, voice, model) or draft
-    return replace(draft, text=f"{voice.apology}\n\n{draft.text}") if upset else draft
+    return _quote_closest(question, choices, voice, model) or draft
 
 
 def _quote_closest(question: Question, choices: Sequence[Choice], voice: Voice, model: str) -> AnswerDraft | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
-from agent_worker.handoff.reply_templates import person_choice
+from agent_worker.handoff.reply_templates import apology_draft, person_choice
 from agent_worker.models.local.canned_replies import build_unanswered, find_canned_reply
 from agent_worker.models.local.multiple_questions import (
     add_unanswered,
@@ -50,7 +50,7 @@ class LocalModel:
         by_itself = asks_by_itself(request.text)
         dialogue = SlotFillingDialogue(request, voice, self.name, now, rules.actions.today(now), by_itself)
         if phrase is None and question.offers and (action_draft := await dialogue.reply()) is not None:
-            return prepend_answers(action_draft, beside, voice, question.locale)
+            return _offer_person(prepend_answers(action_draft, beside, voice, question.locale), question, voice)
         draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._extract(question, voice)
         if draft.handoff:
             return draft
@@ -70,12 +70,25 @@ class LocalModel:
         if not quoted.answers and len(quoted.missing) < 2:
             return build_unanswered(question, voice, self.name), []
         pieces, citations = format_paragraphs(quoted), quoted.cite()
+        upset = is_upset(question.text)
+        if upset and not pieces:
+            return apology_draft(voice, self.name), []
         if pieces:
             pieces = [*introduce_language(quoted, voice, question.locale), *pieces]
-        if upset := is_upset(question.text):
-            pieces = [voice.apology, "\n\n", *pieces] if pieces else [voice.apology]
         answer = AnswerDraft(text="".join(pieces), answered=bool(citations), citations=citations, model=self.name)
         draft = add_unanswered(answer, quoted.missing, question.excess_questions, voice)
-        if upset and not draft.choices:
-            draft = replace(draft, choices=[person_choice(voice)])
-        return draft, [*pieces, draft.text.removeprefix(answer.text)]
+        if not upset:
+            return draft, [*pieces, draft.text.removeprefix(answer.text)]
+        draft = _offer_person(draft, question, voice)
+        return draft, [draft.text]
+
+
+def _offer_person(draft: AnswerDraft, question: Question, voice: Voice) -> AnswerDraft:
+    """Add an apology for an upset contact, and the offer of a person. A yes must not be taken for one where the reply
+    has choices of its own."""
+    if draft.handoff or not is_upset(question.text):
+        return draft
+    text = f"{voice.apology}\n\n{draft.text}"
+    if draft.choices:
+        return replace(draft, text=text)
+    return replace(draft, text=f"{text}\n\n{voice.person_offer}", choices=[person_choice(voice)])

@@ -10,9 +10,8 @@ from itertools import pairwise
 from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.knowledge.text.analysis import synonyms, term, terms
-from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.extraction import Quote, find_answer, find_priced, repeats, select_quotes
-from agent_worker.models.local.quote_format import cite_group, format_quotes, group_quotes, needs_heading
+from agent_worker.models.local.quote_format import cite_group, format_quotes, group_quotes, heading_before
 from agent_worker.nlu.language_detection import base_language, detect_language
 from agent_worker.nlu.language_names import name_language
 from agent_worker.reading.question_form import has_figure, wanted_figure
@@ -43,6 +42,15 @@ _MAX_QUESTION_LENGTH = 70
 _MAX_READ = 400
 """Characters of a question that are considered for quoting."""
 _WORD = re.compile(r"\w+")
+_CALLS_HELP = re.compile(
+    r"\b(?:999|112|911|000|ambulance|emergency (?:number|services|room|department)|a&e|hospital|vets?|doctor|"
+    r"poisons? (?:information|control|cent\w+|line|helpline)|\w*notruf\w*|notarzt|rettungsdienst|krankenhaus|"
+    r"giftinformation\w*|tier[aä]rzt\w*|urgences|samu|antipoison|v[ée]t[ée]rinaire|urgencias|toxicol[oó]g\w+|"
+    r"veterinari[oa]|pronto soccorso|antiveleni|spoedeisende|alarmnummer|dierenarts|huisarts|emerg[eê]ncia|pogotowie|"
+    r"weterynarz\w*)\b",
+    re.IGNORECASE,
+)
+"""Somebody who helps in an emergency."""
 _COMPOUND = re.compile(r"\b[^\W\d_]{1,20}-[^\W\d_]{1,20}\b")
 _LINK = re.compile(r"://|www\.|\w\.\w{2}", re.IGNORECASE)
 """Found in a word that is an address."""
@@ -326,6 +334,17 @@ def handoff_with_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voic
     return replace(draft, text=f"{quote_in_language(quoted, voice, locale)}\n\n{draft.text}", citations=citations)
 
 
+def add_emergency_section(
+    draft: AnswerDraft, text: str, passages: Sequence[Passage], voice: Voice, locale: str
+) -> AnswerDraft:
+    """Put the first section that says whom to call below a handoff. Others may be about something harmless."""
+    section = next((one for one in passages if _CALLS_HELP.search(one.text)), None)
+    if section is None:
+        return draft
+    quoted = QuotedAnswers([QuestionAnswer(select_quotes(text, [section]), [])])
+    return replace(draft, text=f"{draft.text}\n\n{quote_in_language(quoted, voice, locale)}", citations=quoted.cite())
+
+
 def quote_in_language(quoted: QuotedAnswers, voice: Voice, locale: str, first: int = 1) -> str:
     """The paragraphs of ``format_paragraphs``, below the name of their language."""
     return "".join([*introduce_language(quoted, voice, locale), *format_paragraphs(quoted, first)])
@@ -349,8 +368,8 @@ def format_paragraphs(quoted: QuotedAnswers, first: int = 1) -> list[str]:
     for answer in quoted.answers:
         begin, *rest = format_quotes(answer.quotes, number)
         titles = [f"“{brief}”" for one in answer.questions if is_titled and (brief := shorten_question(one))]
-        if not titles and needs_heading(answer.quotes[0].unit):
-            titles = [short_heading(answer.quotes[0].passage.heading)]
+        if not titles and (heading := heading_before(answer.quotes[0])):
+            titles = [heading]
         lead = f"{' '.join(titles)}\n" if any(titles) else ""
         pieces += [f"\n\n{lead}{begin}" if pieces else f"{lead}{begin}", *rest]
         number += len(group_quotes(answer.quotes))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from agent_worker.grounding.answer_check import read_opening
 from agent_worker.knowledge.text.sentences import QuoteUnit
+from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.extraction import Quote
 from schemas.messages import Citation
 
@@ -32,9 +33,19 @@ _VERB = re.compile(
 """Found in most sentences that are whole."""
 
 
-def needs_heading(unit: QuoteUnit) -> bool:
-    """True for a quote that says little without its heading: it means what that names, or is only the part of a
-    sentence that answers it."""
+def heading_before(quote: Quote) -> str:
+    """The heading of a quote that says little without it: it means what that names, or is only the part of a sentence
+    that answers it. Empty for a question, which the contact has asked, and where the quote begins with the heading."""
+    heading, unit = short_heading(quote.passage.heading), quote.unit
+    is_said = _letters(unit.text).startswith(_letters(heading))
+    return heading if _needs_heading(unit) and not heading.endswith("?") and not is_said else ""
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _needs_heading(unit: QuoteUnit) -> bool:
     has_lost_opening = bool(read_opening(unit.quote)) and not read_opening(unit.text)
     is_part = unit.kind == "sentence" and (has_lost_opening or _FRAGMENT.match(unit.text) is not None)
     is_condition = has_lost_opening and _CONDITION.match(unit.text) is not None
