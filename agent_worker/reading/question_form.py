@@ -21,7 +21,8 @@ _WANTED: tuple[tuple[Figure, re.Pattern[str]], ...] = (
             r"\bhow (?:much (?:is|are|does|do|did|would|will|for|to)|expensive)\b|"
             r"\bcosts? (?:anything|something|extra|more)\b|\b(?:is|are) (?:it|this|that|they|those) (?:for )?free\b|"
             r"\bwhat(?:'s| is| are| does| do| would| will)? (?:the |your |a |it )?(?:price|cost|fee|charge)s?\b|"
-            r"^\W{0,3}(?:and )?(?:the )?(?:price|cost)s? (?:of|for) ",
+            r"^\W{0,3}(?:and )?(?:the )?(?:price|cost)s? (?:of|for|per) |\bhow much\W{0,3}$|"
+            r"^\W{0,3}(?:[^\W\d_]{1,20} ){1,4}(?:price|cost|fee|charge)s?\W{0,3}$",
             re.IGNORECASE,
         ),
     ),
@@ -31,7 +32,8 @@ _WANTED: tuple[tuple[Figure, re.Pattern[str]], ...] = (
         "time",
         re.compile(
             rf"^\W{{0,3}}(?:and |so |but )?when\b|\b(?:until|since|from|by) when\b|"
-            rf"\bwhat (?:day|date|time of (?:the )?year)\b|\bhow (?:long|soon|fast|quickly|many {_COUNTED})\b",
+            rf"\bwhat (?:day|date|time of (?:the )?year)\b|\bhow (?:long|soon|fast|quickly|many {_COUNTED})\b|"
+            r"^\W{0,3}(?:[^\W\d_]{1,20} ){1,2}times?\W{0,3}$",
             re.IGNORECASE,
         ),
     ),

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
+from agent_worker.knowledge.index.query_filter import QueryTerm
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.candidates import SearchQueries, build_queries
 from agent_worker.knowledge.ranking.confidence import PROBABLE_MARGIN, RELATED_ABOVE, SUGGESTABLE_ABOVE, confidence
 from agent_worker.knowledge.ranking.ranker import passage_of, rank_queries
-from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language, terms
+from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language, synonyms, term, terms
 from agent_worker.knowledge.text.opening_hours import asks_for_hours, find_opened_thing, restate_hours
 from agent_worker.knowledge.text.query_expansion import names_in, unknown_terms
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.nlu.language_detection import detect_language
+from agent_worker.reading.question_form import Figure, wanted_figure
 from schemas.messages import Assurance
 from schemas.ports import Passage, SearchResult
 
@@ -28,6 +31,22 @@ _ENCODED = "en"
 _WORDS_OF_A_FORM = 3
 _LEAD = 0.2
 """The least by which the first section leads the next, as a share of its score, to be the one that probably answers."""
+
+_HEADED_MARGIN = 0.25
+"""How far the confidence may lie below ``knowledge.answerable_above`` for a section whose heading fits the question."""
+_MIN_FIT = 0.79
+_MIN_GAIN = 0.15
+"""How much better it must fit than that of a first passage which counts as the answer."""
+_TITLE_WEIGHT = 0.01
+"""Decides between documents with headings that fit equally well."""
+_MAX_SHORT = 4
+"""Search terms of a short question."""
+_FIGURES: Mapping[Figure | None, str] = {"price": term("price"), "time": term("time")}
+_ATTRIBUTES = frozenset(map(term, ["long", "price", "cost", "charge", "fee", "pay", "time", "expensive"]))
+_OFFERING = frozenset(map(term, ["sell", "stock", "offer", "supply", "provide", "carry", "buy"]))
+_GENERAL = frozenset(map(term, ["possible", "okay", "allowed", "true", "normal", "anybody", "anyone"]))
+_IS_IT_SO = re.compile(r"\W*(?:(?:hi|hello|hey|and|so|but|ok)\b\W*)*(?:is|are|does|do (?:you|u|they))\b", re.IGNORECASE)
+_CIRCUMSTANCE = re.compile(r"\b(?:where|when|why|who|whose|which)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +102,33 @@ def start_search(
     ]
 
     def finish() -> SearchResult:
-        rankings = [rank_queries(index, each, now, k, assurance=assurance, language=language) for each in queries]
+        rankings = [rank_queries(index, each, now, assurance=assurance, language=language) for each in queries]
         score, result = max(
             ((confidence(each.evidence, each.kind), each) for each in rankings), key=lambda scored: scored[0]
         )
         limit = RELATED_ABOVE[result.kind]
         passages = [passage_of(tenant, hit, related=hit.relation >= limit) for hit in result.hits]
-        is_clear = not _is_beside_hours(text, queries[0], passages) and (
-            result.kind != "vectors" or not _begins_like_another(passages)
+        short = None if result.kind == "vectors" else ShortQuestion.read(text, queries[0].message)
+        headed = None if short is None else short.find_headed(passages, is_answered=score >= above)
+        if headed is not None:
+            passages = [replace(headed, score=1.0, related=True), *(one for one in passages if one is not headed)]
+            score = max(score, min(above, score + _HEADED_MARGIN))
+        is_clear = not _is_beside_hours(text, queries[0], passages[:k]) and (
+            not _begins_like_another(passages[:k])
+            if result.kind == "vectors"
+            else short is None or not short.is_unknown
         )
+        is_near = score >= min(above, SUGGESTABLE_ABOVE[result.kind])
+        if short is not None and score < above:
+            passages, is_near = short.order(passages), is_near and (bool(short.subject) or not short.is_offering)
+        passages = passages[:k]
         return SearchResult(
             passages,
             bool(passages) and score >= above and is_clear,
             score,
             index.encoder_name,
             result.vector,
-            suggestable=bool(passages) and score >= min(above, SUGGESTABLE_ABOVE[result.kind]),
+            suggestable=bool(passages) and is_near,
             probable=above - PROBABLE_MARGIN <= score < above and is_clear and _leads(passages),
         )
 
@@ -110,6 +140,72 @@ def _leads(passages: Sequence[Passage]) -> bool:
     sections = [(passage.document, passage.heading) for passage in passages]
     others = [one.score for one, section in zip(passages, sections, strict=True) if section != sections[0]]
     return bool(passages) and max(others, default=0.0) <= (1 - _LEAD) * passages[0].score
+
+
+@dataclass(frozen=True, slots=True)
+class ShortQuestion:
+    """A question of a few words. ``asked``: for each word all that may stand for it; ``figure``: the same for "how
+    long" and "how much". ``subject``: without the words of having something to sell; ``is_unknown``: a yes-or-no
+    question about something that no document names, such as "Is aloe poisonous to cats?"."""
+
+    text: str
+    asked: Sequence[set[str]]
+    figure: set[str]
+    subject: Sequence[set[str]]
+    is_offering: bool
+    is_unknown: bool
+
+    @classmethod
+    def read(cls, text: str, message: Sequence[QueryTerm]) -> ShortQuestion | None:
+        """None for longer questions, and those that name nothing."""
+        figure = _FIGURES.get(wanted_figure(text))
+        named = [each for each in message if figure is None or each.text not in _ATTRIBUTES]
+        if "\n" in text or not named or len(message) > _MAX_SHORT or all(each.text in _ATTRIBUTES for each in named):
+            return None
+        asked = {each.text: {each.text, *(option for option, _ in each.options)} for each in named}
+        unknown = unknown_terms(message) - _GENERAL
+        return cls(
+            text,
+            [*asked.values()],
+            set() if figure is None else {figure, *synonyms().get(figure, ())},
+            [words for each, words in asked.items() if each not in _OFFERING | unknown],
+            not _OFFERING.isdisjoint(asked),
+            bool(unknown) and _IS_IT_SO.match(text) is not None,
+        )
+
+    def fit(self, passage: Passage) -> float:
+        """How well the passage's heading asks or names just this, 0–1; its document's title may name the rest."""
+        heading = short_heading(passage.heading)
+        words, title = set(terms(heading)), set(terms(passage.title))
+        if (figure := _FIGURES.get(wanted_figure(heading))) is not None:
+            words = words - _ATTRIBUTES | {figure}
+        asked = [*self.asked, *([self.figure] if self.figure else [])]
+        named = sum(bool(each & words) for each in asked)
+        circumstances = {each.casefold() for each in _CIRCUMSTANCE.findall(heading)}
+        is_other = any(each not in self.text.casefold() for each in circumstances)
+        is_covered = all(each & (words | title) for each in asked)
+        if not named or is_other or not is_covered or (self.figure and not self.figure & words):
+            return 0.0
+        coverage = (named / len(asked) + 1) / 2
+        precision = sum(any(word in each for each in asked) for word in words) / len(words)
+        of_title = sum(bool(each & title) for each in asked) / len(asked)
+        return 2 * coverage * precision / (coverage + precision) + _TITLE_WEIGHT * of_title
+
+    def find_headed(self, passages: Sequence[Passage], *, is_answered: bool) -> Passage | None:
+        """The passage whose heading fits best: "Dispatch days", for "which days do you dispatch". None where none
+        fits, or several documents have such a one, or the first passage, which ``is_answered`` by, fits about as
+        well."""
+        fits = [self.fit(passage) for passage in passages]
+        best = max(fits, default=0.0)
+        found = [passage for passage, fit in zip(passages, fits, strict=True) if fit == best]
+        least = fits[0] + _MIN_GAIN if is_answered else 0.0
+        is_clear = best >= max(_MIN_FIT, least) and all(one.document == found[0].document for one in found)
+        return found[0] if is_clear else None
+
+    def order(self, passages: Sequence[Passage]) -> list[Passage]:
+        """Those first whose document's title names what the question is about."""
+        titles = {passage.title: set(terms(passage.title)) for passage in passages}
+        return sorted(passages, key=lambda one: not all(each & titles[one.title] for each in self.subject))
 
 
 def _is_beside_hours(text: str, queries: SearchQueries, passages: Sequence[Passage]) -> bool:

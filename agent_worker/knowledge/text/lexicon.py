@@ -108,6 +108,7 @@ _GROUPS = """
     parcel package packet box consignment shipment
     courier carrier delivery_company postman
     price cost fee charge pay rate expensive cheap
+    pay payment
     refund money reimburse reimbursement repay
     return back withdraw withdrawal
     cancel cancellation withdraw

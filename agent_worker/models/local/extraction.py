@@ -114,7 +114,9 @@ def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
     chosen: list[Quote] = []
     blocks = _blocks(scored)
     # A table of prices may say less in the question's words than the sentences about it.
-    priced = [block for block in blocks if _gives_amount(block)] if wanted_figure(question) == "price" else []
+    figure = wanted_figure(question)
+    gives = _gives_amount if figure == "price" else _gives_number
+    priced = [block for block in blocks if gives(block)] if figure in ("price", "time") else []
     best = max(map(_best_score, priced or blocks), default=0.0)
     for block in sorted(priced or blocks, key=_best_score, reverse=True):
         is_near = _best_score(block) >= _MIN_RELATIVE_SCORE * best
@@ -133,7 +135,7 @@ def _without_other_rows(question: str, quotes: Sequence[Quote]) -> list[Quote]:
     is_said = bool(tables) and _is_said_in_prose(question, prose)
     kept = {quote.order: quote for quote in prose}
     for rows in tables.values():
-        if is_said and _share_said(_asked_terms(question), rows) <= _MAX_SHARE_BESIDE:
+        if is_said and _share_said(_asked_terms(question), [row.unit.text for row in rows]) <= _MAX_SHARE_BESIDE:
             continue
         chosen = select_rows(question, [row.unit for row in rows], _score_rows(question, rows))
         if len(tables) == 1 and len(rows) <= _MAX_ROWS_WITH_NOTES:
@@ -155,16 +157,17 @@ def _score_rows(question: str, rows: Sequence[Quote]) -> list[float]:
 def _is_said_in_prose(question: str, prose: Sequence[Quote]) -> bool:
     """True if a sentence beside a table says all that the question names, with the figure that it wants."""
     asked, figure = _asked_terms(question), wanted_figure(question)
-    fitting = [quote for quote in prose if figure is None or has_figure(figure, quote.unit.text)] if asked else []
-    return any(_share_said(asked, [quote]) == 1 for quote in fitting)
+    texts = [quote.unit.text for quote in prose] if asked else []
+    fitting = [text for text in texts if figure is None or (_DIGIT.search(text) and has_figure(figure, text))]
+    return any(_share_said(asked, [text]) == 1 for text in fitting)
 
 
 def _asked_terms(question: str) -> set[str]:
     return set(terms(question.rpartition("\n")[2]))
 
 
-def _share_said(asked: set[str], quotes: Sequence[Quote]) -> float:
-    said = set(terms(" ".join(quote.unit.text for quote in quotes)))
+def _share_said(asked: set[str], texts: Sequence[str]) -> float:
+    said = set(terms(" ".join(texts)))
     return sum(word in said or bool(synonyms().get(word, frozenset()) & said) for word in asked) / len(asked)
 
 
@@ -182,6 +185,10 @@ def _blocks(quotes: Sequence[Quote]) -> list[list[Quote]]:
 
 def _gives_amount(quotes: Sequence[Quote]) -> bool:
     return any(has_amount(f"{quote.unit.lead} {quote.unit.text}") for quote in quotes)
+
+
+def _gives_number(quotes: Sequence[Quote]) -> bool:
+    return any(_DIGIT.search(quote.unit.text) for quote in quotes)
 
 
 def _best_score(quotes: Sequence[Quote]) -> float:
