@@ -68,7 +68,9 @@ class ConversationHistory:
     @property
     def is_crisis(self) -> bool:
         """True if the contact may have been in danger, or the agent took them to be."""
-        return "danger" in self.topics or any(IN_DANGER in turn.reasons for turn in self.turns)
+        return not self.topics.isdisjoint(("danger", "emergency")) or any(
+            IN_DANGER in turn.reasons for turn in self.turns
+        )
 
     @property
     def is_resolved(self) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
 from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.knowledge.index.query_filter import QueryTerm
@@ -15,6 +15,7 @@ from agent_worker.knowledge.ranking.candidates import SearchQueries, build_queri
 from agent_worker.knowledge.ranking.confidence import PROBABLE_MARGIN, RELATED_ABOVE, SUGGESTABLE_ABOVE, confidence
 from agent_worker.knowledge.ranking.ranker import passage_of, rank_queries
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language, synonyms, term, terms
+from agent_worker.knowledge.text.lexicon import PLACES
 from agent_worker.knowledge.text.opening_hours import asks_for_hours, find_opened_thing, restate_hours
 from agent_worker.knowledge.text.query_expansion import names_in, unknown_terms
 from agent_worker.knowledge.vectors.embedding import short_heading
@@ -46,6 +47,14 @@ _ATTRIBUTES = frozenset(map(term, ["long", "price", "cost", "charge", "fee", "pa
 _OFFERING = frozenset(map(term, ["sell", "stock", "offer", "supply", "provide", "carry", "buy"]))
 _GENERAL = frozenset(map(term, ["possible", "okay", "allowed", "true", "normal", "anybody", "anyone"]))
 _IS_IT_SO = re.compile(r"\W*(?:(?:hi|hello|hey|and|so|but|ok)\b\W*)*(?:is|are|does|do (?:you|u|they))\b", re.IGNORECASE)
+_DESTINATION = re.compile(r"\b(?:to|in|from|into)\s(?:the\s)?([^\W\d_]{3,30})\b", re.IGNORECASE)
+_EVERYWHERE = re.compile(
+    r"\b(?:any(?:where| country)|worldwide|elsewhere|abroad|international\w*|overseas|every country|rest of the world|"
+    r"(?:all|any) other countr\w+|outside the eu)\b",
+    re.IGNORECASE,
+)
+_MIN_PLACES = 2
+"""Places of a passage that lists some."""
 _CIRCUMSTANCE = re.compile(r"\b(?:where|when|why|who|whose|which)\b", re.IGNORECASE)
 
 
@@ -113,7 +122,10 @@ def start_search(
         if headed is not None:
             passages = [replace(headed, score=1.0, related=True), *(one for one in passages if one is not headed)]
             score = max(score, min(above, score + _HEADED_MARGIN))
-        is_clear = not _is_beside_hours(text, queries[0], passages[:k]) and (
+        is_clear = not _is_beside_hours(text, queries[0], passages[:k]) and not _lists_others(
+            text, queries[0], passages
+        )
+        is_clear = is_clear and (
             not _begins_like_another(passages[:k])
             if result.kind == "vectors"
             else short is None or not short.is_unknown
@@ -181,6 +193,8 @@ class ShortQuestion:
             words = words - _ATTRIBUTES | {figure}
         asked = [*self.asked, *([self.figure] if self.figure else [])]
         named = sum(bool(each & words) for each in asked)
+        if any(each & _places() & words for each in asked):
+            words -= _places().difference(*asked)
         circumstances = {each.casefold() for each in _CIRCUMSTANCE.findall(heading)}
         is_other = any(each not in self.text.casefold() for each in circumstances)
         is_covered = all(each & (words | title) for each in asked)
@@ -219,6 +233,30 @@ def _is_beside_hours(text: str, queries: SearchQueries, passages: Sequence[Passa
         return True
     lists_hours = bool(restate_hours(first.title, first.heading, first.text))
     return lists_hours and not (asks_for_hours(text) and unknown.isdisjoint(names_in(text)))
+
+
+def _lists_others(text: str, queries: SearchQueries, passages: Sequence[Passage]) -> bool:
+    """True if the question names a place, and the first passage only others: a list of countries that lacks it."""
+    found = {word for each in _DESTINATION.findall(text) if (word := term(each)) in unknown_terms(queries.message)}
+    asked = found | (set(terms(text)) & _places())
+    if not asked or not passages or _EVERYWHERE.search(passages[0].text):
+        return False
+    first = passages[0]
+    said = set(terms(f"{first.title} {first.heading} {first.text}"))
+    return len(said & _places()) >= _MIN_PLACES and not any(_is_within(place, said) for place in asked)
+
+
+def _is_within(place: str, said: Collection[str]) -> bool:
+    """Return whether the place, or what it lies in, is among the words."""
+    around = [term(country) for country, names in PLACES if place in map(term, names)]
+    same = synonyms().get(place, frozenset())
+    return place in said or not same.isdisjoint(said) or any(_is_within(each, said) for each in around)
+
+
+@cache
+def _places() -> frozenset[str]:
+    named = frozenset(term(name) for country, names in PLACES for name in (country, *names))
+    return named.union(*(synonyms().get(name, ()) for name in named))
 
 
 def _begins_like_another(passages: Sequence[Passage]) -> bool:

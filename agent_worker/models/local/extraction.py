@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from agent_worker.grounding.answer_check import check_answer, opens_for, read_opening, remove_opening
 from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.query_splitting import is_question, sentences_of
-from agent_worker.knowledge.text.sentences import QuoteUnit, units_of
+from agent_worker.knowledge.text.sentences import Cell, QuoteUnit, units_of
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.table_rows import ATTRIBUTES, notes_on_other_rows, select_rows
 from agent_worker.nlu.calendar_names import Periods, periods_in, periods_of_labels
@@ -35,6 +35,7 @@ _MIN_SCORE_OF_PRICE = 0.05
 _MAX_SHARE_BESIDE = 0.5
 """Share of the question's words in a table that is left out because a sentence beside it has all of them."""
 _MAX_ROWS_WITH_NOTES = 40
+_CURRENCIES = frozenset("€$£¥")
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"\d+")
 
@@ -257,11 +258,17 @@ def _has_price_of(named: set[str], passage: Passage) -> bool:
     above = set(terms(f"{passage.title} {passage.heading}"))
     for row in rows:
         label = set(terms(row.cells[0].text))
-        priced = [cell for cell in row.cells[1:] if _DIGIT.search(cell.text)]
+        priced = [cell for cell in row.cells[1:] if _DIGIT.search(cell.text) and _is_price(cell)]
         columns = set(terms(" ".join(cell.column for cell in priced)))
         if priced and named & label and named <= label | columns | above:
             return True
     return False
+
+
+def _is_price(cell: Cell) -> bool:
+    """Numbers below "Team" may count anything."""
+    is_of_prices = not _CURRENCIES.isdisjoint(cell.column) or not ATTRIBUTES.isdisjoint(terms(cell.column))
+    return has_amount(cell.text) or is_of_prices
 
 
 def _score(question: str, passage: Passage) -> list[Quote]:

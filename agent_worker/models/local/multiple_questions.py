@@ -43,11 +43,11 @@ _MAX_READ = 400
 """Characters of a question that are considered for quoting."""
 _WORD = re.compile(r"\w+")
 _CALLS_HELP = re.compile(
-    r"\b(?:999|112|911|000|ambulance|emergency (?:number|services|room|department)|a&e|hospital|vets?|doctor|"
-    r"poisons? (?:information|control|cent\w+|line|helpline)|\w*notruf\w*|notarzt|rettungsdienst|krankenhaus|"
-    r"giftinformation\w*|tier[aä]rzt\w*|urgences|samu|antipoison|v[ée]t[ée]rinaire|urgencias|toxicol[oó]g\w+|"
-    r"veterinari[oa]|pronto soccorso|antiveleni|spoedeisende|alarmnummer|dierenarts|huisarts|emerg[eê]ncia|pogotowie|"
-    r"weterynarz\w*)\b",
+    r"(?<![\d.,€£$])(?:999|112|911)(?![\d.,]\d)|\b(?:ambulance|emergency (?:number|services|room|department)|a&e|"
+    r"hospital|vets?|doctor|poisons? (?:information|control|cent\w+|line|helpline)|\w*notruf\w*|notarzt|rettungsdienst|"
+    r"krankenhaus|giftinformation\w*|tier[aä]rzt\w*|urgences|samu|antipoison|v[ée]t[ée]rinaire|urgencias|"
+    r"toxicol[oó]g\w+|veterinari[oa]|pronto soccorso|antiveleni|spoedeisende|alarmnummer|dierenarts|huisarts|"
+    r"emerg[eê]ncia|pogotowie|weterynarz\w*)\b",
     re.IGNORECASE,
 )
 """Somebody who helps in an emergency."""

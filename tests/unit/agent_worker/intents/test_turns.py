@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_worker.nlu.classification import topics_in
 from agent_worker.router import decision
 from agent_worker.router.rules import RiskTopic, RouteRules
 from agent_worker.voice import DEFAULT_VOICE, translate_voice
@@ -129,3 +130,56 @@ async def test_signs_and_chat_get_a_fitting_phrase(world: WorkerEnvironment, tex
     (reply,), (turn,) = await world.replies(), await world.turns()
     assert turn.outcome == "small_talk"
     assert reply.text != "Not in our documents."
+
+
+EMERGENCIES = {
+    "my toddler has eaten a leaf of the Euphorbia": "en",
+    "our puppy chewed a piece of the monstera, is that poisonous?": "en",
+    "the charger caught fire": "en",
+    "i can hardly breathe since i opened the bag": "en",
+    "Mein Hund hat ein Blatt der Euphorbia gefressen": "de",
+    "Mon chat a mangé une feuille de la plante": "fr",
+    "mi hijo se ha tragado una pila": "es",
+    "Il mio cane ha ingoiato un sasso": "it",
+    "孩子误食了植物": "zh",
+}
+SAFETY = """# Safety
+
+## Not poisonous
+
+To our knowledge Nepenthes and Drosera are not poisonous to people, cats and dogs. A toddler may chew a leaf.
+
+## In an emergency
+
+If somebody has swallowed fertilizer, phone the poison information centre, or a vet for animals, straight away.
+"""
+
+
+@pytest.mark.parametrize("text", EMERGENCIES)
+async def test_an_emergency_reaches_people_with_the_section_that_says_whom_to_call(tmp_path: Path, text: str) -> None:
+    """Not with one that says what is harmless."""
+    async with world_at(tmp_path) as world:
+        await world.put("safety", SAFETY)
+        await world.handle(world.said("m1", text))
+        (reply,), (turn,) = await world.replies(), await world.turns()
+        assert reply.text.startswith(translate_voice(DEFAULT_VOICE, EMERGENCIES[text]).emergency)
+        assert "phone the poison information centre" in reply.text
+        assert "not poisonous" not in reply.text
+        assert (turn.route, turn.reasons, await reasons(world)) == (
+            "person",
+            [decision.IN_DANGER],
+            [decision.IN_DANGER],
+        )
+        assert world.model.asked == []
+
+
+ORDINARY = [
+    "is aloe poisonous to cats?",
+    "my flytrap ate a fly",
+    "My plant was eaten by slugs",
+    "Do you sell fire tablets?",
+]
+
+
+def test_ordinary_questions_are_no_emergency() -> None:
+    assert [text for text in ORDINARY if "emergency" in topics_in(text)] == []
