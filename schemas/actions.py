@@ -195,12 +195,14 @@ class ApprovalRequested(WireModel):
 class ApprovalDecided(WireModel):
     """``parley.approval.decided.v1``: a colleague's decision on an approval. The first one counts; where several people
     have to approve, each person's first yes, or anybody's no. ``by`` is a name to read, ``person`` the permanent id of
-    the person on all surfaces, empty in records of older releases."""
+    the person on all surfaces, empty in records of older releases; ``surface``: where they decided (``console``,
+    ``slack``, ``admin``), empty in those, too."""
 
     approval_id: str
     decision: Literal["approve", "deny"]
     by: str
     person: str = ""
+    surface: str = ""
     reason: str = ""
     at: datetime
 

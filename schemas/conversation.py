@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.actions import ActionMemory, ActionOutcome
-from schemas.desk import Handoff
+from schemas.actions import ActionMemory, ActionOutcome, ApprovalDecided
+from schemas.desk import Handoff, Resolution
 from schemas.messages import Address, OutboundMessage, WireModel, empty_list
 
 Owner = Literal["agent", "queue", "person", "closed"]
@@ -50,7 +50,8 @@ class AwaitedDocuments(WireModel):
 class Facts(WireModel):
     """The agent's memory between turns, without the transcript. ``heard_at``: when the contact wrote the newest known
     message; ``answered_at``: when they wrote the newest one that was answered, by the agent or a person;
-    ``unanswered``: ids of messages that wait although a message of the same time, or a later one, was answered."""
+    ``unanswered``: ids of messages that wait although a message of the same time, or a later one, was answered.
+    ``resolutions`` and ``decisions`` on approvals: the newest, for colleagues to read; never part of a message."""
 
     locale: str = ""
     turns: int = 0
@@ -64,6 +65,8 @@ class Facts(WireModel):
     answered_at: datetime | None = None
     unanswered: tuple[str, ...] = ()
     awaited: AwaitedDocuments | None = None
+    resolutions: tuple[Resolution, ...] = ()
+    decisions: tuple[ApprovalDecided, ...] = ()
 
 
 class Conversation(WireModel):

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.messages import Citation, Printable, RemoteFile, WireModel, empty_list
+from schemas.validation.texts import is_blank
 
 DeskCommandKind = Literal[
     "claim",
@@ -32,6 +33,9 @@ DeskCommandKind = Literal[
 decided later, and once. ``release`` gives up a claim, so that the conversation waits for a person again. ``resend``:
 send a line again that may not have arrived."""
 Score = Literal[1, 2, 3, 4, 5]
+IN_DANGER = "risk: danger to life"
+"""The reason for a handoff that comes before all others."""
+REASON_SEPARATOR = "; "
 
 
 def names_surface(by: str) -> bool:
@@ -134,6 +138,17 @@ class HandoffResolved(WireModel):
     at: datetime
 
 
+class Resolution(HandoffResolved):
+    """The end of handoff ``number``, as the conversation keeps it for colleagues. ``score``: the contact's rating."""
+
+    number: int = 0
+    score: Score | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.outcome or self.tags or self.note)
+
+
 class Rating(WireModel):
     """``parley.rating.given.v1``: the contact's rating of a handoff; 5 is best."""
 
@@ -187,9 +202,18 @@ class Handoff(WireModel):
     score: Score | None = None
     unsaid: bool = False
     """Closed at the desk, where the outcome is entered next; the figures are reported after that."""
+    waiting: int = 0
+    """Conversations that waited for a person when it was opened."""
 
     @property
-    def notes(self) -> list[str]:
-        """The summary, and where the contact wants to be reached."""
+    def in_danger(self) -> bool:
+        """True if a life may be in danger."""
+        return IN_DANGER in self.reason.split(REASON_SEPARATOR)
+
+    @property
+    def summary_lines(self) -> list[str]:
+        """The summary without lines that only repeat the reason, as the line about open points often does, and where
+        the contact wants to be reached."""
+        lines = [line for line in self.summary if not is_blank(line) and line.partition(": ")[2] != self.reason]
         left = [f"Left for a reply (not verified): {', '.join(self.reach_at)}"] if self.reach_at else []
-        return [*self.summary, *left]
+        return [*lines, *left]

@@ -11,6 +11,7 @@ from agent_worker.actions.one_time_codes import CHECK
 from agent_worker.actions.service import ActionService
 from agent_worker.handoff import handback
 from agent_worker.handoff.cancel_handoff import assistant_choice, wants_assistant
+from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from agent_worker.handoff.draft_replies import DraftWriter
 from agent_worker.handoff.handoff_period import HandoffContext, HandoffDecisions, HandoffPeriod, is_open
 from agent_worker.handoff.owner_changes import OwnerChangeHandler
@@ -60,7 +61,7 @@ class HandoffCoordinator:
         self._drafter = DraftWriter(knowledge, models)
         self._clock = clock
         self._owners = OwnerChangeHandler(state.conversations)
-        self._waits = WaitEstimate(state.limiter)
+        self._waits = WaitEstimate(state.limiter, state.conversations)
 
     # ── while the turn loads ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -120,9 +121,11 @@ class HandoffCoordinator:
         handoff = period.handoff
         if handoff is None:
             return intake, context
-        if period.is_new or (period.changed_messages and handoff.notes):
-            # The summary must not quote messages that were deleted or edited.
-            summary = summarize(lines, reason=handoff.reason, memory=conversation.facts.actions)
+        if period.is_new or period.danger or (period.changed_messages and handoff.summary_lines):
+            # The summary must not quote messages that were deleted or edited, or of an earlier handoff.
+            earlier = conversation.facts.handoff if period.is_new else None
+            fresh = handback.lines_after_handback(handback.add_marks(lines, earlier, self._clock()))
+            summary = summarize(fresh or lines, reason=handoff.reason, memory=conversation.facts.actions)
             left = set(find_addresses("\n".join(texts), rules.actions.own))
             kept = handoff.reach_at if period.is_new else [each for each in handoff.reach_at if each in left]
             period = period.with_handoff(summary=summary, reach_at=kept)
@@ -163,9 +166,11 @@ class HandoffCoordinator:
         reason = find_handoff_reason(turn, reply, effects)
         if not reason:
             return None
-        lines = turn.history or order_lines(await self._state.transcript.read_recent(turn.conversation.id, limit=LINES))
-        lines = [*lines, *map(TranscriptMessage.of_inbound, turn.intake.waiting.values())]
-        lines = hide_codes(lines, turn.rules)
+        waiting, lines = turn.intake.waiting, turn.history
+        if not lines:
+            lines = order_lines(await self._state.transcript.read_recent(turn.conversation.id, limit=LINES))
+        earlier = [line for line in handback.lines_after_handback(lines) if line.id not in waiting]
+        lines = hide_codes([*earlier, *map(TranscriptMessage.of_inbound, waiting.values())], turn.rules)
         request = HandoffRequest(
             reason,
             summarize(
@@ -182,18 +187,21 @@ class HandoffCoordinator:
         desk, now = turn.rules.desk, self._clock()
         if desk is None:
             return request
-        wait = await self._waits.expect(turn.conversation.origin.tenant, desk, now) if desk.is_open(now) else None
-        current_recorder().wait = None if wait is None else wait.total_seconds()
+        tenant, wait, is_open = turn.conversation.origin.tenant, None, desk.is_open(now)
+        others = await self._state.conversations.count(tenant, "queue")
+        if is_open:
+            wait = await self._waits.expect(tenant, desk, others, now)
+        current_recorder().wait = 0.0 if wait is None else wait.total_seconds()
         notice = format_wait_notice(
             turn.voice,
             desk,
             wait,
             now,
             turn.locale,
-            is_reachable=desk.is_open(now) or await self._is_reachable(turn.conversation.origin),
+            is_reachable=is_open or await self._is_reachable(turn.conversation.origin),
             left_address=bool(request.reach_at),
         )
-        return replace(request, wait_notice=notice)
+        return replace(request, wait_notice=notice, waiting=others)
 
     async def _is_reachable(self, origin: Origin) -> bool:
         contact = await self._state.contacts.get(origin.tenant, origin.contact_id) if origin.channel == "web" else None
@@ -229,10 +237,8 @@ class HandoffCoordinator:
         first = period.first_reply
         if first is None or first.first_reply_at is None:
             return
-        hours = None if rules.desk is None else rules.desk.hours
-        waited = first.first_reply_at - first.opened_at
-        waited = waited if hours is None else hours.office_time_between(first.opened_at, first.first_reply_at)
-        await self._waits.count(period.conversation.origin.tenant, waited, self._clock())
+        waited = (rules.desk or DeskServiceLevel()).time_between(first.opened_at, first.first_reply_at)
+        await self._waits.count(period.conversation.origin.tenant, waited, first.waiting, self._clock())
 
 
 def list_wordings(voice: Voice, locale: str) -> list[Voice]:

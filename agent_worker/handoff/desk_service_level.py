@@ -19,3 +19,7 @@ class DeskServiceLevel:
 
     def is_open(self, at: datetime) -> bool:
         return self.hours is None or self.hours.is_open(at)
+
+    def time_between(self, since: datetime, until: datetime) -> timedelta:
+        """Office time between the two."""
+        return until - since if self.hours is None else self.hours.office_time_between(since, until)

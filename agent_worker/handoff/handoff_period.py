@@ -12,10 +12,22 @@ from typing import Any, Literal
 
 from agent_worker.handoff.promises import find_promises, merge_promises
 from agent_worker.handoff.rating import rating_question_id
+from agent_worker.nlu.classification import topics_in
 from agent_worker.turn.inbound_events import InboundEvent
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
 from schemas.conversation_activity import MessageDeleted, MessageEdited
-from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, Rating, Score, names_surface
+from schemas.desk import (
+    IN_DANGER,
+    REASON_SEPARATOR,
+    DraftRequested,
+    Handoff,
+    HandoffEnded,
+    HandoffResolved,
+    Rating,
+    Resolution,
+    Score,
+    names_surface,
+)
 from schemas.handoff.rules import PEOPLE
 from schemas.messages import Choice, InboundMessage, TranscriptMessage
 from schemas.ports import OwnershipResult
@@ -23,6 +35,8 @@ from schemas.ports import OwnershipResult
 REOPENED = "the contact wrote while it was closed"
 MAX_ADDRESSES = 4
 """Addresses that are kept of those that the contact has left."""
+MAX_RESOLUTIONS = 5
+"""Resolutions of a conversation that are kept for colleagues."""
 _FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
 
 
@@ -65,7 +79,8 @@ class HandoffPeriod:
     reported. ``first_reply``: the handoff whose first reply is among them. ``changed_messages``: those that were edited
     or deleted. ``owner_changed``: the conversation has another owner now. ``asks_rating``: the contact is to be asked
     for a rating. ``draft_requests``: people's requests for drafts. ``resolution``: the newest, while it may belong to
-    this handoff. ``left_address``: the contact has left a new address."""
+    this handoff; ``resolutions``: all that are kept. ``left_address``: the contact has left a new address. ``danger``:
+    the language in which the contact has just said that a life is in danger, empty otherwise."""
 
     conversation: Conversation
     handoff: Handoff | None
@@ -79,6 +94,8 @@ class HandoffPeriod:
     draft_requests: tuple[DraftRequested, ...] = ()
     resolution: HandoffResolved | None = None
     left_address: bool = False
+    resolutions: tuple[Resolution, ...] = ()
+    danger: str = ""
 
     @classmethod
     def from_events(
@@ -86,7 +103,7 @@ class HandoffPeriod:
     ) -> HandoffPeriod:
         """The period after ``events``, in the order of the log. ``may_ask``: the tenant allows to ask contacts for a
         rating."""
-        period = cls(conversation, conversation.facts.handoff)
+        period = cls(conversation, conversation.facts.handoff, resolutions=conversation.facts.resolutions)
         for event in events:
             period = period._apply_event(event, decisions, may_ask=may_ask)
         period = period._apply_current_owner()
@@ -104,14 +121,14 @@ class HandoffPeriod:
     def needs_transcript(self) -> bool:
         """True if these events need the recent transcript."""
         says_something = self.asks_rating or bool(self.ratings or self.draft_requests)
-        changes_summary = self.handoff is not None and bool(self.handoff.notes and self.changed_messages)
-        return says_something or changes_summary or self.is_new or bool(self.ending)
+        changes_summary = self.handoff is not None and bool(self.handoff.summary_lines and self.changed_messages)
+        return says_something or changes_summary or self.is_new or bool(self.ending or self.danger)
 
     @property
     def facts(self) -> Facts:
         """The facts after the events. After a handback the agent begins afresh: earlier answers that did not help are
         no reason for another handoff."""
-        changes: dict[str, Any] = {"handoff": self.handoff}
+        changes: dict[str, Any] = {"handoff": self.handoff, "resolutions": self.resolutions}
         if self.ended:
             changes |= {"declined_in_a_row": 0, "person_offered": False, "last_route": ""}
         return self.conversation.facts.model_copy(update=changes)
@@ -233,8 +250,15 @@ class HandoffPeriod:
             return self._apply_reply(message)
         if event.id in ratings:
             return self._apply_rating(message, ratings[event.id])
+        if not event.is_from_contact:
+            return self
         # Any other message of the contact ends the question for a rating.
-        return self.without_rating() if event.is_from_contact else self
+        period, handoff = self.without_rating(), self.handoff
+        language = topics_in(message.text).get("danger") if handoff is not None and is_open(handoff) else None
+        if handoff is None or language is None or handoff.in_danger:
+            return period
+        reason = REASON_SEPARATOR.join(filter(None, (IN_DANGER, handoff.reason)))
+        return replace(period.with_handoff(reason=reason), danger=language)
 
     def _apply_reply(self, message: InboundMessage) -> HandoffPeriod:
         handoff = self.handoff
@@ -250,9 +274,11 @@ class HandoffPeriod:
         return period
 
     def _apply_resolution(self, resolution: HandoffResolved, *, may_ask: bool) -> HandoffPeriod:
-        period = self
+        number = 0 if self.handoff is None else self.handoff.number
+        kept = Resolution(**resolution.model_dump(), number=number)
+        period = replace(self, resolutions=(*self.resolutions, kept)[-MAX_RESOLUTIONS:])
         if self.handoff is not None and self.handoff.unsaid:
-            period = self._report("resolved", resolution)
+            period = period._report("resolved", resolution)
         handoff = period.handoff
         if not (resolution.ask and may_ask) or handoff is None or handoff.asked or handoff.score is not None:
             return period
@@ -265,7 +291,12 @@ class HandoffPeriod:
             return self
         question = rating_question_id(self.conversation.id, handoff.number)
         rating = Rating(message_id=question, score=score, by=handoff.by, at=message.sent_at)
-        return replace(self.with_handoff(asked="", score=score), ratings=(*self.ratings, rating))
+        rated = tuple(
+            each.model_copy(update={"score": score}) if each.number == handoff.number else each
+            for each in self.resolutions
+        )
+        period = replace(self.with_handoff(asked="", score=score), resolutions=rated)
+        return replace(period, ratings=(*self.ratings, rating))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from agent_worker.handoff.handoff_period import HandoffPeriod
 from agent_worker.handoff.rating import rating_choices, rating_question_id
+from agent_worker.handoff.reply_templates import find_danger_text
 from agent_worker.turn.envelopes import build_outbound
 from agent_worker.turn.values import Response, TurnInput
 from agent_worker.voice import translate_voice
@@ -26,8 +27,7 @@ def build_handoff_envelopes(turn: TurnInput, response: Response, now: datetime) 
     if turn.handoff is not None:
         period = turn.handoff.period
         out += [
-            turn.chain.wrap_message(message, now)
-            for message in _build_rating_messages(turn, period, turn.handoff.locale, now)
+            turn.chain.wrap_message(message, now) for message in _build_messages(turn, period, turn.handoff.locale, now)
         ]
         out += _build_statistics(turn, period, now)
     if turn.rules.desk is not None:
@@ -35,8 +35,14 @@ def build_handoff_envelopes(turn: TurnInput, response: Response, now: datetime) 
     return out
 
 
-def _build_rating_messages(turn: TurnInput, period: HandoffPeriod, locale: str, now: datetime) -> list[OutboundMessage]:
-    if period.handoff is None or not (period.asks_rating or period.ratings):
+def _build_messages(turn: TurnInput, period: HandoffPeriod, locale: str, now: datetime) -> list[OutboundMessage]:
+    if period.handoff is None:
+        return []
+    if period.danger and turn.conversation.owner == "queue":
+        # Nobody has come yet, and the agent is silent.
+        id = derived_id(turn.conversation.id, "danger", period.handoff.number)
+        return [_build_notice(turn, id, find_danger_text(turn.rules, period.danger), (), locale, now)]
+    if not (period.asks_rating or period.ratings):
         return []
     voice = translate_voice(turn.rules.voice, locale)
     question = rating_question_id(turn.conversation.id, period.handoff.number)
@@ -81,8 +87,10 @@ def _build_desk_events(turn: TurnInput, response: Response, now: datetime) -> li
     ]
     if _changes_desk(turn, response):
         period = None if turn.handoff is None else turn.handoff.period
-        changed, owner_changed = ([], False) if period is None else (period.changed_messages, period.owner_changed)
-        touched = DeskUpdate(changed=list(changed), owner=owner_changed, at=now)
+        changed, is_urgent = ([], False)
+        if period is not None:
+            changed, is_urgent = list(period.changed_messages), period.owner_changed or bool(period.danger)
+        touched = DeskUpdate(changed=changed, owner=is_urgent, at=now)
         events.append(wrap(DESK_UPDATE, touched, id=derived_id(turn.id, "touched"), now=now))
     return events
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent_worker.voice import Voice, message_kind_name
+from agent_worker.settings import TenantRules
+from agent_worker.voice import Voice, message_kind_name, translate_voice
 from schemas.content import NAMELESS, kind_name
 from schemas.messages import Choice
 from schemas.ports import AnswerDraft, NonTextContent
@@ -19,6 +20,12 @@ def handoff_draft(voice: Voice, model: str = "", *, say: str = "") -> AnswerDraf
     """Build the handoff's reply. The system is its author, so that a change of owner never drops it. ``say`` replaces
     the tenant's usual words."""
     return AnswerDraft(text=say or voice.handoff, answered=True, model=model, author="system", handoff=True)
+
+
+def find_danger_text(rules: TenantRules, language: str) -> str:
+    """The words for a contact whose life may be in danger: the tenant's own, or ours in this language."""
+    own = next((topic.say for topic in rules.routes.risks if topic.built_in == "danger" and topic.say), "")
+    return own or translate_voice(rules.voice, language).danger
 
 
 _NO_CHOICE_KINDS = frozenset({"call_allowed", "call_declined"})

@@ -74,7 +74,7 @@ def _build_asked_line(lines: Sequence[TranscriptMessage]) -> str:
     """Build the line of the contact's last messages that ask or tell something, the last question among them; of any
     others if there are none."""
     texts = (_read_words(line) for line in lines if line.author.kind == "contact")
-    messages = [text for text in texts if text not in ("", HIDDEN)]
+    messages = [*dict.fromkeys(text for text in reversed([*texts]) if text not in ("", HIDDEN))][::-1]
     files = [file.name for line in lines if line.author.kind == "contact" for file in line.attachments]
     questions = [text for text in messages if is_question(strip_courtesies(text))]
     told = [text for text in messages if text in questions or _is_statement(text)] or messages

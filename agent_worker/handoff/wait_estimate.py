@@ -1,8 +1,9 @@
 """The estimate of a contact's waiting time for a person, and its wording.
 
 The estimate is the median time to the first reply, this week and last, in office time. Waits are counted in steps, by
-counters that all processes share, and the estimate is the end of a step: rather too long than too short. While there
-are too few waits, it is the desk's goal for first replies, if there is one."""
+counters that all processes share, and the estimate is the end of a step: rather too long than too short. Only waits
+that began when at least as many others were waiting count. While there are too few waits at all, it is the desk's goal
+for first replies, if there is one. Nothing is promised while somebody has already waited longer than that."""
 
 from __future__ import annotations
 
@@ -22,10 +23,14 @@ from agent_worker.translations import find_translation
 from agent_worker.voice import Voice
 from schemas.conversation import Origin
 from schemas.messages import Assurance
-from schemas.ports import Limiter
+from schemas.ports import Conversations, Limiter
 
 STEPS = (2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
 """Minutes."""
+CROWDS = 6
+"""Ranges of the number of those who were waiting already: 0, 1, 2–3, 4–7, 8–15, and more."""
+QUEUE_READ = 200
+"""Conversations in the queue whose waits are compared with the estimate."""
 MIN_SAMPLES = 5
 """First replies from which a median is taken."""
 _WEEK = 7 * 86_400
@@ -33,24 +38,48 @@ _KEPT = 3.0 * _WEEK
 
 
 class WaitEstimate:
-    def __init__(self, limiter: Limiter) -> None:
+    def __init__(self, limiter: Limiter, conversations: Conversations) -> None:
         self._limiter = limiter
+        self._conversations = conversations
 
-    async def count(self, tenant: str, wait: timedelta, now: datetime) -> None:
-        """Count a first reply that took this much office time."""
+    async def count(self, tenant: str, wait: timedelta, waiting: int, now: datetime) -> None:
+        """Count a first reply that took this much office time. ``waiting``: others who waited when the wait began."""
         step = bisect_left(STEPS, wait.total_seconds() / 60)
-        await self._limiter.add(_key(tenant, now), {str(step): 1}, keep=_KEPT, now=now)
+        await self._limiter.add(_key(tenant, now), {_name(step, _crowd(waiting)): 1}, keep=_KEPT, now=now)
 
-    async def expect(self, tenant: str, desk: DeskServiceLevel, now: datetime) -> timedelta | None:
-        """Return the estimate; None if there is neither enough data nor a goal."""
-        counts = [0] * (len(STEPS) + 1)
+    async def expect(self, tenant: str, desk: DeskServiceLevel, waiting: int, now: datetime) -> timedelta | None:
+        """Return the estimate for one more contact, with ``waiting`` others in the queue; None if nothing is known that
+        the queue does not contradict."""
+        counts = [[0] * (len(STEPS) + 1) for _ in range(CROWDS)]
         for at in (now, now - timedelta(seconds=_WEEK)):
             stored = await self._limiter.add(_key(tenant, at), _NONE, keep=_KEPT, now=now)
-            counts = [count + stored.get(str(step), 0) for step, count in enumerate(counts)]
-        return _median(counts) if sum(counts) >= MIN_SAMPLES else desk.first_reply
+            counts = [
+                [count + stored.get(_name(step, crowd), 0) for step, count in enumerate(row)]
+                for crowd, row in enumerate(counts)
+            ]
+        similar = [sum(column) for column in zip(*counts[_crowd(waiting) :], strict=True)]
+        if sum(map(sum, counts)) < MIN_SAMPLES:
+            expected = desk.first_reply
+        else:
+            expected = _median(similar) if sum(similar) >= MIN_SAMPLES else None
+        if expected is None or not waiting:
+            return expected
+        queue = await self._conversations.list_page(tenant, owner="queue", limit=QUEUE_READ)
+        handoffs = [item.facts.handoff for item in queue.items if item.facts.handoff is not None]
+        longest = max((desk.time_between(each.opened_at, now) for each in handoffs), default=timedelta())
+        return expected if longest <= expected else None
 
 
-_NONE: Mapping[str, int] = {str(step): 0 for step in range(len(STEPS) + 1)}
+def _name(step: int, crowd: int) -> str:
+    """The name of a counter. Those of older releases count waits without others."""
+    return f"{step}/{crowd}" if crowd else str(step)
+
+
+def _crowd(waiting: int) -> int:
+    return min(waiting.bit_length(), CROWDS - 1)
+
+
+_NONE: Mapping[str, int] = {_name(step, crowd): 0 for step in range(len(STEPS) + 1) for crowd in range(CROWDS)}
 
 
 def _median(counts: list[int]) -> timedelta | None:

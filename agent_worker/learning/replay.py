@@ -149,7 +149,7 @@ def _build_request(turn: TurnInput, reply: Reply, effects: Effects | None, repla
     if desk is None:
         return HandoffRequest(reason, ())
     seconds = replay.recording.wait
-    wait = desk.first_reply if seconds is None else timedelta(seconds=seconds)
+    wait = desk.first_reply if seconds is None else timedelta(seconds=seconds) or None
     notice = format_wait_notice(
         turn.voice,
         desk,

@@ -13,13 +13,13 @@ from agent_worker.nlu.classification import topics_in
 from agent_worker.router.intents import IntentResult
 from agent_worker.router.phrase_search import find_phrase
 from agent_worker.router.rules import ROUTES, Intent, RiskTopic, RouteName, RouteRules
+from schemas.desk import IN_DANGER
 from schemas.ports import SearchResult
 
 MIN_UPSET = 0.5
 """From this value on the contact counts as upset."""
 PERSON_REQUESTED = "the contact asked for a person"
 WRONG_AGAIN = "the contact says again that the answer is wrong"
-IN_DANGER = "risk: danger to life"
 _NOT_HELPED = "did not help"
 _NO_INTENT = Intent()
 
@@ -113,7 +113,9 @@ def _votes(rules: RouteRules, message: RoutingInput, reading: IntentResult, topi
         return [("person", PERSON_REQUESTED)]
     if message.talk == "complaint_again":
         return [("person", WRONG_AGAIN)]
-    risky: list[Vote] = [(topic.to, f"risk: {topic.name}")] if topic is not None else []
+    risky: list[Vote] = []
+    if topic is not None:
+        risky = [(topic.to, IN_DANGER if topic.built_in == "danger" else f"risk: {topic.name}")]
     if message.talk:
         return [*risky, ("local", "the documents were not searched")]
     votes = [*risky, *_votes_for_intent(rules, message, reading)]

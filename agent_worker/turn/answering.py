@@ -20,7 +20,7 @@ from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
 from agent_worker.handoff.draft_replies import LOCAL
 from agent_worker.handoff.handback import lines_after_handback
 from agent_worker.handoff.promises import add_promises, quote_promise
-from agent_worker.handoff.reply_templates import handoff_draft, not_found_draft
+from agent_worker.handoff.reply_templates import find_danger_text, handoff_draft, not_found_draft
 from agent_worker.knowledge.text.query_splitting import MAX_QUESTIONS, SplitQuestion, is_question, sentences_of
 from agent_worker.learning.turn_recorder import current_recorder, note_contact
 from agent_worker.models.adapters import apply_adapters
@@ -43,7 +43,7 @@ from agent_worker.reading.retrieval import (
     search_parts,
     search_query,
 )
-from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route, gravest_risk
+from agent_worker.router.decision import PERSON_REQUESTED, Route, gravest_risk
 from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
 from agent_worker.settings import TenantRules
@@ -55,6 +55,7 @@ from agent_worker.turn.values import EMPTY_RESULT, Reply, TurnInput
 from agent_worker.voice import translate_voice
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.conversation import Conversation
+from schemas.desk import IN_DANGER
 from schemas.messages import Assurance
 from schemas.ports import ActionOffer, AnswerDraft, Clock, Contacts, Knowledge, Question, SearchResult
 
@@ -351,8 +352,7 @@ def find_emergency(turn: TurnInput) -> str | None:
 
 def draft_for_danger(turn: TurnInput, language: str) -> AnswerDraft:
     """Build the handoff in danger, in the tenant's own words if configured."""
-    own = next((topic.say for topic in turn.rules.routes.risks if topic.name == "self-harm" and topic.say), "")
-    return handoff_draft(turn.voice, say=own or translate_voice(turn.rules.voice, language).danger)
+    return handoff_draft(turn.voice, say=find_danger_text(turn.rules, language))
 
 
 def draft_for_person(turn: TurnInput, query: Query, retrieval: Retrieval, route: Route) -> AnswerDraft:

@@ -25,6 +25,9 @@ from schemas.ports import AnswerDraft, SearchResult
 from schemas.privacy.cards import has_masked_card
 from schemas.validation.texts import describe_count
 
+MAX_DECISIONS = 10
+"""Decisions on approvals that a conversation keeps for colleagues."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
@@ -152,6 +155,7 @@ def _update_facts(turn: TurnInput, response: Response, draft: AnswerDraft | None
     if response.effects is not None:
         memory = response.effects.memory
         changes["actions"] = None if memory == ActionMemory() else memory
+        changes["decisions"] = (*facts.decisions, *response.effects.decisions)[-MAX_DECISIONS:]
     if draft is not None:
         changes |= {
             "turns": facts.turns + 1,
@@ -179,6 +183,7 @@ def _handoff_facts(turn: TurnInput, request: HandoffRequest, now: datetime) -> d
         at=now,
         epoch=conversation.epoch,
         summary=list(request.summary),
+        waiting=request.waiting,
         **({"reach_at": list(request.reach_at)} if request.reach_at else {}),
     )
     return {"locale": turn.locale, "handoff": handoff}

@@ -131,13 +131,14 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class HandoffRequest:
     """A request for people to take over. ``summary`` is for them; ``wait_notice`` tells the contact how long it may
-    take, empty where nothing is known. ``reach_at``: addresses that the contact has just written. ``tokens`` and
-    ``cost`` of writing the summary."""
+    take, empty where nothing is known. ``reach_at``: addresses that the contact has just written. ``waiting``: others
+    who wait. ``tokens`` and ``cost`` of writing the summary."""
 
     reason: str
     summary: Sequence[str]
     wait_notice: str = ""
     reach_at: Sequence[str] = ()
+    waiting: int = 0
     tokens: int = 0
     cost: float = 0.0
 

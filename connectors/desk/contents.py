@@ -11,11 +11,11 @@ import orjson
 
 from connectors.desk.rules import TenantDeskRules
 from connectors.desk.view import View
-from schemas.actions import PendingApproval
-from schemas.desk import DeskCommand, DraftGenerated
+from schemas.actions import ApprovalDecided, PendingApproval
+from schemas.desk import DeskCommand, DraftGenerated, Resolution
 from schemas.messages import Attachment, Citation, TranscriptMessage
 
-NoticeKind = Literal["remind", "late", "help", "closing", "closed"]
+NoticeKind = Literal["danger", "remind", "late", "help", "closing", "closed"]
 MAX_CARD_LINE = 600
 """Characters of a message that the card shows; the thread has the whole message."""
 
@@ -90,9 +90,10 @@ class HandoffNotice:
 
 @dataclass(frozen=True, slots=True)
 class TimeNotice:
-    """Notice about time: ``remind`` before an answer is due at ``due``, ``late`` after it, ``help`` when a colleague
-    escalates; ``closing`` and ``closed`` are about the channel's window for answers, which ends at ``due``. ``link``
-    leads to the thread if the notice is posted in another channel; ``mention`` notifies people there."""
+    """Notice that somebody has to act: ``danger`` to a life, ``remind`` before an answer is due at ``due``, ``late``
+    after it, ``help`` when a colleague escalates; ``closing`` and ``closed`` are about the channel's window for
+    answers, which ends at ``due``. ``link`` leads to the thread if the notice is posted beside it; ``mention``
+    notifies people there."""
 
     kind: NoticeKind
     since: datetime
@@ -119,11 +120,19 @@ class ApprovalRequest:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalOutcome:
-    """The outcome of an approval. ``decision`` is None if it was not decided at this desk."""
+    """The outcome of an approval. ``decisions``: those that count, empty if nobody decided in time."""
 
     summary: str
-    decision: DeskCommand | None
-    is_expired: bool
+    decisions: Sequence[ApprovalDecided]
+
+    @property
+    def text(self) -> str:
+        """Who decided what, and where."""
+        if not self.decisions:
+            return "⌛ Not decided in time"
+        last = self.decisions[-1].decision
+        people = " and ".join(_name_decider(each) for each in self.decisions if each.decision == last)
+        return f"{'⛔ Denied' if last == 'deny' else '✅ Approved'} by {people}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,22 @@ class DraftOutcome:
 
     command: DeskCommand
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResolutionNotice:
+    """What people said when they resolved the conversation, or with ``is_rating`` what the contact said about it."""
+
+    resolution: Resolution
+    is_rating: bool = False
+
+    @property
+    def text(self) -> str:
+        resolution = self.resolution
+        if self.is_rating:
+            return f"⭐ The customer's rating: {resolution.score} of 5"
+        said = [f"✅ Resolved by {resolution.name or resolution.by}", resolution.outcome, ", ".join(resolution.tags)]
+        return " · ".join(filter(None, said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +227,17 @@ Content = (
     | ApprovalOutcome
     | Draft
     | DraftOutcome
+    | ResolutionNotice
     | NotDelivered
     | InDoubt
     | ErasureNotice
     | WeeklyReport
 )
+
+
+def _name_decider(decided: ApprovalDecided) -> str:
+    place = {"console": "in the console", "admin": "through the admin API"}.get(decided.surface, "")
+    return f"{decided.by} {place}".rstrip()
 
 
 def is_shown(line: TranscriptMessage) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.desk.rules import TenantDeskRules
-from connectors.markup import is_blank
 from schemas.conversation import Contact, Conversation, Turn, display_name
 from schemas.desk import Handoff
 from schemas.messages import TranscriptMessage
@@ -82,9 +81,7 @@ class View:
 
     @property
     def summary(self) -> list[str]:
-        """The notes for people, without lines that only repeat the reason, as the line about open points often does."""
-        lines = self.handoff.notes if self.handoff is not None else []
-        return [line for line in lines if not is_blank(line) and line.partition(": ")[2] != self.reason]
+        return self.handoff.summary_lines if self.handoff is not None else []
 
     @property
     def waiting_since(self) -> datetime | None:
@@ -106,6 +103,10 @@ class View:
     @property
     def intent(self) -> str:
         return next((turn.intent for turn in reversed(self.turns) if turn.intent), "")
+
+    @property
+    def in_danger(self) -> bool:
+        return self.is_with_people and self.handoff is not None and self.handoff.in_danger
 
     @property
     def needs_people(self) -> bool:

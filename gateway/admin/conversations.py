@@ -72,7 +72,9 @@ class ConversationApi:
         named = name_authors(order_lines(lines), conversation, contact)
         transcript = await serialize_messages(named, conversation.origin.tenant, self._attachments)
         turns = [turn.model_dump(mode="json") for turn in await self._state.turns.list_newest(conversation.id)]
-        return json_response(serialize_conversation(conversation, contact) | {"transcript": transcript, "turns": turns})
+        resolutions = [each.model_dump(mode="json") for each in conversation.facts.resolutions]
+        body = {"resolutions": resolutions, "transcript": transcript, "turns": turns}
+        return json_response(serialize_conversation(conversation, contact) | body)
 
     async def change_owner(self, request: web.Request) -> web.Response:
         body = await read_json(request, OwnerRequest)

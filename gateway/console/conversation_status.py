@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from gateway.config.settings import Tenant
 from gateway.console.sessions import Operator
 from schemas.conversation import Conversation, Owner
-from schemas.handoff.rules import is_held_by
+from schemas.handoff.rules import PEOPLE, is_held_by
 
 OWNER_LABELS = {"agent": "Agent", "queue": "Waiting for a person", "person": "Person", "closed": "Closed"}
 
@@ -23,7 +23,8 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class OwnerStatus:
-    """The owner of a conversation, as an operator sees it. ``since``: None if nobody has taken or queued it yet."""
+    """The owner of a conversation, as an operator sees it. ``since``: None if nobody has taken or queued it yet.
+    ``reason``: why people have it; ``in_danger``: a life may be in danger."""
 
     kind: Owner
     label: str
@@ -31,6 +32,7 @@ class OwnerStatus:
     holder: str
     reason: str = ""
     since: datetime | None = None
+    in_danger: bool = False
 
 
 def find_wait(conversation: Conversation, section: Tenant) -> Wait | None:
@@ -49,10 +51,11 @@ def find_wait(conversation: Conversation, section: Tenant) -> Wait | None:
     return Wait(facts.heard_at, _compute_deadline(facts.heard_at, minutes))
 
 
-def get_waiting_since(conversation: Conversation, section: Tenant) -> datetime:
-    """Return the time by which waiting conversations are sorted."""
-    wait = find_wait(conversation, section)
-    return wait.since if wait is not None else conversation.updated_at
+def get_urgency(conversation: Conversation, section: Tenant) -> tuple[bool, datetime]:
+    """Return the key by which waiting conversations are sorted: danger to a life first, then the longest wait."""
+    wait, handoff = find_wait(conversation, section), conversation.facts.handoff
+    in_danger = handoff is not None and handoff.in_danger
+    return not in_danger, wait.since if wait is not None else conversation.updated_at
 
 
 def _get_owned_since(conversation: Conversation) -> datetime:
@@ -66,9 +69,13 @@ def _compute_deadline(since: datetime, minutes: float) -> datetime | None:
 def describe_owner(conversation: Conversation, operator: Operator) -> OwnerStatus:
     kind, mine, holder = conversation.owner, is_mine(conversation, operator), describe_holder(conversation)
     label = OWNER_LABELS[kind] if kind != "person" else "You" if mine else holder
+    handoff = conversation.facts.handoff if kind in PEOPLE else None
+    reason, in_danger = ("", False) if handoff is None else (handoff.reason, handoff.in_danger)
     if conversation.holder is None:
-        return OwnerStatus(kind, label, mine, holder)
-    return OwnerStatus(kind, label, mine, holder, conversation.holder.reason, conversation.holder.since)
+        return OwnerStatus(kind, label, mine, holder, reason, None, in_danger)
+    if kind == "queue":
+        reason = reason or conversation.holder.reason
+    return OwnerStatus(kind, label, mine, holder, reason, conversation.holder.since, in_danger)
 
 
 def is_mine(conversation: Conversation, operator: Operator) -> bool:

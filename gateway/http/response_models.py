@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.access import Role, Scope
 from schemas.conversation import Owner, Turn
+from schemas.desk import Resolution
 from schemas.messages import (
     Address,
     AuthorKind,
@@ -177,6 +178,9 @@ class ConversationListResponse(ResponseModel):
 
 
 class ConversationResponse(ConversationItem):
+    """``resolutions``: the last five. Their notes are for colleagues only."""
+
+    resolutions: list[Resolution]
     transcript: list[ChatMessage]
     turns: list[Turn]
 

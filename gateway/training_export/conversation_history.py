@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ValidationError
 
 from agent_worker.nlu.classification import Topic, topics_in
-from agent_worker.router.decision import IN_DANGER, blames_answer
+from agent_worker.router.decision import blames_answer
 from gateway.training_export.conversation_grouping import ConversationEvent
 from schemas import topics
 from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
 from schemas.conversation_activity import Feedback, FilesStored, MessageDeleted, MessageEdited
-from schemas.desk import DraftSettled
+from schemas.desk import IN_DANGER, DraftSettled
 from schemas.handoff.rules import PEOPLE
 from schemas.messages import InboundMessage
 from schemas.transcript import join_speech

@@ -139,7 +139,13 @@ class OwnershipService:
         self._check_state()
         by = mask_cards(actor.name or actor.by)
         word = ApprovalDecided(
-            approval_id=approval.id, decision=decision, by=by, person=actor.person, reason=mask_cards(reason), at=now
+            approval_id=approval.id,
+            decision=decision,
+            by=by,
+            person=actor.person,
+            surface=actor.by.partition(":")[0],
+            reason=mask_cards(reason),
+            at=now,
         )
         event = conversation_event(
             conversation, topics.APPROVAL_DECIDED, word, id=id, time=now, source=actor.source, cause=approval.id

@@ -10,7 +10,7 @@ from typing import Any
 from agent_worker.actions import arguments as args
 from agent_worker.actions.execution.call import CallOutcome
 from agent_worker.actions.spec import Action
-from schemas.actions import ActionMemory, ApprovalRequested, PendingCode, PreviewDigest, Proof
+from schemas.actions import ActionMemory, ApprovalDecided, ApprovalRequested, PendingCode, PreviewDigest, Proof
 from schemas.conversation import ActionRecord
 from schemas.messages import Address
 from schemas.ports import ActionResult, Clock
@@ -28,7 +28,8 @@ class Notice:
 @dataclass(slots=True)
 class Effects:
     """``question`` ends the turn. ``handoff``: why people have to take over, empty if they do not; ``hand_back``: the
-    matter that people were asked about is settled. ``answered``: messages that only answered an open question."""
+    matter that people were asked about is settled. ``answered``: messages that only answered an open question.
+    ``decisions``: of colleagues, as far as they count."""
 
     memory: ActionMemory
     records: list[ActionRecord] = field(default_factory=list)
@@ -38,6 +39,7 @@ class Effects:
     handoff: str = ""
     hand_back: bool = False
     answered: frozenset[str] = frozenset()
+    decisions: list[ApprovalDecided] = field(default_factory=list)
 
     def remember(self, **changes: Any) -> None:
         self.memory = self.memory.model_copy(update=changes)

@@ -306,6 +306,8 @@ class TurnActions:
         approval = next((each for each in self.effects.memory.approvals if each.id == word.approval_id), None)
         if approval is None:
             return
+        if (word.person or word.by) not in approval.approved_by:
+            self.effects.decisions.append(word)
         if word.decision == "deny":
             self._not_approved(approval, "denied", word.reason)
             return

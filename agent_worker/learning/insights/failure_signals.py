@@ -18,9 +18,9 @@ from agent_worker.learning.insights.cases import Case, find_cases
 from agent_worker.learning.insights.timeline import ContactMessage, PersonMessage, Timeline, outcome_of
 from agent_worker.nlu.yes_no import yes_or_no
 from agent_worker.reading.suggestions import has_suggestions, is_none_of_these
-from agent_worker.router.decision import IN_DANGER, blames_answer
+from agent_worker.router.decision import blames_answer
 from schemas.conversation import ActionRecord, Turn
-from schemas.desk import DraftSettled
+from schemas.desk import IN_DANGER, DraftSettled
 
 SignalKind = Literal[
     "action_failed",

@@ -12,10 +12,6 @@ from connectors.desk.thread_ids import Place
 from connectors.desk.view import View
 from schemas import ids
 from schemas.actions import ActionMemory, PendingApproval
-from schemas.desk import DeskCommand
-
-_DECIDERS = "deciders"
-"""The field of a recorded decision with the ids of all who have approved."""
 
 
 class ApprovalPosts:
@@ -34,54 +30,33 @@ class ApprovalPosts:
                 continue
             opened = await self._load_open(view.id)
             if opened.get(marker) is None:
-                entry = (approval.id, summarize_approval(approval), approval.expires_at.timestamp(), approval.people)
+                entry = (approval.id, summarize_approval(approval))
                 await self._states.write(view.id, _open_id(view.id), json.dumps({**opened, marker: entry}))
             rendered = self._desk.render_post(ApprovalRequest(approval, view.name))
             return Post(marker, root.place.channel, approval.requested_at, root.place.message, rendered)
         return None
-
-    async def record_decision(self, session: DeskSession, command: DeskCommand) -> None:
-        """Record the decision, because the conversation's state drops an approval once it is decided. Where several
-        people have to approve, all of them are named."""
-        conversation, key = session.conversation.id, ids.derived_id(command.value, "decided")
-        recorded = await self._states.read(conversation, key)
-        if recorded:
-            earlier, opened = DeskCommand.model_validate_json(recorded), await self._load_open(conversation)
-            takes_several = any(id_ == command.value and people > 1 for id_, _, _, people in opened.values())
-            deciders = earlier.fields.get(_DECIDERS, [earlier.by])
-            if command.by in deciders or not takes_several:
-                return
-            if command.kind == "approve":
-                names = f"{earlier.name or earlier.by} and {command.name or command.by}"
-                fields = {_DECIDERS: [*deciders, command.by]}
-                command = command.model_copy(update={"name": names, "fields": fields})
-        await self._states.write(conversation, key, command.model_dump_json())
 
     async def update(self, session: DeskSession, view: View) -> None:
         """Replace the posts of approvals that are settled by their outcome, without buttons. Raises Parked."""
         opened = await self._load_open(view.id)
         waiting = {approval.id for approval in _list_waiting(view)}
         still_open = {marker: entry for marker, entry in opened.items() if entry[0] in waiting}
-        for marker, (approval, summary, expires, _) in opened.items():
+        decisions = view.conversation.facts.decisions
+        for marker, (approval, summary) in opened.items():
             posted = await self._records.outcome(view.id, marker)
             if marker in still_open or posted is None or not posted.external_id:
                 continue
-            recorded = await self._states.read(view.id, ids.derived_id(approval, "decided"))
-            command = DeskCommand.model_validate_json(recorded) if recorded else None
-            outcome = ApprovalOutcome(summary, command, view.now.timestamp() >= expires)
+            outcome = ApprovalOutcome(summary, [each for each in decisions if each.approval_id == approval])
             place, rendered = Place.of(posted.external_id), self._desk.render_post(outcome)
             await self._poster.update(session, place, rendered)
         if still_open != opened:
             await self._states.write(view.id, _open_id(view.id), json.dumps(still_open))
 
-    async def _load_open(self, conversation: str) -> dict[str, tuple[str, str, float, int]]:
-        """By marker: the id of the approval, what it is for, when it expires, and how many people have to approve it,
-        which entries of older releases do not say."""
+    async def _load_open(self, conversation: str) -> dict[str, tuple[str, str]]:
+        """By marker: the id of the approval, and what it is for. Entries of older releases say more."""
         text = await self._states.read(conversation, _open_id(conversation))
         entries = json.loads(text).items() if text else ()
-        return {
-            marker: (id_, summary, expires, *(people or [1])) for marker, (id_, summary, expires, *people) in entries
-        }
+        return {marker: (id_, summary) for marker, (id_, summary, *_) in entries}
 
 
 def _open_id(conversation: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from connectors.desk.contents import Card, Content, Draft, HandoffNotice, InDoubt, NotDelivered
+from connectors.desk.contents import Card, Content, Draft, HandoffNotice, InDoubt, NotDelivered, ResolutionNotice
 from connectors.desk.port import Desk, Post, RenderedPost
 from connectors.desk.posts.approvals import ApprovalPosts
 from connectors.desk.posts.posted_state import PostRecords, Root
@@ -16,7 +16,7 @@ from connectors.desk.posts.thread import PendingPost, Thread
 from connectors.desk.posts.timers import list_due_notices
 from connectors.desk.rules import TenantDeskRules
 from connectors.desk.thread_ids import Place
-from connectors.desk.view import View
+from connectors.desk.view import LINES_KEPT, View
 from connectors.outbound.rendering import render_within_deadline
 from schemas import ids
 from schemas.desk import DraftGenerated
@@ -45,13 +45,17 @@ class PostSelector:
             view, handoff_notice.marker
         ):
             return PendingPost(handoff_notice)
+        notice = await self._build_time_notice(session, view, place)
+        if notice is not None and not notice.thread:
+            return PendingPost(notice)  # it calls people
         if (line := await self._thread.find_next(view, root)) is not None:
             return line
         if (approval := await self._approvals.find_next(view, root)) is not None:
             return PendingPost(approval)
-        if (notice := await self._build_time_notice(session, view, place)) is not None:
+        if notice is not None:
             return PendingPost(notice)
-        for post in [*await self._build_drafts(place, drafts), *await self._build_failures(view, place)]:
+        others = [*await self._build_drafts(place, drafts), *await self._build_failures(view, place)]
+        for post in [*others, *self._build_resolutions(view, place)]:
             if not await self._is_posted(view, post.marker):
                 return PendingPost(post)
         return None
@@ -112,6 +116,20 @@ class PostSelector:
                 content = NotDelivered(line, outcome.reason if outcome is not None else "")
                 marker = ids.derived_id(line.id, "desk-failed")
                 posts.append(self._build_thread_post(place, marker, line.created_at, content))
+        return posts
+
+    def _build_resolutions(self, view: View, place: Place) -> list[Post]:
+        """Build the posts about resolutions and their ratings, as far as their records are kept."""
+        posts = []
+        for each in view.conversation.facts.resolutions:
+            if each.at <= view.now - LINES_KEPT:
+                continue
+            if not each.is_empty:
+                marker = ids.derived_id(each.id, "desk")
+                posts.append(self._build_thread_post(place, marker, each.at, ResolutionNotice(each)))
+            if each.score is not None:
+                content = ResolutionNotice(each, is_rating=True)
+                posts.append(self._build_thread_post(place, ids.derived_id(each.id, "desk-rated"), each.at, content))
         return posts
 
     def _build_thread_post(self, place: Place, marker: str, since: datetime, content: Content) -> Post:

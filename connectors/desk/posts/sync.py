@@ -65,10 +65,7 @@ class DeskSync:
 
     async def show_command(self, session: DeskSession, command: DeskCommand) -> None:
         """Show the effect of a command that the conversation's state does not contain. Raises Parked."""
-        if command.kind in ("approve", "deny"):
-            if await self._outcome(session, command.id) is not None:
-                await self._approvals.record_decision(session, command)
-        elif command.kind in ("send_draft", "discard_draft"):
+        if command.kind in ("send_draft", "discard_draft"):
             await self._end_draft(session, command)
         elif command.kind == "transfer" and command.value in session.rules.places:
             current = await self._state.conversations.get(session.conversation.id)

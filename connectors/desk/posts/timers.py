@@ -37,7 +37,7 @@ class DueNotice:
     channel: str = ""
 
     def marker(self, conversation: str) -> str:
-        kind = "escalate" if self.channel else self.notice.kind
+        kind = "escalate" if self.channel and self.notice.kind != "danger" else self.notice.kind
         return ids.derived_id(conversation, f"desk-{kind}-{self.occasion.isoformat()}")
 
 
@@ -58,9 +58,11 @@ def _add_office_time(rules: TenantDeskRules, since: datetime, worked: timedelta)
 def list_due_notices(view: View, rules: TenantDeskRules) -> Iterator[DueNotice]:
     """List the notices that are due; after the limit, no reminder."""
     since, holder = view.waiting_since, view.conversation.holder
+    if view.in_danger:
+        yield _escalate(rules, "danger", view.opened_at, rules.times.escalate_to or view.channel(rules))
     is_escalated = holder is not None and holder.reason == ESCALATION_REASON and view.conversation.owner == "queue"
     if holder is not None and is_escalated and rules.times.escalate_to:
-        yield _escalate(rules, "help", holder.since)
+        yield _escalate(rules, "help", holder.since, rules.times.escalate_to)
     if since is None:
         return
     if (times := compute_due_times(view, rules)) is not None:
@@ -68,7 +70,7 @@ def list_due_notices(view: View, rules: TenantDeskRules) -> Iterator[DueNotice]:
         if view.now >= late:
             yield DueNotice(TimeNotice("late", since, late), since)
             if rules.times.escalate_to:
-                yield _escalate(rules, "late", since)
+                yield _escalate(rules, "late", since, rules.times.escalate_to)
         elif view.now >= remind:
             yield DueNotice(TimeNotice("remind", since, late), since)
     closes = view.window_closes(rules)
@@ -78,9 +80,10 @@ def list_due_notices(view: View, rules: TenantDeskRules) -> Iterator[DueNotice]:
         yield DueNotice(TimeNotice("closing", since, closes), closes)
 
 
-def _escalate(rules: TenantDeskRules, kind: NoticeKind, since: datetime) -> DueNotice:
-    notice = TimeNotice(kind, since, since, is_elsewhere=True, mention=rules.times.mention)
-    return DueNotice(notice, since, rules.times.escalate_to)
+def _escalate(rules: TenantDeskRules, kind: NoticeKind, since: datetime, channel: str) -> DueNotice:
+    # Danger to a life is never left to whoever happens to look.
+    mention = rules.times.mention or ("here" if kind == "danger" else "")
+    return DueNotice(TimeNotice(kind, since, since, is_elsewhere=True, mention=mention), since, channel)
 
 
 class NoticeTimer:

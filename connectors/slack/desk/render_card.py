@@ -46,7 +46,7 @@ def render_card(content: Card) -> RenderedPost:
         else:
             middle.pop()
     title = view.name if view.handoff is None else f"{view.name} #{view.handoff.number}"
-    text = kit.notification_text(f"{title}: {view.status}. {view.reason}")
+    text = kit.notification_text(f"{_mark_danger(view)}{title}: {view.status}. {view.reason}")
     return RenderedPost(text, (*head, *middle, *foot))
 
 
@@ -58,9 +58,11 @@ def render_moved_card(content: CardTransfer) -> RenderedPost:
 
 def render_handoff_notice(content: HandoffNotice) -> RenderedPost:
     again = " again" if content.is_repeated else ""
-    blocks = [kit.mrkdwn_section(f"🟠 *Handed over to people{again}*"), *kit.literal_sections(content.reason)]
-    text = kit.notification_text(f"{content.view.name} is waiting{again}: {content.reason}")
-    return RenderedPost(text, (*blocks, *_build_summary(content.view)))
+    danger = _mark_danger(content.view)
+    blocks = (kit.mrkdwn_section(f"{danger}🟠 *Handed over to people{again}*"), *kit.literal_sections(content.reason))
+    return RenderedPost(
+        kit.notification_text(f"{danger}{content.view.name} is waiting{again}: {content.reason}"), blocks
+    )
 
 
 def _build_title(view: View) -> Json:
@@ -68,7 +70,12 @@ def _build_title(view: View) -> Json:
     channel = CHANNELS.get(origin.channel, origin.channel.title())
     account = f" ({origin.account})" if origin.account != "main" else ""
     details = " · ".join(part for part in (channel + account, locale) if part)
-    return {"type": "header", "text": kit.plain_text(kit.shorten(f"{view.name} · {details}", 150))}
+    return {"type": "header", "text": kit.plain_text(kit.shorten(f"{_mark_danger(view)}{view.name} · {details}", 150))}
+
+
+def _mark_danger(view: View) -> str:
+    """Return the words that begin everything about a contact whose life may be in danger, empty for others."""
+    return "🆘 Danger to life · " if view.in_danger else ""
 
 
 def _build_status(content: Card) -> list[Json]:

@@ -10,6 +10,7 @@ from connectors.desk.contents import (
     ErasureNotice,
     InDoubt,
     NotDelivered,
+    ResolutionNotice,
     TimeNotice,
     WeeklyReport,
     format_argument,
@@ -22,15 +23,15 @@ from connectors.slack.desk.render_card import AUTHOR_ICONS
 
 MAX_DRAFT = 6_000
 """Characters of a draft that fit into its message's metadata; Slack allows about 8,000 in all."""
-DECISION_LABELS = {"approve": "✅ Approved", "deny": "⛔ Denied"}
 DRAFT_LABELS = {"send_draft": "✅ Sent", "discard_draft": "🗑️ Discarded"}
 
 
 def render_time_notice(content: TimeNotice) -> RenderedPost:
-    waits = (
-        "The customer is waiting for an answer" if not content.is_elsewhere else "A customer is waiting for an answer"
-    )
-    text = f"{waits}, longer than agreed" if content.is_elsewhere else waits
+    text = "The customer is waiting for an answer"
+    if content.kind == "danger":
+        text = "Danger to life: a customer needs a person now"
+    elif content.is_elsewhere:
+        text = "A customer is waiting for an answer, longer than agreed"
     markup = _escalation_text(content) if content.is_elsewhere else _reminder_text(content)
     return RenderedPost(kit.notification_text(text), (kit.mrkdwn_section(markup),))
 
@@ -50,7 +51,9 @@ def _reminder_text(content: TimeNotice) -> str:
 
 def _escalation_text(content: TimeNotice) -> str:
     called = f"<!{content.mention}> " if content.mention else ""
-    if content.kind == "help":
+    if content.kind == "danger":
+        text = "*Danger to life*: a customer needs a person now"
+    elif content.kind == "help":
         text = "A colleague is asking for help with a conversation"
     else:
         text = f"A customer is waiting for an answer {kit.date_token(content.since, after='since')}, longer than agreed"
@@ -73,13 +76,10 @@ def render_approval_request(content: ApprovalRequest) -> RenderedPost:
 
 
 def render_approval_outcome(content: ApprovalOutcome) -> RenderedPost:
-    if content.decision is not None:
-        text = f"{DECISION_LABELS[content.decision.kind]} by {content.decision.name or content.decision.by}"
-    else:
-        text = "⌛ Not decided in time" if content.is_expired else "Decided elsewhere"
     summary = kit.context_block(kit.plain_text(f"🔐 {content.summary}"))
     return RenderedPost(
-        kit.notification_text(f"{text}: {content.summary}"), (summary, kit.context_block(kit.plain_text(text)))
+        kit.notification_text(f"{content.text}: {content.summary}"),
+        (summary, kit.context_block(kit.plain_text(content.text))),
     )
 
 
@@ -106,6 +106,13 @@ def render_draft_outcome(content: DraftOutcome) -> RenderedPost:
     text = f"{DRAFT_LABELS[command.kind]} by {command.name or command.by}"
     block = kit.context_block("✏️", kit.plain_text(text), kit.date_token(content.at, "{time}"))
     return RenderedPost(kit.notification_text(f"Draft: {text}"), (block,))
+
+
+def render_resolution(content: ResolutionNotice) -> RenderedPost:
+    """Render it with the note, which only colleagues see."""
+    note = "" if content.is_rating else content.resolution.note
+    blocks = (kit.context_block(kit.plain_text(content.text)), *(kit.literal_sections(f"📝 {note}") if note else ()))
+    return RenderedPost(kit.notification_text(content.text), blocks)
 
 
 def render_not_delivered(content: NotDelivered) -> RenderedPost:

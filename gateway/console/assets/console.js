@@ -108,10 +108,12 @@ function handleSignOut() {
 function moveBetweenRows(event) {
   const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
   const row = event.target.closest?.(".talks a");
-  if (!step || !row || event.ctrlKey || event.metaKey || event.altKey) return;
+  // The letters also work while nothing has the focus: they begin with the first row.
+  const isFree = event.target === document.body && event.key.length === 1;
+  if (!step || !(row || isFree) || event.ctrlKey || event.metaKey || event.altKey) return;
   const rows = [...document.querySelectorAll(".talks li:not([hidden]) a")];
-  rows[rows.indexOf(row) + step]?.focus();
-  event.preventDefault();
+  rows[row ? rows.indexOf(row) + step : 0]?.focus();
+  if (rows.length) event.preventDefault();
 }
 
 function sendByKey(event) {

@@ -16,7 +16,7 @@ from gateway.console.conversation_status import (
     Wait,
     describe_owner,
     find_wait,
-    get_waiting_since,
+    get_urgency,
     is_mine,
 )
 from gateway.console.live_updates import LivePart, LiveUpdates
@@ -114,7 +114,7 @@ class ConversationListPage:
         )
 
     async def _load_page(self, tenant: str, state: str, channel: str, after: str, operator: Operator) -> Page:
-        """Load a page. The first begins with the conversations that wait for a person, sorted by their wait."""
+        """Load a page. The first begins with the conversations that wait for a person, the most urgent first."""
         if state == "mine":
             people = await self._load_newest(tenant, "person", channel)
             return Page([item for item in people.items if is_mine(item, operator)][:PAGE_SIZE])
@@ -124,7 +124,7 @@ class ConversationListPage:
             )
         queue = await self._load_newest(tenant, "queue", channel)
         section = self._services.config.tenants[tenant]
-        waiting = sorted(queue.items, key=lambda item: get_waiting_since(item, section))
+        waiting = sorted(queue.items, key=lambda item: get_urgency(item, section))
         if state == "queue":
             return Page(waiting, queue.next)
         newest = await self._state.conversations.list_page(tenant, channel=channel, limit=PAGE_SIZE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 
 from agent_worker.router import decision
 from connectors.desk.posts.post_erasure import closing_id
+from connectors.desk.rules import DeskTimesRules
 from connectors.slack.desk import block_kit as kit
 from connectors.slack.desk.render_card import AUTHOR_ICONS
 from schemas import topics
 from schemas.conversation import DeliveryOutcome
-from schemas.desk import DeskUpdate
+from schemas.desk import IN_DANGER, DeskUpdate
 from schemas.messages import Citation
 from tests.simulators.slack.message_contents import labels, words
 from tests.unit.desk.conftest import DeskBatch, DeskEnvironment
@@ -61,6 +63,50 @@ async def test_the_card_says_each_thing_once_and_the_talk_in_its_order(world: De
     assert "[1]" not in said
     places = [said.index(text) for text in ("to islands?", "We do not.", "A person please")]
     assert places == sorted(places)
+
+
+async def test_danger_to_life_stands_out_and_calls_people_at_once(world: DeskEnvironment) -> None:
+    """Also if nobody is called about late answers, and whoever has the conversation by then."""
+    calls = []
+    for number, times in enumerate((DeskTimesRules(), DeskTimesRules(escalate_to="alarm", mention="channel")), 1):
+        times = replace(times, escalate_to=times.escalate_to and world.slack.channel(times.escalate_to).id)
+        keeper = world.keeper(times=times)
+        await world.say("I do not want to live any more.")
+        await world.hand_off(f"{IN_DANGER}; {decision.PERSON_REQUESTED}", number=number)
+        for _ in range(2):
+            await world.look(keeper, owner=True)
+        await keeper.close()
+        room = world.slack.workspace.rooms[times.escalate_to or world.room]
+        calls += [words(post.body) for post in room.top() if post.author is world.slack.bot]
+        assert "🆘 Danger to life · Web visitor" in words(world.cards[0].body)
+        assert IN_DANGER in words(world.cards[0].body)
+        await world.own("agent")
+    called = [text for text in calls if "needs a person now" in text]
+    assert ["<!here>" in called[0], "<!channel>" in called[1], len(called)] == [True, True, 2]
+    keeper = world.keeper()
+    await world.look(keeper, owner=True)
+    await keeper.close()
+    assert "Danger" not in words(world.cards[0].body), "it is over"
+
+
+async def test_what_was_said_at_the_end_stands_in_the_thread_once(world: DeskEnvironment) -> None:
+    told = {"by": "console:anna", "name": "Anna", "at": world.clock(), "number": 1}
+    full = {**told, "id": "r1", "outcome": "Solved", "tags": ["refund"], "note": "Sent a *new* <!here> pot."}
+    keeper = world.keeper()
+    await world.hand_off()
+    await world.look(keeper)
+    await world.own("closed", by="console:anna", name="Anna")
+    for resolutions in ([full, {**told, "id": "r2"}], [{**full, "score": 4}, {**told, "id": "r2"}]):
+        await world.change(resolutions=resolutions)
+        for _ in range(2):
+            await world.look(keeper, owner=True)
+    await keeper.close()
+    assert world.texts() == [
+        "✅ Resolved by Anna · Solved · refund\n📝 Sent a *new* <!here> pot.",
+        "⭐ The customer's rating: 4 of 5",
+    ]
+    note = world.thread[0].body["blocks"][1]["text"]
+    assert note["type"] == "plain_text", "a note calls nobody"
 
 
 async def test_days_are_told_inside_the_words_that_they_follow() -> None:

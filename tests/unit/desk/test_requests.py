@@ -89,20 +89,34 @@ async def test_a_conversation_that_is_handed_over_again_for_an_approval_says_why
     await keeper.close()
     again = next(words(post.body) for post in world.thread if "Handed over to people again" in words(post.body))
     assert again.count(why) == 1
-    assert "my money" in again
+    assert "my money" in words(world.cards[0].body)
+    assert "my money" not in again, "nothing would take it back there if the customer deleted it"
 
 
-async def test_a_decided_approval_says_by_whom_and_can_be_decided_no_more(world: DeskEnvironment) -> None:
-    await wait_for(world, approval(world))
-    keeper = world.keeper(DecisionActs(world))
-    await world.look(keeper)
-    await world.look(keeper, world.record(topics.DESK_COMMAND, build_command(world, "approve", value="a1")))
-    await wait_for(world)
-    await world.look(keeper)
+async def test_a_decided_approval_says_by_whom_and_where_and_can_be_decided_no_more(world: DeskEnvironment) -> None:
+    keeper, decided = world.keeper(), []
+    for id_, *said in [
+        ("a1", ("approve", "Mo", "slack")),
+        ("a2", ("approve", "Mo", "slack"), ("approve", "Anna", "console")),
+        ("a3", ("approve", "Mo", "slack"), ("deny", "Anna", "console")),
+        ("a4", ("deny", "Root", "admin")),
+    ]:
+        await wait_for(world, approval(world, id=id_))
+        await world.look(keeper)
+        decided += [
+            {"approval_id": id_, "decision": decision, "by": by, "surface": surface, "at": world.clock()}
+            for decision, by, surface in said
+        ]
+        await world.change(actions=None, decisions=decided)
+        await world.look(keeper)
     await keeper.close()
-    (asked,) = world.thread
-    assert "Approved by Mo" in words(asked.body)
-    assert labels(asked.body) == []
+    assert [words(post.body).splitlines()[-1] for post in world.thread] == [
+        "✅ Approved by Mo",
+        "✅ Approved by Mo and Anna in the console",
+        "⛔ Denied by Anna in the console",
+        "⛔ Denied by Root through the admin API",
+    ]
+    assert all(labels(post.body) == [] for post in world.thread)
 
 
 async def test_an_approval_that_expired_says_so(world: DeskEnvironment) -> None:

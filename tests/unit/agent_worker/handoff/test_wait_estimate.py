@@ -254,7 +254,7 @@ async def test_a_visitor_who_may_not_come_back_can_leave_an_address_after_hours(
         thanked = [reply for reply in await world.replies() if reply.text == DEFAULT_VOICE.address_noted]
         assert [reply.author.kind for reply in thanked] == ["system", "system"]
         handoff = await handoff_of(world)
-        assert handoff.notes[-1] == "Left for a reply (not verified): anna.wood@example.com, +49 30 1234567"
+        assert handoff.summary_lines[-1] == "Left for a reply (not verified): anna.wood@example.com, +49 30 1234567"
         assert await world.state.contacts.get(world.origin.tenant, world.origin.contact_id) is None
         await world.handle(world.deleted("m1"))
         assert (await handoff_of(world)).reach_at == ["anna.wood@example.com"]
