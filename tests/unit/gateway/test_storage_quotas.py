@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -30,6 +30,12 @@ class CountingLimiter:
         self.calls = 0
 
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime, keep: float = 0.0) -> float:
+        raise NotImplementedError
+
+    async def occupy(self, key: str, occupant: str, *, limit: int, keep: float, now: datetime) -> float:
+        raise NotImplementedError
+
+    async def vacate(self, key: str, occupants: Sequence[str]) -> None:
         raise NotImplementedError
 
     async def add(self, key: str, amounts: Mapping[str, int], *, keep: float, now: datetime) -> dict[str, int]:

@@ -12,6 +12,7 @@ from agent_worker.router.rules import RiskTopic, RouteRules
 from agent_worker.voice import DEFAULT_VOICE, translate_voice
 from schemas import topics
 from schemas.conversation import OwnerRequested
+from schemas.desk import IN_DANGER
 from schemas.envelope import Envelope
 from tests.unit.agent_worker.router.test_routed_turn import QuotingModel
 from tests.unit.agent_worker.worker_environment import VOICE, WorkerEnvironment, world_at
@@ -47,10 +48,10 @@ async def test_danger_to_life_reaches_people_before_any_model(tmp_path: Path, la
         await world.handle(world.said("m1", DANGER[language]))
         (reply,), (turn,) = await world.replies(), await world.turns()
         assert reply.text == translate_voice(DEFAULT_VOICE, language).danger
-        assert (turn.route, turn.reasons) == ("person", [decision.IN_DANGER])
+        assert (turn.route, turn.reasons) == ("person", [IN_DANGER])
         assert (await world.known()).owner == "queue"
         assert [*world.model.asked, *small.asked, *large.asked] == []
-        assert await reasons(world) == [decision.IN_DANGER]
+        assert await reasons(world) == [IN_DANGER]
 
 
 @pytest.mark.parametrize("kind", ROUTES)
@@ -167,8 +168,8 @@ async def test_an_emergency_reaches_people_with_the_section_that_says_whom_to_ca
         assert "not poisonous" not in reply.text
         assert (turn.route, turn.reasons, await reasons(world)) == (
             "person",
-            [decision.IN_DANGER],
-            [decision.IN_DANGER],
+            [IN_DANGER],
+            [IN_DANGER],
         )
         assert world.model.asked == []
 
