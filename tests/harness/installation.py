@@ -29,6 +29,7 @@ SECRET_KEY = "test-secret-key-of-32-characters!"
 UNLIMITED = {
     "inbound_per_s": 1_000_000,
     "address_share": 1,
+    "waiting_per_address": 1_000_000,
     "sockets_per_visitor": 100_000,
     "sockets_per_address": 100_000,
 }

@@ -1,6 +1,7 @@
 """Measures what one tenant's flood costs another: the time from a message to its answer, alone and beside the flood.
 
 python -m tests.measure.fairness [tenant | channel] [rounds]
+python -m tests.measure.fairness address | number [seconds] [sqlite | kafka]
 
 ``tenant``: another tenant floods the same channel. ``channel``: the same tenant's other channel is flooded, and its
 sender does not run. Prints, asserts nothing. The quiet contact asks one question after the other. The flood
@@ -11,6 +12,11 @@ On a machine whose processors are all taken everybody is slower, whoever took th
 no flood, while processes that have nothing to do with Parley burn as much processor time as each busy process did
 during the flood: fair turns cannot be better than that. The three take turns, round by round, because what else the
 machine does changes from minute to minute. The hops are read off the log afterwards.
+
+``address`` and ``number`` run the example shop with its usual limits. ``address``: twelve clients at one address of the
+web chat write the longest texts, each in a new session, and visitors of other addresses ask before, meanwhile and
+afterwards. ``number``: the same of WhatsApp numbers of customers who write to one of our accounts, while one customer
+floods another account, on which others ask. All that was accepted must be answered.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,14 +36,19 @@ import aiohttp
 
 from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
+from infra.deploy.process import free_port
+from tests.bench import meta_customers
 from tests.bench.figures import quantile
 from tests.bench.machine import describe_machine, fdatasync_ms, processor_seconds
 from tests.bench.setup import Stage, stage
 from tests.harness.chat_client import Contact
 from tests.harness.installation import DOCUMENTS, QUESTIONS, Installation, config_of
-from tests.harness.processes import Process
+from tests.harness.processes import ROOT, Process
 from tests.measure import cpu_load, hop_times
 from tests.measure.constant_flood import read_last_report
+from tests.simulators.meta import WhatsApp
+from tests.simulators.meta.whatsapp_state import Number
+from tests.simulators.vendor_clock import Bucket
 
 QUIET = "plantstore"
 FLOODS = {"tenant": ("bookshop", "web", "main"), "channel": (QUIET, "whatsapp", "meta")}
@@ -197,6 +208,142 @@ async def measure(kind: str, scene: Stage, servers: dict[str, int], rounds: int)
     print(f"fdatasync on the same disk: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
 
+# ── strangers on one channel ─────────────────────────────────────────────────────────────────────────────────────────
+
+WRITERS, ASKERS, FLOOD_PER_S = 12, 20, 50.0
+LONG, SHORT = "日" * 7_990, "Do you ship in winter?"
+DRAINED_WITHIN = 900
+
+
+class WebStrangers:
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._accepted: list[Contact] = []
+        self._refused = 0
+
+    def http(self, address: str) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(local_addr=(address, 0), limit=0)
+        return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=120))
+
+    async def ask(self, number: int) -> None:
+        async with self.http(f"127.0.1.{number % 250 + 1}") as http:
+            contact = Contact(self._base, http, f"asker-{number}")
+            await contact.open()
+            await contact.answered((await contact.say(SHORT)).message_id, deadline=DRAINED_WITHIN)
+
+    async def flood(self, until: float) -> None:
+        async with self.http("127.0.0.1") as http:
+            while time.perf_counter() < until:
+                contact = Contact(self._base, http, "flood")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(until - time.perf_counter()):
+                        await contact.open()
+                        await contact.say(LONG)
+                self._refused += contact.refusals.get(429, 0)
+                self._accepted += [contact] if contact.sent else []
+
+    async def count_unanswered(self) -> tuple[int, int]:
+        """Of so many accepted messages of the flood."""
+        unanswered = 0
+        async with self.http("127.0.0.2") as http:
+            for contact in self._accepted:
+                contact.http = http
+                lines = await contact.transcript()
+                unanswered += all(line["author"]["kind"] == "contact" for line in lines)
+        print(f"flood: {len(self._accepted)} messages accepted, {self._refused} refused with 429")
+        return unanswered, len(self._accepted)
+
+
+class WhatsAppStrangers:
+    AT_ONCE = 100
+    """Webhooks that wait for an answer, as with a vendor."""
+
+    def __init__(self, vendor: WhatsApp, quiet: Number) -> None:
+        self._vendor = vendor
+        self._quiet = quiet
+        self._written = 0
+        self._times = meta_customers.WebhookTimes()
+        self._sender = self._times.webhook_sender(vendor.graph.pace)
+        vendor.graph.webhooks.webhook_sender = self._sender
+
+    async def ask(self, number: int) -> None:
+        place = self._vendor.place(f"asker {number}")
+        self._vendor.says(f"asker {number}", SHORT, number=self._quiet)
+        ledger = self._vendor.ledger
+        await ledger.until(lambda: any(shown.place == place for shown in ledger.shown), deadline=DRAINED_WITHIN)
+
+    async def flood(self, until: float) -> None:
+        while time.perf_counter() < until:
+            self._written += 1
+            # Every twelfth message comes from the same customer, to the account that the others ask.
+            if self._written % WRITERS:
+                self._vendor.says(f"flood {self._written}", LONG[:4_000])
+            else:
+                self._vendor.says("flood", LONG[:4_000], number=self._quiet)
+            while len(self._sender.sent) - self._times.outcomes[200] >= self.AT_ONCE:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(WRITERS / FLOOD_PER_S)
+
+    async def count_unanswered(self) -> tuple[int, int]:
+        answered = {shown.place for shown in self._vendor.ledger.shown}
+        wrote = {message.customer.place for message in self._vendor.messages.values() if not message.outbound}
+        print(f"flood: {self._written} messages")
+        return len(wrote - answered), len(wrote)
+
+
+async def take_time(strangers: WebStrangers | WhatsAppStrangers, state: str, first: int) -> None:
+    taken: list[float] = []
+
+    async def ask(number: int) -> None:
+        await asyncio.sleep(0.3 * (number - first))
+        begun = time.perf_counter()
+        await strangers.ask(number)
+        taken.append(time.perf_counter() - begun)
+
+    await asyncio.gather(*(ask(first + number) for number in range(ASKERS)))
+    print(f"{state}: {len(taken)} answers, {shown(taken)}, slowest {max(taken):.2f} s", flush=True)
+
+
+async def measure_strangers(strangers: WebStrangers | WhatsAppStrangers, seconds: float) -> None:
+    await take_time(strangers, "warming up", 0)
+    await take_time(strangers, "before the flood", ASKERS)
+    until = time.perf_counter() + seconds
+    flood = asyncio.gather(*(strangers.flood(until) for _ in range(WRITERS)))
+    await asyncio.sleep(seconds / 2)
+    await take_time(strangers, "during the flood", 2 * ASKERS)
+    await flood
+    await take_time(strangers, "after the flood", 3 * ASKERS)
+    begun = time.perf_counter()
+    while (counts := await strangers.count_unanswered())[0] and time.perf_counter() - begun < DRAINED_WITHIN:  # noqa: ASYNC110
+        await asyncio.sleep(10)
+    print(f"{counts[0]} of {counts[1]} unanswered after {time.perf_counter() - begun:.0f} s more")
+
+
+async def main_strangers(kind: str, seconds: float, engine: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps({"flood": kind, "engine": engine, **describe_machine()}))
+        async with stage(Path(folder)) as scene:
+            vendor = meta_customers.vendor_at(free_port())
+            numbers = {"loud": vendor.number, "quiet": vendor.add_number("+1 555-0101")}
+            for number in numbers.values():
+                number.throughput = Bucket(1000, 1 / 1000, vendor.graph.pace.now)
+            accounts = {name: vendor.settings(number) for name, number in numbers.items()}
+            shop = {
+                "name": "Plant store",
+                "channels": {"web": {"main": {}}, "whatsapp": accounts},
+                "knowledge": {"paths": [str(ROOT / "examples/plantstore/knowledge")]},
+            }
+            parley = await scene.installation(engine == "kafka", encoder="auto", tenants={"plantstore": shop})
+            await parley.start()
+            if parley.scaled:
+                await parley.run("knowledge", "sync")
+            vendor.call(f"{parley.base}/v1/webhooks/whatsapp/plantstore/loud")
+            web = WebStrangers(parley.base)
+            strangers = web if kind == "address" else WhatsAppStrangers(vendor, numbers["quiet"])
+            async with vendor.serving(vendor.graph.port):
+                await measure_strangers(strangers, seconds)
+
+
 async def main(kind: str, rounds: int) -> None:
     with ExitStack() as servers, tempfile.TemporaryDirectory() as folder:
         kafka, redis = LocalKafka(bench=True), LocalRedis()
@@ -210,4 +357,8 @@ async def main(kind: str, rounds: int) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] and sys.argv[1] not in FLOODS:
+        duration, engine = (*sys.argv[2:], *("100", "sqlite")[len(sys.argv) - 2 :])
+        asyncio.run(main_strangers(sys.argv[1], float(duration), engine))
+        sys.exit()
     asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "tenant", int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS))

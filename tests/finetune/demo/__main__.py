@@ -38,6 +38,7 @@ START_S = 600
 UNLIMITED = {
     "inbound_per_s": 100_000,
     "address_share": 1,
+    "waiting_per_address": 1_000_000,
     "sockets_per_visitor": 10_000,
     "sockets_per_address": 10_000,
 }
