@@ -1,6 +1,6 @@
 """Fair admission of turns to the event loop: a few at a time, in rotation between parties (a tenant on a channel).
 
-Within a party its accounts take turns, and within an account those who write to it (see ``schemas/fair_sharing.py``).
+Within a party its accounts take turns, and within an account those who write to it (``schemas/runtime/fair_rotation``).
 
 All turns of a process share one event loop. With a thousand turns running, every step of each waits for the others, and
 a contact whose only message came last waits for a whole flood. So only a few turns are admitted at once, and each party
@@ -22,7 +22,7 @@ from collections.abc import Container, Coroutine
 from types import TracebackType
 
 from agent_worker.flood_control import MEMORY_S, NO_PARTY, FloodControl, Party
-from schemas.fair_sharing import FairRotation
+from schemas.runtime.fair_rotation import FairRotation
 
 SLOTS = 8
 ALONE_FACTOR = 16
@@ -89,7 +89,7 @@ class FairScheduler:
 
     def slot(self, tenant: str, channel: str, *within: str) -> Slot:
         """The slot for one turn, to be used with ``async with``. ``within``: the other parts of a
-        ``schemas.fair_sharing.Party``."""
+        ``schemas.runtime.fair_rotation.Party``."""
         return Slot(self, (tenant, channel), within)
 
     async def enter(self, slot: Slot) -> bool:

@@ -19,9 +19,9 @@ from agent_worker.turn.engine import TurnEngine
 from agent_worker.turn.folding import Monotonic
 from agent_worker.turn.outbox import Outbox
 from schemas.errors import ParleyError
-from schemas.fair_sharing import PARTY_HEADER, party_of, waiting_key
 from schemas.ports import Batch, Bus, Clock, FetchFile, Knowledge, Metrics, Record, State, Transcribe
 from schemas.runtime import tracing
+from schemas.runtime.fair_rotation import PARTY_HEADER, party_of, waiting_key
 from schemas.runtime.tracing import LogContext
 from schemas.topics import MESSAGE_RECEIVED, RECEIPT_RECORDED
 

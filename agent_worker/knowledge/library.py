@@ -32,9 +32,9 @@ from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder, warm_up
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
-from schemas.fair_sharing import Party
 from schemas.messages import Assurance
 from schemas.ports import AssuranceLookup, Bus, Clock, Follower, KnowledgeHeads, Passage, SearchResult, TrialSearch
+from schemas.runtime.fair_rotation import Party
 from schemas.topics import KNOWLEDGE
 
 log = structlog.get_logger("parley.knowledge")

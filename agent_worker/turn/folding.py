@@ -10,9 +10,9 @@ from typing import Self
 from agent_worker.settings import FoldRules
 from agent_worker.turn.inbound_events import EventBatch, InboundEvent, decode_all, seconds_since_append
 from schemas.errors import Fenced, Unavailable
-from schemas.fair_sharing import Party, party_of
 from schemas.ports import Batch, Clock
 from schemas.runtime import tracing
+from schemas.runtime.fair_rotation import Party, party_of
 
 Monotonic = Callable[[], float]
 CANCEL_WITHIN = 5.0

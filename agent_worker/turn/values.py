@@ -20,9 +20,9 @@ from agent_worker.turn.intake import Intake
 from agent_worker.voice import Voice, translate_voice
 from schemas.conversation import AwaitedDocuments, Conversation
 from schemas.desk import DraftGenerated
-from schemas.fair_sharing import Party
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import AnswerDraft, SearchResult
+from schemas.runtime.fair_rotation import Party
 
 EMPTY_RESULT = SearchResult(passages=[], answerable=False, confidence=0.0)
 LOCAL_ROUTE = Route("local", ("local",), ())

@@ -15,11 +15,11 @@ from schemas import topics
 from schemas.conversation import Contact, Origin
 from schemas.envelope import Envelope, as_json
 from schemas.errors import InvalidRequest
-from schemas.fair_sharing import PARTY_HEADER
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import Account, ChannelEvent, ContactUpdate
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.runtime import tracing
+from schemas.runtime.fair_rotation import PARTY_HEADER
 from schemas.transcript import find_written_text
 from schemas.validation.problems import describe_problem
 

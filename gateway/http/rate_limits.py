@@ -16,9 +16,9 @@ from gateway.config.settings import LimitSettings
 from gateway.webchat.sessions import Visit
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import ParleyError, RateLimited
-from schemas.fair_sharing import waiting_key
 from schemas.messages import Assurance
 from schemas.ports import Account
+from schemas.runtime.fair_rotation import waiting_key
 
 BURST_SECONDS = 3.0
 """Seconds' worth of its rate that an account may send at once."""

@@ -38,8 +38,8 @@ from infra.bus.lanes import ConsumerLimits, Lanes
 from infra.bus.poison_watch import PoisonWatch
 from schemas import topics
 from schemas.errors import SetupError, Unavailable
-from schemas.fair_sharing import party_of
 from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplyRenderer, ProfileAddressSelector
+from schemas.runtime.fair_rotation import party_of
 
 SWEEP_EVERY = 5.0
 RESOLVE_EVERY = 2.0

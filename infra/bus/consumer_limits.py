@@ -17,6 +17,7 @@ class ConsumerLimits:
     held: int = 10_000
     bytes_held: int = 64 * 1024 * 1024
     held_per_tenant: int = 6_000
+    bytes_per_tenant: int = 38 * 1024 * 1024
     held_per_lane: int = 50
     span: int = 20_000
     """Offsets of one partition between the oldest unfinished record and the newest one read."""
@@ -44,20 +45,31 @@ class MemoryUsage:
         self.bytes_held = 0
         self._promised = 0
         self._by_tenant: Counter[str] = Counter()
+        self._bytes_by_tenant: Counter[str] = Counter()
 
     def of_tenant(self, tenant: str) -> int:
         return self._by_tenant[tenant]
 
+    def exceeds_share(self, tenant: str, limits: ConsumerLimits) -> bool:
+        """Return whether the tenant holds more than its share, which would stop the reading for everybody else."""
+        return (
+            self._by_tenant[tenant] > limits.held_per_tenant or self._bytes_by_tenant[tenant] > limits.bytes_per_tenant
+        )
+
     def take(self, record: Record) -> None:
         self.held += 1
         self.bytes_held += record.size
-        self._by_tenant[tenant_of(record)] += 1
+        tenant = tenant_of(record)
+        self._by_tenant[tenant] += 1
+        self._bytes_by_tenant[tenant] += record.size
 
     def release(self, records: Iterable[Record]) -> None:
         for record in records:
             self.held -= 1
             self.bytes_held -= record.size
-            self._by_tenant[tenant_of(record)] -= 1
+            tenant = tenant_of(record)
+            self._by_tenant[tenant] -= 1
+            self._bytes_by_tenant[tenant] -= record.size
 
     def room(self, limits: ConsumerLimits) -> int:
         """The number of records to poll: at least one, since a poll also keeps the membership alive."""

@@ -15,9 +15,9 @@ from infra.bus.fair_queue import FairQueue
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.overflow import Overflow
 from infra.bus.retrying import BatchOutcome, run_handler
-from schemas.fair_sharing import party_of
 from schemas.ports import Clock, GiveUp, LaneHandler, Record
 from schemas.privacy.sealed_events import is_erased
+from schemas.runtime.fair_rotation import party_of
 
 
 class Dispatch:
@@ -66,7 +66,7 @@ class Dispatch:
         assignment.offsets.add(record.offset)
         self.memory_usage.take(record)
         crowded = lane.record_count >= self._limits.held_per_lane
-        if lane.overflow or crowded or self.memory_usage.of_tenant(lane.tenant) > self._limits.held_per_tenant:
+        if lane.overflow or crowded or self.memory_usage.exceeds_share(lane.tenant, self._limits):
             self._spill(lane, [record])
             return
         lane.queue.append(record)

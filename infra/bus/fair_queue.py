@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from schemas.fair_sharing import FairRotation, Party
+from schemas.runtime.fair_rotation import FairRotation, Party
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from schemas.fair_sharing import party_of
 from schemas.ports import Record
+from schemas.runtime.fair_rotation import party_of
 
 if TYPE_CHECKING:
     from infra.bus.assignment import Assignment

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.conversation import Document
-from schemas.fair_sharing import Party
 from schemas.messages import Assurance, Citation
+from schemas.runtime.fair_rotation import Party
 
 
 @dataclass(frozen=True, slots=True)

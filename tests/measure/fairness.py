@@ -215,7 +215,7 @@ LONG, SHORT = "日" * 7_990, "Do you ship in winter?"
 DRAINED_WITHIN = 900
 
 
-class WebStrangers:
+class WebVisitors:
     def __init__(self, base: str) -> None:
         self._base = base
         self._accepted: list[Contact] = []
@@ -254,7 +254,7 @@ class WebStrangers:
         return unanswered, len(self._accepted)
 
 
-class WhatsAppStrangers:
+class WhatsAppCustomers:
     AT_ONCE = 100
     """Webhooks that wait for an answer, as with a vendor."""
 
@@ -291,7 +291,7 @@ class WhatsAppStrangers:
         return len(wrote - answered), len(wrote)
 
 
-async def take_time(strangers: WebStrangers | WhatsAppStrangers, state: str, first: int) -> None:
+async def take_time(strangers: WebVisitors | WhatsAppCustomers, state: str, first: int) -> None:
     taken: list[float] = []
 
     async def ask(number: int) -> None:
@@ -304,7 +304,7 @@ async def take_time(strangers: WebStrangers | WhatsAppStrangers, state: str, fir
     print(f"{state}: {len(taken)} answers, {shown(taken)}, slowest {max(taken):.2f} s", flush=True)
 
 
-async def measure_strangers(strangers: WebStrangers | WhatsAppStrangers, seconds: float) -> None:
+async def measure_strangers(strangers: WebVisitors | WhatsAppCustomers, seconds: float) -> None:
     await take_time(strangers, "warming up", 0)
     await take_time(strangers, "before the flood", ASKERS)
     until = time.perf_counter() + seconds
@@ -338,8 +338,8 @@ async def main_strangers(kind: str, seconds: float, engine: str) -> None:
             if parley.scaled:
                 await parley.run("knowledge", "sync")
             vendor.call(f"{parley.base}/v1/webhooks/whatsapp/plantstore/loud")
-            web = WebStrangers(parley.base)
-            strangers = web if kind == "address" else WhatsAppStrangers(vendor, numbers["quiet"])
+            web = WebVisitors(parley.base)
+            strangers = web if kind == "address" else WhatsAppCustomers(vendor, numbers["quiet"])
             async with vendor.serving(vendor.graph.port):
                 await measure_strangers(strangers, seconds)
 

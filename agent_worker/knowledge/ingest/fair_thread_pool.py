@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from schemas.fair_sharing import FairRotation
+from schemas.runtime.fair_rotation import FairRotation
 
 Result = TypeVar("Result")
 

@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from schemas import envelope, topics
 from schemas.privacy.contact_keys import SEALED
+from schemas.runtime.fair_rotation import PARTY_HEADER
 
 JsonObject = dict[str, Any]
 
@@ -76,6 +77,7 @@ def headers_schema(event_type: str = "") -> JsonObject:
         "ce_time": {"type": "string", "format": "date-time"},
         "ce_specversion": {"type": "string", "const": envelope.SPEC_VERSION},
         "content-type": {"type": "string", "enum": [envelope.CONTENT_TYPE, SEALED]},
+        PARTY_HEADER: text,
         "ce_contact": text,
         "ce_keygeneration": text,
     }

@@ -17,8 +17,8 @@ from infra.bus.fair_queue import FairQueue
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.retrying import BatchOutcome, run_handler
 from schemas.errors import BusUnavailable, Fenced, ModelFailed, Parked, StateLost, StateUnavailable, UndecodableRecord
-from schemas.fair_sharing import PARTY_HEADER, party_of
 from schemas.ports import Batch, Record, TopicPartition
+from schemas.runtime.fair_rotation import PARTY_HEADER, party_of
 from tests.unit.lanes.virtual_time import run
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)

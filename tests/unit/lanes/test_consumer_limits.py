@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from dataclasses import replace
 from datetime import timedelta
+
+import pytest
 
 from infra.bus.lane import Lane
 from infra.bus.lanes import PRESSED, ConsumerLimits
@@ -100,7 +103,8 @@ async def _stuck(batch: Batch) -> None:
     await asyncio.Event().wait()
 
 
-def test_a_tenant_that_floods_with_many_conversations_is_set_aside() -> None:
+@pytest.mark.parametrize("limit", [{"held_per_tenant": 20}, {"bytes_per_tenant": 20 * 11}])
+def test_a_tenant_that_floods_with_many_conversations_is_set_aside(limit: dict[str, int]) -> None:
     """It has more conversations than may run and be held; the rest waits in the store, and others find room."""
 
     async def scene() -> None:
@@ -111,9 +115,8 @@ def test_a_tenant_that_floods_with_many_conversations_is_set_aside() -> None:
                 await _stuck(batch)
             handled.append(batch.conversation)
 
-        limits = ConsumerLimits(
-            held=100, held_per_tenant=20, running=10, running_per_tenant=5, drain=1.0, commit_every=0.05
-        )
+        some = ConsumerLimits(held=100, running=10, running_per_tenant=5, drain=1.0, commit_every=0.05)
+        limits = replace(some, **limit)
         async with member(handle, limits=limits) as one:
             for number in range(500):
                 one.world.append(f"a{number}", tenant="a")

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from gateway.http.rate_limits import READS_PER_MINUTE
-from schemas.fair_sharing import PARTY_HEADER, party_of, waiting_key
+from schemas.runtime.fair_rotation import PARTY_HEADER, party_of, waiting_key
 from schemas.topics import MESSAGE_RECEIVED
 from tests.harness.contract_client import wait_for
 from tests.unit.webchat.conftest import Shop, Visitor, open_socket

@@ -20,8 +20,8 @@ from schemas.conversation import DeadLetter, Snapshot
 from schemas.conversation_activity import ContactChanged, ReactionChanged, TypingSignal, typing_topic
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
-from schemas.fair_sharing import PARTY_HEADER, waiting_key
 from schemas.messages import Author, ChoiceSelection, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
+from schemas.runtime.fair_rotation import PARTY_HEADER, waiting_key
 from schemas.runtime.restore_time import save_restore_time
 from tests.unit.agent_worker.worker_environment import (
     ACCOUNT,
