@@ -290,7 +290,7 @@ CUTS: list[Literal["refuse", "accept", "half", "drop", "drop_after"]] = [
 ]
 
 
-class CuttingProxy:
+class FaultyProxy:
     """Stands before the vendor, and cuts the next connection."""
 
     def __init__(self) -> None:
@@ -328,7 +328,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def test_on_a_quiet_whatsapp_number_a_cut_connection_costs_seconds_and_no_message(tmp_path: Path) -> None:
-    vendor, proxy = WhatsApp(), CuttingProxy()
+    vendor, proxy = WhatsApp(), FaultyProxy()
     await proxy.listen()
     address = f"http://127.0.0.1:{proxy.port}/graph.facebook.com/v26.0"
     async with aclosing(proxy), world_of(vendor, tmp_path, api_base=address) as whatsapp:
