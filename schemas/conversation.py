@@ -38,7 +38,7 @@ class Holder(WireModel):
     since: datetime
 
 
-class AwaitedDocuments(WireModel):
+class DocumentWait(WireModel):
     """A question that waits until the documents are read. ``message``: the newest one that was searched for;
     ``announced``: the contact was asked for patience."""
 
@@ -64,7 +64,7 @@ class Facts(WireModel):
     heard_at: datetime | None = None
     answered_at: datetime | None = None
     unanswered: tuple[str, ...] = ()
-    awaited: AwaitedDocuments | None = None
+    document_wait: DocumentWait | None = None
     resolutions: tuple[Resolution, ...] = ()
     decisions: tuple[ApprovalDecided, ...] = ()
 

@@ -29,6 +29,7 @@ from agent_worker.models.local.multiple_questions import (
     handoff_with_answers,
     prepend_answers,
 )
+from agent_worker.models.local.small_talk import classify_small_talk
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import Topic, topics_in
 from agent_worker.nlu.corrections import apply_corrections
@@ -47,7 +48,6 @@ from agent_worker.router.decision import PERSON_REQUESTED, Route, gravest_risk
 from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
 from agent_worker.settings import TenantRules
-from agent_worker.turn.awaited_documents import UNREAD_ROUTE, DocumentsUnread, is_awaited
 from agent_worker.turn.contact_limits import UNANSWERED, ContactLimits, please_wait_draft
 from agent_worker.turn.metrics import StageTimer
 from agent_worker.turn.reply_stream import ReplyStream
@@ -60,7 +60,7 @@ from schemas.messages import Assurance
 from schemas.ports import ActionOffer, AnswerDraft, Clock, Contacts, Knowledge, Question, SearchResult
 
 _LOOK_S = 0.25
-"""Seconds that a look at awaited documents may take."""
+"""Seconds to look whether awaited documents are there."""
 LEVELS: tuple[Assurance, ...] = get_args(Assurance)
 Value = TypeVar("Value")
 _LONG_TEXT = 4_000
@@ -68,6 +68,11 @@ _LONG_TEXT = 4_000
 STALE = "answered before the newest change of the documents could be searched"
 PERSON_ROUTE = Route("person", (), (PERSON_REQUESTED,))
 DANGER_ROUTE = Route("person", (), (IN_DANGER,))
+NOT_READ = "the documents could not be read in time"
+
+
+class DocumentsPending(Exception):
+    """Raised by a turn whose answer may depend on documents that are not searchable yet: it is taken again later."""
 
 
 class Answering:
@@ -97,7 +102,7 @@ class Answering:
     async def reply(
         self, turn: TurnInput, actions: TurnActions | None, stream: ReplyStream, stage: StageTimer
     ) -> Reply:
-        """Go through the stages until one has a reply. Raises ModelFailed when no model could answer, DocumentsUnread
+        """Go through the stages until one has a reply. Raises ModelFailed when no model could answer, DocumentsPending
         when the messages had better wait."""
         if (reply := await _read(turn, find_fixed_reply, turn)) is not None:
             return reply
@@ -120,8 +125,12 @@ class Answering:
         route = DANGER_ROUTE
         if retrieval.is_danger:
             draft = draft_for_danger(turn, turn.locale)
-        elif turn.awaited and is_awaited(turn, actions, query, retrieval) and not retrieval.search_result.may_answer:
-            route, draft = UNREAD_ROUTE, handoff_draft(turn.voice)
+        elif (
+            turn.document_wait
+            and depends_on_documents(turn, actions, query, retrieval)
+            and not retrieval.search_result.may_answer
+        ):
+            route, draft = Route("person", (), (NOT_READ,)), handoff_draft(turn.voice)
         else:
             with stage("route"):
                 route = await self.route(turn, actions, query, retrieval, local_only=local_only)
@@ -132,14 +141,14 @@ class Answering:
                     draft = await self.answer(turn, actions, query, retrieval, route, stream)
         return Reply(finish_draft(draft, retrieval, actions), route, retrieval.search_result, local_only)
 
-    async def check_awaited(self, turn: TurnInput) -> None:
-        """Raises DocumentsUnread if the messages were searched for and the documents are still being read. A search
+    async def check_document_wait(self, turn: TurnInput) -> None:
+        """Raises DocumentsPending if the messages were searched for and the documents are still being read. A search
         would slow that down, and find as little as the last one."""
-        awaited = turn.awaited
-        if awaited is None or awaited.message != turn.newest.id or turn.intake.action_updates:
+        wait = turn.document_wait
+        if wait is None or wait.message != turn.newest.id or turn.intake.action_updates:
             return
         if self._may_wait(turn) and not await self._knowledge.is_current(turn.conversation.origin.tenant, _LOOK_S):
-            raise DocumentsUnread
+            raise DocumentsPending
 
     async def help_in_emergency(self, turn: TurnInput, language: str) -> Reply:
         """Hand the conversation over at once, with what the documents say to do in an emergency."""
@@ -219,15 +228,15 @@ class Answering:
     # ── retrieve ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _retrieve_current(self, turn: TurnInput, actions: TurnActions | None, query: Query) -> Retrieval:
-        """Search. Raises DocumentsUnread where documents that are being read could change the answer."""
+        """Search. Raises DocumentsPending where documents that are being read could change the answer."""
         retrieval = await self.retrieve(turn, query)
-        if self._may_wait(turn) and not retrieval.is_danger and is_awaited(turn, actions, query, retrieval):
-            raise DocumentsUnread
+        if self._may_wait(turn) and not retrieval.is_danger and depends_on_documents(turn, actions, query, retrieval):
+            raise DocumentsPending
         return retrieval
 
     def _may_wait(self, turn: TurnInput) -> bool:
-        awaited = turn.awaited
-        return (turn.loaded_at - awaited.since if awaited is not None else timedelta(0)) < self._longest_wait
+        wait = turn.document_wait
+        return (turn.loaded_at - wait.since if wait is not None else timedelta(0)) < self._longest_wait
 
     async def retrieve(self, turn: TurnInput, query: Query) -> Retrieval:
         search = partial(self._search, turn)
@@ -316,6 +325,20 @@ class Answering:
                 return promise
         question = _build_question(turn, actions, query.text, retrieval, query.excess)
         return await self._models.answer(first, question, stream.send_delta, stream.abort, then=then)
+
+
+def depends_on_documents(turn: TurnInput, actions: TurnActions | None, query: Query, retrieval: Retrieval) -> bool:
+    """Return whether documents that are not searchable yet could change the reply: the search did not surely answer.
+    Small talk, values for actions, requests for a person or an action, and risks do not depend on documents."""
+    found = [part.search_result for part in retrieval.parts] or [retrieval.search_result]
+    if not retrieval.search_result.stale or retrieval.is_picked or all(one.answerable for one in found):
+        return False
+    text, offers = query.text, () if actions is None else actions.offers()
+    if not text.strip() or turn.intake.non_text or _find_filling(turn, actions) is not None:
+        return False
+    if classify_small_talk(text, turn.history, locale=turn.locale) or "person" in topics_in(text, turn.locale):
+        return False
+    return gravest_risk(turn.rules.routes, text) is None and match_action(text, offers) is None
 
 
 def _read_topics(turn: TurnInput, actions: TurnActions) -> tuple[str, Mapping[Topic, str]]:

@@ -8,8 +8,9 @@ Each stage takes values and returns one. A turn that is cancelled by an arrival 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -21,11 +22,10 @@ from agent_worker.learning.recordings import Recordings
 from agent_worker.learning.turn_recorder import record_turn
 from agent_worker.models.registry import Models
 from agent_worker.settings import WorkerSettings
-from agent_worker.turn.answering import Answering
+from agent_worker.turn.answering import Answering, DocumentsPending
 from agent_worker.turn.attachments import AttachmentFetcher
-from agent_worker.turn.awaited_documents import LONGEST_WAIT, DocumentsUnread, plan_wait
 from agent_worker.turn.contact_limits import ContactLimits
-from agent_worker.turn.envelopes import announce_reply
+from agent_worker.turn.envelopes import announce_reply, build_outbound
 from agent_worker.turn.folding import Fold, Interruption, Monotonic
 from agent_worker.turn.loader import SetAside, TurnLoader
 from agent_worker.turn.metrics import StageTimer, count_turn, observe_wait
@@ -33,12 +33,22 @@ from agent_worker.turn.outbox import Outbox, build_snapshot_event
 from agent_worker.turn.reply_stream import ReplyStream, TypingSignals, run_if_slow
 from agent_worker.turn.result import TurnResult, conclude
 from agent_worker.turn.values import Reply, Response, TurnInput
+from schemas.conversation import DocumentWait
 from schemas.errors import Fenced, Parked, Unavailable
+from schemas.ids import derived_id
+from schemas.messages import Author, OutboundMessage
 from schemas.ports import Batch, Clock, CommitResult, Knowledge, Metrics, Publication, State
 from schemas.runtime import crash_points
 
 log = structlog.get_logger("parley.worker")
 _AT_ONCE = nullcontext()
+LONGEST_WAIT = timedelta(minutes=10)
+"""Time for which a question waits for documents that are being read. Then it is answered from what there is."""
+_QUIET: Mapping[str, timedelta] = {"web": timedelta(seconds=2)}
+_OTHERS_QUIET = timedelta(seconds=10)
+"""Time before the contact is asked for patience: later where a message rings a phone."""
+_LEAST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=15)
+"""Between two looks at the documents. A contact who asks for a person meanwhile waits as long."""
 
 
 class TurnEngine:
@@ -112,7 +122,7 @@ class TurnEngine:
             with record_turn() as recorder:
                 try:
                     response = await self._respond(turn, fold, stream, stage)
-                except DocumentsUnread:
+                except DocumentsPending:
                     raise await self._set_aside_until_read(turn) from None
             if response is not None:
                 break
@@ -162,7 +172,7 @@ class TurnEngine:
         if fold.must_restart:
             return None
         if turn.must_answer:
-            await self._answering.check_awaited(turn)
+            await self._answering.check_document_wait(turn)
         try:
             with Interruption(fold) as interruption:
                 actions, reply = None, Reply()
@@ -208,16 +218,19 @@ class TurnEngine:
 
     async def _set_aside_until_read(self, turn: TurnInput) -> Parked:
         """Store that the messages wait for documents, and ask the contact for patience once they have for a while."""
-        wait, conversation = plan_wait(turn), turn.conversation
-        if wait.facts != turn.awaited:
-            now = turn.loaded_at
-            outbox = [turn.chain.wrap_message(wait.notice, now)] if wait.notice is not None else []
+        now, conversation, before = turn.loaded_at, turn.conversation, turn.document_wait
+        wait = before or DocumentWait(since=now, message=turn.newest.id)
+        waited, quiet = now - wait.since, _QUIET.get(conversation.origin.channel, _OTHERS_QUIET)
+        is_due = not wait.announced and waited >= quiet
+        outbox = [turn.chain.wrap_message(build_wait_notice(turn, wait.message), now)] if is_due else []
+        wait = DocumentWait(since=wait.since, message=turn.newest.id, announced=wait.announced or is_due)
+        if wait != before:
             committed = await self._state.conversations.commit(
                 conversation.id,
                 token=turn.token,
                 version=conversation.version,
                 epoch=conversation.epoch,
-                facts=conversation.facts.model_copy(update={"awaited": wait.facts, "locale": turn.locale}),
+                facts=conversation.facts.model_copy(update={"document_wait": wait, "locale": turn.locale}),
                 handled=[],
                 outbox=outbox,
                 now=now,
@@ -227,7 +240,8 @@ class TurnEngine:
                 raise Fenced("the conversation changed while the turn ran")
             if not committed.is_published:
                 await self._outbox.publish(conversation.id, outbox, now, snapshot=committed.snapshot)
-        return wait.parked
+        pause = min(max(waited / 4, _LEAST_PAUSE), _LONGEST_PAUSE)
+        return Parked("the documents are being read", until=now + pause)
 
     # ── commit and publish ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -257,3 +271,15 @@ class TurnEngine:
             await self._handoffs.hand_over(conversation, result.handoff_request)
         if turn.handoff is not None:
             await self._handoffs.count_first_reply(turn.rules, turn.handoff.period)
+
+
+def build_wait_notice(turn: TurnInput, message: str) -> OutboundMessage:
+    """Ask the contact for patience. The id follows ``message``, so that a repeat is one message."""
+    return build_outbound(
+        turn.conversation,
+        id=derived_id(message, "documents"),
+        author=Author(kind="agent", name=turn.rules.voice.name),
+        text=turn.voice.reading_documents,
+        now=turn.loaded_at,
+        locale=turn.locale,
+    )

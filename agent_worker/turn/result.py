@@ -161,7 +161,7 @@ def _update_facts(turn: TurnInput, response: Response, draft: AnswerDraft | None
             "turns": facts.turns + 1,
             "locale": turn.locale,
             "last_turn_id": turn.id,
-            "awaited": None,
+            "document_wait": None,
             "last_route": response.reply.route.name,
             "declined_in_a_row": _count_declined(facts.declined_in_a_row, draft),
             "person_offered": any(choice.id == PERSON for choice in draft.choices),

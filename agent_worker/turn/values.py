@@ -18,7 +18,7 @@ from agent_worker.settings import TenantRules
 from agent_worker.turn.envelopes import TurnEnvelopes
 from agent_worker.turn.intake import Intake
 from agent_worker.voice import Voice, translate_voice
-from schemas.conversation import AwaitedDocuments, Conversation
+from schemas.conversation import Conversation, DocumentWait
 from schemas.desk import DraftGenerated
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import AnswerDraft, SearchResult
@@ -71,10 +71,10 @@ class TurnInput:
         return find_selection(waiting[0], self.history) if len(waiting) == 1 else None
 
     @property
-    def awaited(self) -> AwaitedDocuments | None:
+    def document_wait(self) -> DocumentWait | None:
         """The wait of the messages for documents, if it has begun."""
-        awaited = self.conversation.facts.awaited
-        return awaited if awaited is not None and awaited.message in self.intake.waiting else None
+        wait = self.conversation.facts.document_wait
+        return wait if wait is not None and wait.message in self.intake.waiting else None
 
     @property
     def must_answer(self) -> bool:

@@ -179,7 +179,7 @@ class SyncService:
             log.warning("source_stale", tenant=tenant, source=source.id, location=source.label, since=str(since))
 
 
-class FirstImports:
+class DocumentImports:
     """Tells which tenants' documents are being read for the first time: their configured files in this process, other
     sources in any process. A source that was read once is not looked up again."""
 

@@ -34,7 +34,7 @@ from gateway.config.settings import Config
 from gateway.contacts import erasure
 from gateway.contacts.key_rotation import KeyRotation
 from gateway.documents.startup_import import StartupImport
-from gateway.documents.sync_service import FirstImports, SyncService
+from gateway.documents.sync_service import DocumentImports, SyncService
 from gateway.http import health
 from gateway.http.app import build_admin_app, build_app, run_server, serve_forever
 from gateway.http.responses import error_middleware
@@ -109,7 +109,7 @@ async def open_services(
         recovery = StateRecovery(
             engine.state, engine.bus, channels=channels_of(config), clock=utc_now, periods=periods_of(config)
         )
-        imports = FirstImports(config, engine.state.leases, utc_now, documents)
+        imports = DocumentImports(config, engine.state.leases, utc_now, documents)
         opened = _open_library(config, engine, data_dir, imports.is_running, answers=answers)
         library = await stack.enter_async_context(opened) if searches else None
         quota = StorageQuota(

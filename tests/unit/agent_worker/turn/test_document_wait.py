@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.turn.awaited_documents import LONGEST_WAIT, UNREAD
+from agent_worker.turn.answering import NOT_READ
+from agent_worker.turn.engine import LONGEST_WAIT
 from agent_worker.voice import translate_phrase
 from schemas.errors import Parked
 from tests.unit.agent_worker.worker_environment import (
@@ -71,7 +72,7 @@ async def test_a_question_waits_and_the_contact_is_asked_for_patience_once(
     answer = (await world.replies())[-1]
     assert "30 days" in answer.text
     assert answer.in_reply_to == world.message_id("m1")
-    assert (await world.known()).facts.awaited is None
+    assert (await world.known()).facts.document_wait is None
     assert await look(world, lane) == 0
     assert len(await world.replies()) == 2, "nothing is answered twice"
 
@@ -106,5 +107,5 @@ async def test_after_the_longest_wait_people_are_told_why_and_the_contact_hears_
     assert await look(world, lane) == 0
     texts = [reply.text for reply in await world.replies()]
     assert texts[0] == translate_phrase(VOICE, "reading_documents", "de")
-    assert UNREAD in (await world.turns())[-1].reasons
+    assert NOT_READ in (await world.turns())[-1].reasons
     assert (await world.known()).owner == "queue"
