@@ -123,8 +123,9 @@ def fetch_languages(say: Callable[[str], None], lock_file: Path = _LOCK_FILE) ->
         ) as process:
             output = _watch(process, Path(folder), say)
     if process.returncode:
-        lines = [line for line in output.splitlines() if line.strip()]
-        raise ServerError(lines[-1] if lines else f"pip ended with status {process.returncode}")
+        errors = [line.partition(": ")[2] for line in output.splitlines() if line.startswith("ERROR: ")]
+        reason = errors[-1] if errors else output.strip() or f"status {process.returncode}"
+        raise ServerError(f"pip: {reason} Check the network, HTTPS_PROXY and pip's own configuration.")
     say("encoder for other languages: ready")
 
 

