@@ -117,7 +117,7 @@ def start_search(
         )
         limit = RELATED_ABOVE[result.kind]
         passages = [passage_of(tenant, hit, related=hit.relation >= limit) for hit in result.hits]
-        short = None if result.kind == "vectors" else ShortQuestion.read(text, queries[0].message)
+        short = None if result.kind == "vectors" else HeadingQuery.read(text, queries[0].message)
         headed = None if short is None else short.find_headed(passages, is_answered=score >= above)
         if headed is not None:
             passages = [replace(headed, score=1.0, related=True), *(one for one in passages if one is not headed)]
@@ -155,7 +155,7 @@ def _leads(passages: Sequence[Passage]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class ShortQuestion:
+class HeadingQuery:
     """A question of a few words. ``asked``: for each word all that may stand for it; ``figure``: the same for "how
     long" and "how much". ``subject``: without the words of having something to sell; ``is_unknown``: a yes-or-no
     question about something that no document names, such as "Is aloe poisonous to cats?"."""
@@ -168,7 +168,7 @@ class ShortQuestion:
     is_unknown: bool
 
     @classmethod
-    def read(cls, text: str, message: Sequence[QueryTerm]) -> ShortQuestion | None:
+    def read(cls, text: str, message: Sequence[QueryTerm]) -> HeadingQuery | None:
         """None for longer questions, and those that name nothing."""
         figure = _FIGURES.get(wanted_figure(text))
         named = [each for each in message if figure is None or each.text not in _ATTRIBUTES]
