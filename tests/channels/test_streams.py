@@ -18,9 +18,12 @@ from schemas import topics
 from schemas.errors import Fenced, StateUnavailable
 from schemas.messages import Address
 from schemas.ports import Account, BackfillContext, ChannelEvent, EventStreamContext, Leases, State
-from tests.channels.stream_account import TIMES, now, wait_until
+from tests.channels import stream_account
+from tests.channels.stream_account import now, wait_until
 
 ACCOUNT = Account("shop", "radio", "main", None)
+TIMES = replace(stream_account.TIMES, ttl=3.0)
+"""A lease that is lost is waited for."""
 Seen = tuple[str, str]
 """Which process, and what happened to it."""
 

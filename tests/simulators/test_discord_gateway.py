@@ -41,7 +41,7 @@ async def test_a_heartbeat_is_acknowledged_and_can_be_asked_for(server: Discord)
 
 
 async def test_without_heartbeats_the_line_is_ended(server: Discord) -> None:
-    server.gateway.beat_seconds = 0.05
+    server.gateway.beat_seconds = server.gateway.grace_seconds = 0.5
     async with server.serving(), line(server) as there:
         await identify_and_wait(there, server)
         assert await there.closed() == 4000

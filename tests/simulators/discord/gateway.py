@@ -21,6 +21,8 @@ from tests.simulators.vendor import Fault, Faults, Ledger, Request
 
 BEAT, IDENTIFY, PRESENCE, VOICE, RESUME, RECONNECT, MEMBERS, INVALID, HELLO, ACK = 1, 2, 3, 4, 6, 7, 8, 9, 10, 11
 BEAT_SECONDS = 41.25
+GRACE_SECONDS = 20.0
+"""A client whose heartbeat is so late is gone. Longer than any client of a test is kept waiting for a processor."""
 RESUME_SECONDS = 180.0
 IDENTIFIES, IDENTIFY_SECONDS = 1000, 86_400.0
 CONCURRENCY_SECONDS = 5.0
@@ -38,6 +40,7 @@ class Gateway:
         self._ledger = ledger
         self.pace = pace
         self.beat_seconds = BEAT_SECONDS
+        self.grace_seconds = GRACE_SECONDS
         self.resume_seconds = RESUME_SECONDS
         self.granted = intents.PRIVILEGED
         self.max_concurrency = 1
@@ -139,7 +142,7 @@ class Gateway:
             hello = self._meet("Hello", None)
             if hello is None:
                 connection.say(HELLO, {"heartbeat_interval": int(self.beat_seconds * 1000), "_trace": []})
-            while (payload := await connection.next(self.beat_seconds * 1.5)) is not None:
+            while (payload := await connection.next(self.beat_seconds + self.grace_seconds)) is not None:
                 self._take(connection, payload["op"], payload.get("d"))
         except Close as end:
             await connection.end(end)

@@ -16,11 +16,11 @@ from infra.flight_recorder import FlightRecorder
 folder = Path(sys.argv[1])
 recorder = FlightRecorder(folder, 0.5)
 recorder.start()
+stall, ends = folder / "stall.txt", time.monotonic() + 60
 for _ in range(3):
-    ends = time.monotonic() + 0.9
-    while time.monotonic() < ends:
+    while not stall.read_text() and time.monotonic() < ends:
         sorted(range(20), key=lambda each: -each)
-    print((folder / "stall.txt").read_text(), end="")
+    print(stall.read_text(), end="")
     recorder.heartbeat()
 recorder.close()
 """

