@@ -12,9 +12,15 @@ NIGHTLY: Mapping[str, str] = {
     "tests/faults/": "outages, kills and overload",
     "tests/deploy/": "images, charts, upgrades and secured servers",
     "tests/canaries/": "a search of every byte after erasures",
+    "tests/fuzz/": "mutated requests and payloads",
     "tests/screenshots/": "the pictures of the documentation",
+    "tests/widget/": "the chat widget in a browser",
+    "tests/console/test_accessibility.py": "the console in a browser",
+    "tests/console/test_openid.py": "the console in a browser, with an identity provider",
     "tests/contracts/state/test_cluster.py": "Redis Cluster",
     "tests/contracts/state/test_sentinel.py": "Redis Sentinel",
+    "tests/contracts/state/test_redis_failures.py": "outages of Redis",
+    "tests/contracts/state/test_retention_kills.py": "kills",
     "tests/contracts/bus/test_kafka_outages.py": "outages of a broker",
     "tests/unit/agent_worker/test_answers.py::test_answers_are_no_worse_than_before[strong]": "sentence encoders",
     "tests/unit/agent_worker/test_multilingual.py": "sentence encoders",
@@ -22,7 +28,13 @@ NIGHTLY: Mapping[str, str] = {
     "tests/unit/agent_worker/transcription/test_whisper.py": "Whisper",
     "tests/unit/gateway/test_state_engines.py::test_the_contract_suite_runs_on_an_added_engine": "contracts once more",
     "tests/unit/gateway/test_encoders.py": "sentence encoders",
-    "tests/e2e/media/test_voice_notes.py": "Whisper",
+    "tests/e2e/media/": "files and voice notes on every channel, with Whisper",
+    "tests/e2e/test_backup.py": "backups of whole installations",
+    "tests/e2e/test_desk_erasure.py": "erasure at the desk",
+    "tests/e2e/test_desk_races.py": "races of people and the agent at the desk",
+    "tests/e2e/test_erasure_requests.py": "erasure under kills and load",
+    "tests/e2e/test_replay.py": "replays of whole installations",
+    "tests/e2e/test_source_sync.py": "kills while sources are read",
 }
 """Folders, files and tests, and what they are about."""
 NIGHTLY_SERVERS = ("redis_cluster",)
@@ -31,8 +43,9 @@ SAMPLES = (
     "tests/faults/test_kills.py",
     "tests/scenarios/test_embedded.py",
     "tests/scenarios/test_scaled.py",
+    "tests/widget/test_conversation.py",
 )
-"""Files of those folders that stay, and do less than in a nightly run (``tests.harness.sizes.DAILY``): one kill of each
+"""Files of those folders that stay. Kills and scenarios are fewer (``tests.harness.sizes.DAILY``): one kill of each
 role and one scenario of each channel, on either engine."""
 WHEN_CHANGED: Mapping[str, tuple[str, ...]] = {
     "tests/simulators/": ("tests/simulators/",),

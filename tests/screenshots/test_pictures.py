@@ -80,7 +80,7 @@ async def test_a_picture_shows_what_people_see_and_the_docs_have_its_like(
     assert (shown.light < 0.3) == name.endswith("dark"), shown
     in_docs = size(DOCS / f"{name}.png")
     assert in_docs[0] == width
-    assert abs(in_docs[1] - height) <= MARGIN * height, (in_docs, taken)
+    assert abs(in_docs[1] - height) <= MARGIN * height, (in_docs, taken, said)
 
 
 def test_every_picture_of_people_at_work_is_taken_here_and_shown_in_the_docs() -> None:
