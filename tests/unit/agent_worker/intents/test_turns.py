@@ -68,7 +68,7 @@ async def test_a_contact_who_wants_a_person_gets_one_before_any_model_call(
 
 
 async def test_a_tenant_may_say_its_own_words_of_danger(tmp_path: Path) -> None:
-    rules = RouteRules(risks=(RiskTopic("self-harm", (), say="Call the clinic."),))
+    rules = RouteRules(risks=(RiskTopic("self-harm", (), say="Call the clinic.", built_in="danger"),))
     async with world_at(tmp_path, routes=rules) as world:
         await world.handle(world.said("m1", "I want to kill myself"))
         (reply,) = await world.replies()
