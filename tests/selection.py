@@ -30,7 +30,6 @@ NIGHTLY: Mapping[str, str] = {
     "tests/unit/gateway/test_encoders.py": "sentence encoders",
     "tests/e2e/media/": "files and voice notes on every channel, with Whisper",
     "tests/e2e/test_backup.py": "backups of whole installations",
-    "tests/e2e/test_desk_erasure.py": "erasure at the desk",
     "tests/e2e/test_desk_races.py": "races of people and the agent at the desk",
     "tests/e2e/test_erasure_requests.py": "erasure under kills and load",
     "tests/e2e/test_replay.py": "replays of whole installations",

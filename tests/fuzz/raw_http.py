@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 
-PATIENCE = 3.0
-"""Seconds that any answer may take. A busy machine stands still for more than one; the slowest batch is printed."""
+PATIENCE = 20.0
+"""Seconds that any answer may take. A busy machine stands still for several; the slowest batch is printed."""
 CONNECTING = 10.0
 LARGEST = 1 << 20
 NO_BODY = frozenset({204, 304})

@@ -51,7 +51,7 @@ async def start(stoppable_redis: LocalRedis, bus: Bus) -> AsyncIterator[Callable
         await state.close()
 
 
-async def wait_until_set(event: asyncio.Event, seconds: float = 20) -> None:
+async def wait_until_set(event: asyncio.Event, seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         await event.wait()
 
