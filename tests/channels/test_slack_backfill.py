@@ -19,7 +19,7 @@ from tests.simulators.slack.server import SlackVendor
 async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlackVendor]:
     """Each event is tried once. As soon as nobody may want it any more it is lost."""
     monkeypatch.setattr(event_delivery, "RETRIES", ())
-    vendor = SlackVendor(mode="socket", ack_seconds=0.4)
+    vendor = SlackVendor(mode="socket", ack_seconds=5.0)
     async with vendor.serving():
         yield vendor
 

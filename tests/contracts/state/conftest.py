@@ -7,21 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from infra.state.redis.client.pipelined_client import PipelinedClient
-from infra.state.redis.cluster.client import ClusterClient
 from infra.state.registry import EMBEDDED, list_engines
 from schemas.ports import Bus, State
 from schemas.ports.bus import Clock
 from tests.contracts.state.engines import SEALED, OpenState, find_opener
 from tests.contracts.state.other_servers import OTHER_SERVERS
+from tests.contracts.state.other_servers import patient_clients as patient_clients
 from tests.contracts.state.recorded_history import open_log
 from tests.contracts.state.samples import NOW
 
 PLAIN_TOO = frozenset({"test_contact_search", "test_contacts", "test_transcript", "test_turn_calls"})
 """Modules about what stores do otherwise where bodies are plain: they look into them. All others run sealed, which is
 the default of an installation; that the two may be mixed is shown in test_sealed_state.py."""
-
-FAILURES = frozenset({"test_cluster", "test_redis_failures", "test_sentinel"})
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -43,17 +40,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if metafunc.module.__name__.rpartition(".")[2] in modules
     ]
     metafunc.parametrize("open_state", names, indirect=True)
-
-
-@pytest.fixture(autouse=True)
-def patient_clients(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients of Redis that wait for a minute: a busy machine may take longer than the three seconds of an
-    installation. Modules about servers that do not answer keep those."""
-    if request.module.__name__.rpartition(".")[2] not in FAILURES:
-        for client in (PipelinedClient, ClusterClient):
-            defaults = client.__init__.__kwdefaults__
-            assert defaults is not None
-            monkeypatch.setitem(defaults, "timeout", 60.0)
 
 
 @pytest.fixture

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
+
+from infra.state.redis.client.pipelined_client import PipelinedClient
+from infra.state.redis.cluster.client import ClusterClient
+
 OTHER_SERVERS: Mapping[str, frozenset[str]] = {
     "redis_cluster": frozenset(
         {
@@ -25,3 +30,16 @@ OTHER_SERVERS: Mapping[str, frozenset[str]] = {
     ),
 }
 """By the name of the module's fixture without ``_url``. The modules of each run nearly every script."""
+FAILURES = frozenset({"test_cluster", "test_redis_failures", "test_sentinel"})
+"""Modules about servers that do not answer."""
+
+
+@pytest.fixture(autouse=True)
+def patient_clients(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients of Redis that wait for a minute: a busy machine may take longer than the three seconds of an
+    installation. Modules about failures keep those."""
+    if request.module.__name__.rpartition(".")[2] not in FAILURES:
+        for client in (PipelinedClient, ClusterClient):
+            defaults = client.__init__.__kwdefaults__
+            assert defaults is not None
+            monkeypatch.setitem(defaults, "timeout", 60.0)
