@@ -49,16 +49,19 @@ class LocalModel:
         request = replace(question, text=remove_questions(question.text, beside))
         by_itself = asks_by_itself(request.text)
         dialogue = SlotFillingDialogue(request, voice, self.name, now, rules.actions.today(now), by_itself)
-        if phrase is None and question.offers and (action_draft := await dialogue.reply()) is not None:
+        may_fill = phrase is None and bool(question.offers) and not question.is_picked
+        if may_fill and (action_draft := await dialogue.reply()) is not None:
             return _offer_person(prepend_answers(action_draft, beside, voice, question.locale), question, voice)
         draft, pieces = (phrase, [phrase.text]) if phrase is not None else self._extract(question, voice)
         if draft.handoff:
             return draft
         reminder, choices = dialogue.remind()
         if reminder:
+            # Suggestions stay next to their question.
+            suggests = len(draft.choices) > 1
+            text = f"{reminder}\n\n{draft.text}" if suggests and not pieces else f"{draft.text}\n\n{reminder}"
             pieces = [*pieces, f"\n\n{reminder}"] if pieces else []
-            all_choices = [*draft.choices, *choices] if len(draft.choices) < 2 else draft.choices
-            draft = replace(draft, text=f"{draft.text}\n\n{reminder}", choices=all_choices)
+            draft = replace(draft, text=text, choices=draft.choices if suggests else [*draft.choices, *choices])
         for piece in pieces:
             await emit(piece)
         return replace(draft, filling=dialogue.keep_open())
