@@ -277,6 +277,17 @@ async def test_unresolved_are_intents_past_their_deadline_without_an_outcome(sta
     assert len(await state.deliveries.unresolved(before=later(101), limit=1)) == 1
 
 
+async def test_a_report_on_a_request_without_an_intent_is_kept(state: State) -> None:
+    """So any process learns that reports come."""
+    conversation = new_id()
+    await begin_turn(state, conversation)
+    bound = VendorMessage("shop", "whatsapp", "main", new_id(), "r1")
+    await state.deliveries.record(conversation, make_delivered("r1.probe1", "sent"), bound=bound)
+    known = await state.deliveries.outcome(conversation, "r1.probe1")
+    assert known is not None
+    assert (known.state, await state.deliveries.outcome(conversation, "r1")) == ("sent", None)
+
+
 async def test_external_ids_lead_to_the_message_of_their_account_alone(state: State) -> None:
     await state.deliveries.bind("plantstore", "whatsapp", "meta", "wamid.1", "c-1", "m-1")
     await state.deliveries.bind("plantstore", "whatsapp", "meta", "wamid.1", "c-1", "m-1")
