@@ -33,7 +33,17 @@ from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder, warm_
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
 from schemas.messages import Assurance
-from schemas.ports import AssuranceLookup, Bus, Clock, Follower, KnowledgeHeads, Passage, SearchResult, TrialSearch
+from schemas.ports import (
+    AssuranceLookup,
+    Bus,
+    Clock,
+    Follower,
+    ImportState,
+    KnowledgeHeads,
+    Passage,
+    SearchResult,
+    TrialSearch,
+)
 from schemas.runtime.fair_rotation import Party
 from schemas.topics import KNOWLEDGE
 
@@ -49,14 +59,14 @@ _NOT_A_TURN = ("", "", "")  # party within the tenant of searches that no contac
 _FEW_CHANGES, _EXTRA_WAIT_S = 5, 2.0  # so few missing changes are worth this much more waiting
 
 
-async def _import_nothing(_tenant: str) -> bool:
-    return False
+async def _find_no_import(_tenant: str) -> ImportState:
+    return ""
 
 
 class Library:
     """Implements schemas.ports.Knowledge. Call ``start`` before use and ``close`` after. ``answerable_above``: tenant →
     confidence from which the documents count as containing an answer; ``own_synonyms``: tenant → its synonyms;
-    ``is_importing``: whether a tenant's documents are still being published for the first time."""
+    ``find_import``: tenant → the import that is still publishing its documents."""
 
     def __init__(
         self,
@@ -68,7 +78,7 @@ class Library:
         answerable_above: Callable[[str], float],
         encoder: Callable[[], Encoder | None] = light_encoder,
         own_synonyms: Callable[[str], Synonyms] = lambda _: NO_SYNONYMS,
-        is_importing: Callable[[str], Awaitable[bool]] = _import_nothing,
+        find_import: Callable[[str], Awaitable[ImportState]] = _find_no_import,
     ) -> None:
         self._bus = bus
         self._heads = HeadCache(heads)
@@ -77,7 +87,7 @@ class Library:
         self._answerable_above = answerable_above
         self._encoder = encoder
         self._own_synonyms = own_synonyms
-        self._is_importing = is_importing
+        self._find_import = find_import
         self._indexes: dict[str, TenantIndex] = {}
         self._open_indexes = OpenIndexes()
         self._long_context = LongContext()
@@ -261,13 +271,20 @@ class Library:
             encoder, found = self._encoder() if vector else None, NOTHING
             if encoder is not None:
                 found = await self._reading.run(party, partial(empty_result, query, encoder))
-            stale = not current or await self._is_importing(tenant)
-            return SearchResult([], False, 0, found.encoder, found.vector, stale, has_documents=index is not None)
+            result = SearchResult([], False, 0, found.encoder, found.vector, has_documents=index is not None)
+            return await self._mark_stale(tenant, result, current=current)
         level = await resolve_assurance(assurance) if index.totals.for_verified else "anonymous"
         start = self._search(index, tenant, query, k=k, assurance=level, language=language)
         found = await self._run_search(party, index, query, start)
-        stale = not current or (not found.answerable and await self._is_importing(tenant))
-        return replace(found, stale=stale)
+        return await self._mark_stale(tenant, found, current=current)
+
+    async def _mark_stale(self, tenant: str, result: SearchResult, *, current: bool) -> SearchResult:
+        """``current``: the tenant's newest change is searchable. Until this process has read the log once, an index may
+        lack most documents."""
+        running = await self._find_import(tenant)
+        if current and not running:
+            return result
+        return replace(result, stale=True, partial=running == "first" or not (current or self._ready.is_set()))
 
     def _search(
         self, index: TenantIndex, tenant: str, query: str, *, k: int, assurance: Assurance, language: str
@@ -365,7 +382,7 @@ class Library:
 
     async def is_current(self, tenant: str, wait: float) -> bool:
         """See the port."""
-        return await self.wait_until_indexed(tenant, wait) and not await self._is_importing(tenant)
+        return await self.wait_until_indexed(tenant, wait) and not await self._find_import(tenant)
 
     async def watch_indexing(self, tenant: str) -> AsyncIterator[int]:
         """Yields the number of the tenant's searchable documents whenever it grows, until the newest one is

@@ -328,10 +328,12 @@ class Answering:
 
 
 def depends_on_documents(turn: TurnInput, actions: TurnActions | None, query: Query, retrieval: Retrieval) -> bool:
-    """Return whether documents that are not searchable yet could change the reply: the search did not surely answer.
+    """Return whether documents that are not searchable yet could change the reply: the search did not surely answer, or
+    only a part of them could be searched.
     Small talk, values for actions, requests for a person or an action, and risks do not depend on documents."""
     found = [part.search_result for part in retrieval.parts] or [retrieval.search_result]
-    if not retrieval.search_result.stale or retrieval.is_picked or all(one.answerable for one in found):
+    is_sure = all(one.answerable and not one.partial for one in found)
+    if not retrieval.search_result.stale or retrieval.is_picked or is_sure:
         return False
     text, offers = query.text, () if actions is None else actions.offers()
     if not text.strip() or turn.intake.non_text or _find_filling(turn, actions) is not None:

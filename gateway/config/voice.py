@@ -171,6 +171,8 @@ class VoiceSettings(Settings):
     """Sent when a colleague does not approve an action."""
     approval_expired: str = DEFAULT_VOICE.approval_expired
     """Sent when nobody approves an action within ``actions.approval_hours``."""
+    reading_documents: str = DEFAULT_VOICE.reading_documents
+    """Said once when a question waits until the documents are read."""
     did_you_mean: str = DEFAULT_VOICE.did_you_mean
     """Stands above questions to choose from, when the message might mean one of them."""
     not_sure_about: str = DEFAULT_VOICE.not_sure_about

@@ -11,7 +11,7 @@ from uuid import uuid4
 import structlog
 
 from gateway.config.settings import Config
-from gateway.documents.document_sources import DocumentSource, configured_sources
+from gateway.documents.document_sources import DocumentSource, configured_sources, path_sources
 from gateway.documents.schedule import SyncSchedule
 from gateway.documents.source_directory import SIGNAL
 from gateway.documents.source_lease import SourceLease
@@ -20,7 +20,7 @@ from gateway.documents.source_state import SourceState, SourceStates
 from gateway.documents.startup_import import StartupImport
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import Fenced, TemporaryRefusal
-from schemas.ports import Clock, Leases
+from schemas.ports import Clock, ImportState, Leases
 
 log = structlog.get_logger("parley.knowledge")
 
@@ -180,29 +180,33 @@ class SyncService:
 
 
 class DocumentImports:
-    """Tells which tenants' documents are being read for the first time: their configured files in this process, other
-    sources in any process. A source that was read once is not looked up again."""
+    """Tells which documents are being read for the first time: configured files in this process, other sources in any.
+    A source that was read once is not looked up again."""
 
     def __init__(self, config: Config, leases: Leases, clock: Clock, startup: StartupImport | None) -> None:
         self._states = SourceStates(leases, clock)
         self._startup = startup
-        self._unread = {
-            tenant: {source.id: SyncSchedule.of(source).interval_s > 0 for source in configured_sources(config, tenant)}
-            for tenant in config.tenants
-        }
+        self._counts, self._unread = dict[str, int](), dict[str, dict[str, bool]]()
+        for tenant in config.tenants:
+            sources = configured_sources(config, tenant)
+            own = {source.id for source in path_sources(config, tenant)} if startup is not None else set[str]()
+            self._counts[tenant] = len(sources)
+            self._unread[tenant] = {
+                source.id: SyncSchedule.of(source).interval_s > 0 for source in sources if source.id not in own
+            }
 
-    async def is_running(self, tenant: str) -> bool:
+    async def find(self, tenant: str) -> ImportState:
         """Raises StateUnavailable."""
         if self._startup is not None and self._startup.is_reading(tenant):
-            return True
+            return "first"
         unread = self._unread.get(tenant, {})
         for source, scheduled in list(unread.items()):
             is_first = await self._states.is_first_sync(tenant, source, scheduled=scheduled)
             if is_first:
-                return True
+                return "first" if len(unread) == self._counts[tenant] else "more"
             if is_first is None:
                 unread.pop(source, None)
-        return False
+        return ""
 
 
 def _set_since(state: SourceState, now: datetime) -> None:

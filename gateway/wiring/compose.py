@@ -84,7 +84,7 @@ from infra.tracing import member_name, record_traces
 from schemas.audit.records import INSTALLATION
 from schemas.audit.trail import AuditTrail
 from schemas.errors import Unavailable
-from schemas.ports import Channel
+from schemas.ports import Channel, ImportState
 
 log = structlog.get_logger("parley.compose")
 Role = Literal["edge", "connectors", "worker"]
@@ -110,7 +110,7 @@ async def open_services(
             engine.state, engine.bus, channels=channels_of(config), clock=utc_now, periods=periods_of(config)
         )
         imports = DocumentImports(config, engine.state.leases, utc_now, documents)
-        opened = _open_library(config, engine, data_dir, imports.is_running, answers=answers)
+        opened = _open_library(config, engine, data_dir, imports.find, answers=answers)
         library = await stack.enter_async_context(opened) if searches else None
         quota = StorageQuota(
             engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now, config.secret_key
@@ -143,7 +143,12 @@ async def open_services(
 
 @asynccontextmanager
 async def _open_library(
-    config: Config, engine: Engine, data_dir: Path, is_importing: Callable[[str], Awaitable[bool]], *, answers: bool
+    config: Config,
+    engine: Engine,
+    data_dir: Path,
+    find_import: Callable[[str], Awaitable[ImportState]],
+    *,
+    answers: bool,
 ) -> AsyncIterator[Library]:
     thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
     synonyms = {name: synonyms_of(tenant.knowledge.synonyms) for name, tenant in config.tenants.items()}
@@ -160,7 +165,7 @@ async def _open_library(
             answerable_above=lambda tenant: thresholds.get(tenant, ANSWERABLE_ABOVE),
             encoder=lambda: encoder,
             own_synonyms=lambda tenant: synonyms.get(tenant, NO_SYNONYMS),
-            is_importing=is_importing,
+            find_import=find_import,
         )
         await library.start()
         try:

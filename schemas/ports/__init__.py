@@ -99,6 +99,7 @@ from schemas.ports.event_streams import (
 )
 from schemas.ports.knowledge import (
     AssuranceLookup,
+    ImportState,
     Knowledge,
     Passage,
     SearchResult,
@@ -213,6 +214,7 @@ __all__ = [
     "Follower",
     "Format",
     "GiveUp",
+    "ImportState",
     "IncompleteListing",
     "Journal",
     "Knowledge",

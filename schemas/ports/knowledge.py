@@ -6,7 +6,7 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from schemas.conversation import Document
 from schemas.messages import Assurance, Citation
@@ -45,7 +45,8 @@ class Passage:
 class SearchResult:
     """``answerable``: the first passage surely answers; ``confidence``: how likely it does, 0–1. ``encoder`` names the
     encoder that was used, empty when only words were compared; ``vector`` is the query's vector. ``stale``: the newest
-    change of the tenant's documents was not searchable yet, or they are being read for the first time.
+    change of the tenant's documents was not searchable yet, or some are being read for the first time; ``partial``: so
+    many may be missing that even an ``answerable`` result is not sure.
     ``suggestable``: one of the first passages may answer, so that they are worth offering; ``probable``: the first one
     probably does, though not surely. ``has_documents``: False if the tenant has none, so that no search finds
     anything."""
@@ -56,6 +57,7 @@ class SearchResult:
     encoder: str = ""
     vector: Sequence[float] = ()
     stale: bool = False
+    partial: bool = False
     suggestable: bool = False
     probable: bool = False
     has_documents: bool = True
@@ -71,6 +73,8 @@ class SearchResult:
         return self.answerable or self.suggestable
 
 
+ImportState = Literal["", "more", "first"]
+"""Documents are being read that were never read before: beside others, or as the tenant's first ones."""
 AssuranceLookup = Callable[[], Awaitable[Assurance]]
 """Looks up how sure we are of the contact's identity."""
 

@@ -39,7 +39,7 @@ from schemas.messages import (
     ReceiptState,
     RemoteFile,
 )
-from schemas.ports import AnswerDraft, DocumentDraft, Model, Question, Record, State
+from schemas.ports import AnswerDraft, DocumentDraft, ImportState, Model, Question, Record, State
 
 TENANT, CHANNEL, ACCOUNT, PLACE = "shop", "web", "main", "visitor-1"
 VOICE = Voice(
@@ -304,7 +304,7 @@ async def world_at(
     models: Sequence[Model] = (),
     desk: DeskServiceLevel | None = None,
     voice: Voice = VOICE,
-    is_importing: Callable[[], bool] = lambda: False,
+    find_import: Callable[[], ImportState] = lambda: "",
 ) -> AsyncIterator[WorkerEnvironment]:
     """``models`` are there beside the local one."""
     clock = Clock()
@@ -319,8 +319,8 @@ async def world_at(
     )
     settings = WorkerSettings(tenants={TENANT: rules})
 
-    async def is_importing_tenant(_tenant: str) -> bool:
-        return is_importing()
+    async def find_import_of(_tenant: str) -> ImportState:
+        return find_import()
 
     library = Library(
         bus,
@@ -329,7 +329,7 @@ async def world_at(
         clock=clock,
         answerable_above=lambda _tenant: 0.5,
         encoder=encoder,
-        is_importing=is_importing_tenant,
+        find_import=find_import_of,
     )
     await library.start()
     model = GatedModel(settings)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +16,10 @@ import yaml
 from gateway.config.loader import load
 from gateway.config.settings import Config
 from gateway.documents import startup_import
+from gateway.documents.document_sources import configured_sources
+from gateway.documents.source_state import FIRST_SYNC, SourceStates, SyncRun
 from gateway.documents.startup_import import FileHashes, StartupImport, hash_files
+from gateway.documents.sync_service import DocumentImports
 from gateway.wiring.compose import open_embedded
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import SetupError
@@ -23,12 +28,12 @@ from tests.harness.installation import config_of
 TENANTS = ("one", "two", "three")
 
 
-def make_config(folder: Path) -> Config:
+def make_config(folder: Path, **knowledge: Any) -> Config:
     tenants = {}
     for name in TENANTS:
         (folder / name).mkdir()
         (folder / name / "hours.md").write_text(f"# Hours\n\nThe shop {name} opens at nine.\n")
-        tenants[name] = {"name": name, "channels": {"web": {"main": {}}}, "knowledge": {"paths": [name]}}
+        tenants[name] = {"name": name, "channels": {"web": {"main": {}}}, "knowledge": {"paths": [name], **knowledge}}
     (folder / "parley.yaml").write_text(yaml.safe_dump(config_of(folder, tenants=tenants)))
     return load(folder / "parley.yaml")
 
@@ -147,3 +152,27 @@ def test_a_file_that_was_written_with_its_old_times_counts_as_changed(tmp_path: 
     file.write_text("We open at four.")
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert hash_files([str(tmp_path)]) != before
+
+
+async def test_a_website_beside_the_files_is_waited_for_until_it_was_read_once_or_takes_too_long(
+    tmp_path: Path,
+) -> None:
+    config = make_config(tmp_path, websites=[{"url": "http://127.0.0.1:1/"}])
+    source, now = configured_sources(config, "one")[-1].id, [datetime(2026, 3, 2, tzinfo=UTC)]
+    async with open_embedded(config) as services:
+        leases, documents = services.state.leases, StartupImport(config)
+        states = SourceStates(leases, lambda: now[0])
+
+        def find_imports() -> DocumentImports:
+            return DocumentImports(config, leases, lambda: now[0], documents)
+
+        assert await find_imports().find("one") == "first"
+        await documents.run(services)
+        await states.change("one", source, lambda state: setattr(state, "since", now[0]))
+        assert await find_imports().find("one") == "more"
+        assert await DocumentImports(config, leases, lambda: now[0], None).find("one") == "first", "elsewhere"
+        now[0] += FIRST_SYNC + timedelta(seconds=1)
+        assert await find_imports().find("one") == ""
+        run = SyncRun(started=now[0], ended=now[0], result="failed")
+        await states.change("two", source, lambda state: setattr(state, "last", run))
+        assert await find_imports().find("two") == "", "what cannot be read is not waited for"

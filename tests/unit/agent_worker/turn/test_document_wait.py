@@ -12,6 +12,7 @@ from agent_worker.turn.answering import NOT_READ
 from agent_worker.turn.engine import LONGEST_WAIT
 from agent_worker.voice import translate_phrase
 from schemas.errors import Parked
+from schemas.ports import ImportState
 from tests.unit.agent_worker.worker_environment import (
     RETURNS,
     SHIPPING,
@@ -28,16 +29,16 @@ NOTICE = VOICE.reading_documents
 
 
 class Import:
-    """An import that is held open until ``finish``."""
+    """An import that is held open."""
 
-    runs = True
+    state: ImportState = "more"
 
 
 @pytest.fixture
 async def reading(tmp_path: Path) -> AsyncIterator[tuple[WorkerEnvironment, Import]]:
     """One of two documents can be searched."""
     held = Import()
-    async with world_at(tmp_path, prepare=False, is_importing=lambda: held.runs) as world:
+    async with world_at(tmp_path, prepare=False, find_import=lambda: held.state) as world:
         await world.put("shipping", SHIPPING)
         assert await world.library.wait_until_indexed(TENANT, 30)
         yield world, held
@@ -66,7 +67,7 @@ async def test_a_question_waits_and_the_contact_is_asked_for_patience_once(
         assert 0 < pause <= 15
     assert [reply.text for reply in await world.replies()] == [NOTICE]
     await world.put("returns", RETURNS)
-    held.runs = False
+    held.state = ""
     assert await world.library.wait_until_indexed(TENANT, 30)
     assert await look(world, lane) == 0
     answer = (await world.replies())[-1]
@@ -84,6 +85,16 @@ async def test_what_does_not_depend_on_unread_documents_is_answered_at_once(
     for number, text in enumerate((HEAT, "Hello!", "Thanks, bye", "I want to talk to a person")):
         assert await look(world, await world.lane(world.said(f"m{number}", text))) == 0, text
     assert len(await world.replies()) == 4
+
+
+async def test_while_the_first_documents_are_read_even_a_sure_answer_waits(
+    reading: tuple[WorkerEnvironment, Import],
+) -> None:
+    """The best passage of a few is easily taken for the answer."""
+    world, held = reading
+    held.state = "first"
+    assert await look(world, await world.lane(world.said("m1", HEAT))) > 0
+    assert await look(world, await world.lane(world.said("m2", "Hello!"))) == 0
 
 
 async def test_a_contact_who_asks_for_a_person_meanwhile_gets_one(reading: tuple[WorkerEnvironment, Import]) -> None:
