@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
 
+from agent_worker.grounding.answer_check import DENIAL
 from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.knowledge.index.query_filter import QueryTerm
 from agent_worker.knowledge.index.tenant_index import TenantIndex
@@ -18,6 +19,7 @@ from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_
 from agent_worker.knowledge.text.lexicon import PLACES
 from agent_worker.knowledge.text.opening_hours import asks_for_hours, find_opened_thing, restate_hours
 from agent_worker.knowledge.text.query_expansion import names_in, unknown_terms
+from agent_worker.knowledge.text.query_splitting import sentences_of
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.nlu.language_detection import detect_language
@@ -36,8 +38,6 @@ _LEAD = 0.2
 _HEADED_MARGIN = 0.25
 """How far the confidence may lie below ``knowledge.answerable_above`` for a section whose heading fits the question."""
 _MIN_FIT = 0.79
-_MIN_GAIN = 0.15
-"""How much better it must fit than that of a first passage which counts as the answer."""
 _TITLE_WEIGHT = 0.01
 """Decides between documents with headings that fit equally well."""
 _MAX_SHORT = 4
@@ -130,9 +130,9 @@ def start_search(
             if result.kind == "vectors"
             else short is None or not short.is_unknown
         )
-        is_near = score >= min(above, SUGGESTABLE_ABOVE[result.kind])
-        if short is not None and score < above:
-            passages, is_near = short.order(passages), is_near and (bool(short.subject) or not short.is_offering)
+        is_near = score >= min(above, SUGGESTABLE_ABOVE[result.kind]) and not (short and short.is_foreign)
+        if short is not None and score < above and not short.is_unknown:
+            passages = short.order(passages)
         passages = passages[:k]
         return SearchResult(
             passages,
@@ -158,13 +158,14 @@ def _leads(passages: Sequence[Passage]) -> bool:
 class HeadingQuery:
     """A question of a few words. ``asked``: for each word all that may stand for it; ``figure``: the same for "how
     long" and "how much". ``subject``: without the words of having something to sell; ``is_unknown``: a yes-or-no
-    question about something that no document names, such as "Is aloe poisonous to cats?"."""
+    question about something that no document names, such as "Is aloe poisonous to cats?"; ``is_foreign``: whether just
+    that is for sale."""
 
     text: str
     asked: Sequence[set[str]]
     figure: set[str]
     subject: Sequence[set[str]]
-    is_offering: bool
+    is_foreign: bool
     is_unknown: bool
 
     @classmethod
@@ -175,13 +176,13 @@ class HeadingQuery:
         if "\n" in text or not named or len(message) > _MAX_SHORT or all(each.text in _ATTRIBUTES for each in named):
             return None
         asked = {each.text: {each.text, *(option for option, _ in each.options)} for each in named}
-        unknown = unknown_terms(message) - _GENERAL
+        unknown = unknown_terms(message).intersection(terms(sentences_of(text)[0])) - _GENERAL
         return cls(
             text,
             [*asked.values()],
             set() if figure is None else {figure, *synonyms().get(figure, ())},
             [words for each, words in asked.items() if each not in _OFFERING | unknown],
-            not _OFFERING.isdisjoint(asked),
+            not _OFFERING.isdisjoint(asked) and asked.keys() <= _OFFERING | unknown,
             bool(unknown) and _IS_IT_SO.match(text) is not None,
         )
 
@@ -196,7 +197,12 @@ class HeadingQuery:
         if any(each & _places() & words for each in asked):
             words -= _places().difference(*asked)
         circumstances = {each.casefold() for each in _CIRCUMSTANCE.findall(heading)}
-        is_other = any(each not in self.text.casefold() for each in circumstances)
+        is_other = any(each not in self.text.casefold() for each in circumstances) or (
+            bool(DENIAL.search(heading)) != bool(DENIAL.search(self.text))
+        )
+        if heading.endswith("?"):
+            # One more word makes it another question: "Can I open an account without a passport?".
+            is_other = is_other or not words.difference(*asked) <= {figure}
         is_covered = all(each & (words | title) for each in asked)
         if not named or is_other or not is_covered or (self.figure and not self.figure & words):
             return 0.0
@@ -207,14 +213,13 @@ class HeadingQuery:
 
     def find_headed(self, passages: Sequence[Passage], *, is_answered: bool) -> Passage | None:
         """The passage whose heading fits best: "Dispatch days", for "which days do you dispatch". None where none
-        fits, or several documents have such a one, or the first passage, which ``is_answered`` by, fits about as
-        well."""
+        fits, or several documents have such a one, or the question ``is_answered`` by the first, which fits too."""
         fits = [self.fit(passage) for passage in passages]
         best = max(fits, default=0.0)
         found = [passage for passage, fit in zip(passages, fits, strict=True) if fit == best]
-        least = fits[0] + _MIN_GAIN if is_answered else 0.0
-        is_clear = best >= max(_MIN_FIT, least) and all(one.document == found[0].document for one in found)
-        return found[0] if is_clear else None
+        if best < _MIN_FIT or (is_answered and fits[0]) or any(one.document != found[0].document for one in found):
+            return None
+        return found[0]
 
     def order(self, passages: Sequence[Passage]) -> list[Passage]:
         """Those first whose document's title names what the question is about."""
