@@ -60,6 +60,11 @@ speech-model: $(RUN_STAMP) ## Fetch the model that transcribes voice notes, and 
 	@sed -n '/^av==/,/^    # via/p; /^ctranslate2==/,/^    # via/p; /^faster-whisper==/,/^    # via/p' requirements/dev.txt \
 		| $(PIP) install --quiet --require-hashes --no-deps -r /dev/stdin
 
+.PHONY: insights
+insights: $(RUN_STAMP) ## Install scikit-learn, with which insights groups failures (40 MB)
+	@sed -n '/^joblib==/,/^    # via/p; /^narwhals==/,/^    # via/p; /^scikit-learn==/,/^    # via/p; /^scipy==/,/^    # via/p; /^threadpoolctl==/,/^    # via/p' \
+		requirements/dev.txt | $(PIP) install --quiet --require-hashes --no-deps -r /dev/stdin
+
 .PHONY: install-dev
 install-dev: $(DEV_STAMP) ## Install the development tools too
 

@@ -117,7 +117,8 @@ def is_installed() -> bool:
 def check_installed() -> None:
     """Raises Unavailable if scikit-learn is not installed."""
     if not is_installed():
-        raise Unavailable("grouping failures needs scikit-learn, the extra `insights`", fix=install_command("insights"))
+        fix = f"run `make insights` in a checkout, or `{install_command('insights')}` elsewhere"
+        raise Unavailable("grouping failures needs scikit-learn, the extra `insights`", fix=fix)
 
 
 def _read_all(grouping: ConversationGrouping, tenant: str) -> dict[str, ConversationLog]:
