@@ -30,7 +30,8 @@ class Theme(Settings):
     logo: str = ""
     """An image: a file, relative to the configuration file, or an https address. Empty: none."""
     greeting: str = "Hello! How can we help?"
-    """The text above a conversation that has no messages yet."""
+    """The text above a conversation that has no messages yet. The default is said in the visitor's language; your own
+    words stay as they are."""
     position: Literal["left", "right"] = "right"
     """The side of the page on which the chat opens. It is mirrored in languages that run from right to left."""
 

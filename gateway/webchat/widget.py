@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from agent_worker.voice import DEFAULT_VOICE, translate_phrase
 from connectors.web.settings import WebAccount
 from gateway.config.settings import Config, Tenant
 from gateway.http.responses import json_response
@@ -94,6 +95,8 @@ class WidgetApi:
         if _LOCALE.match(locale) and _language_of(locale) in self._locales:
             theme["locale"] = locale
         theme["words"] = self._locales.get(_language_of(theme["locale"]), {})
+        if theme["words"] and "greeting" not in settings.theme.model_fields_set:
+            theme["greeting"] = translate_phrase(DEFAULT_VOICE, "greeting", theme["locale"])
         response = json_response(theme)
         response.headers["Cache-Control"] = "public, max-age=60"
         return response

@@ -14,6 +14,7 @@ from tests.harness.installation import ADMIN_TOKEN, Installation
 from tests.widget.chat_page import SERVER_GONE, ChatPage, Window, expect, wait_for_value
 
 ORDER = re.compile(r"heat pack", re.IGNORECASE)
+TWICE = "Do you add a heat pack in winter? On which days do parcels leave your nursery?"
 
 
 async def test_a_question_is_answered_with_its_source_and_the_thumb_is_kept(
@@ -46,6 +47,31 @@ async def test_a_question_is_answered_with_its_source_and_the_thumb_is_kept(
         return await _thumbs(parley, conversation) == [("down", ""), ("down", "Which plants are tropical?")]
 
     await wait_for_value(kept, 60)
+
+
+async def test_a_document_that_is_quoted_several_times_has_one_chip_with_all_its_quotes(tab: ChatPage) -> None:
+    reply = await tab.ask(TWICE)
+    chip = reply.locator(".sources > button")
+    await expect(chip).to_have_count(1)
+    await expect(chip).to_have_text("1, 2Shipping")
+    await chip.click()
+    await expect(reply.locator(".quote blockquote")).to_have_count(2)
+    await reply.locator(".mark").last.click()
+    await expect(reply.locator(".quote blockquote")).to_have_count(1)
+    await expect(chip).to_have_attribute("aria-expanded", "true")
+
+
+async def test_a_greeting_that_nobody_has_written_is_in_the_visitors_language(parley: Installation) -> None:
+    """A greeting of the shop's own stays as the shop wrote it."""
+    said = []
+    async with aiohttp.ClientSession() as http:
+        for account, locale in (("plain", "de-AT"), ("plain", "en"), ("plain", "xx"), ("main", "de")):
+            query = {"account": account, "locale": locale}
+            async with http.get(f"{parley.base}/v1/chat/plantstore/theme", params=query) as answer:
+                said.append((await answer.json())["greeting"])
+    english = "Hello! How can we help?"
+    own = "Hello! Ask me about your plants, your order or its delivery."
+    assert said == ["Hallo! Wobei kann ich helfen?", english, english, own]
 
 
 async def test_the_form_of_a_thumb_down_is_in_view_although_it_opens_below_the_last_line(tab: ChatPage) -> None:

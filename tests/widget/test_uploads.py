@@ -164,3 +164,22 @@ async def test_a_recording_that_was_sent_can_be_played(tab: ChatPage) -> None:
         })"""
     )
     assert state >= 2, "there is sound to play"
+
+
+async def test_what_is_said_with_files_is_in_view_and_so_is_the_answer(tab: ChatPage) -> None:
+    """The list of files takes room from the conversation, and pictures get their height late."""
+    for _ in range(2):
+        await tab.ask("Do you add a heat pack in winter?")
+    last = tab.replies.last.locator(".foot")
+    files: list[FilePayload] = [
+        {"name": f"leaf-{n}.png", "mimeType": "image/png", "buffer": png(300 + n)} for n in range(4)
+    ]
+    await pick(tab, *files)
+    await expect(tab.chat.locator(".chips li")).to_have_count(4)
+    await expect(tab.chat.locator(".chips progress")).to_have_count(0)
+    await expect(last, "above the files that wait").to_be_in_viewport()
+    await tab.say("What is wrong with these leaves?")
+    await expect(tab.own.last.locator(".files img")).to_have_count(4)
+    await expect(tab.replies).to_have_count(3)
+    await expect(last).to_be_in_viewport(ratio=1)
+    await expect(tab.chat.locator(".jump")).to_be_hidden()

@@ -120,14 +120,14 @@ function sources(citations: Citation[], say: Words): { node: HTMLElement; show(n
   const chips = new Map<number, HTMLButtonElement>();
   const show = (n: number, toggle = false) => {
     const chip = chips.get(n);
-    const cited = citations.find((citation) => citation.n === n);
+    const [cited, ...others] = citations.filter((each) => (toggle ? chips.get(each.n) === chip : each.n === n));
     if (!chip || !cited) return;
     const open = !(toggle && chip.getAttribute("aria-expanded") === "true");
     for (const other of chips.values()) other.setAttribute("aria-expanded", String(other === chip && open));
     quote.hidden = !open;
     const url = webLink(cited.url);
     quote.replaceChildren(
-      el("blockquote", { dir: "auto" }, cited.quote),
+      ...[cited, ...others].map((each) => el("blockquote", { dir: "auto" }, each.quote)),
       url ? anchor(url, say("openSource"), icon("open")) : "",
     );
     chip.after(quote);
@@ -135,7 +135,14 @@ function sources(citations: Citation[], say: Words): { node: HTMLElement; show(n
     quote.scrollIntoView({ block: "nearest" });
   };
   const node = el("div", { class: "sources", role: "group", "aria-label": say("sources") });
-  for (const { n, title } of citations) {
+  for (const { n, title, document } of citations) {
+    // One chip for each document: several with the same title say nothing.
+    const same = chips.get(citations.find((each) => each.document === document)?.n ?? n);
+    if (same) {
+      same.querySelector(".n")?.append(`, ${n}`);
+      chips.set(n, same);
+      continue;
+    }
     const chip = el(
       "button",
       { type: "button", "aria-expanded": "false", onclick: () => show(n, true) },

@@ -29,6 +29,7 @@ export class Talk {
   private typistTimer = 0;
   /** Whether the newest line was in view before the list grew. */
   private following = true;
+  private height = 0;
 
   constructor(
     private readonly theme: Theme,
@@ -43,12 +44,20 @@ export class Talk {
     const about = { class: "log", role: "log", "aria-live": "off", "aria-label": say("conversation"), tabindex: 0 };
     this.log = el("div", about, this.older, this.list, this.typist);
     const scrolled = () => {
-      this.following = this.isAtEnd();
+      // If the height has changed, too, it was not the reader who moved; the observer comes next.
+      if (this.height === this.measure()) this.following = this.isAtEnd();
       this.jump.hidden = this.following;
     };
     this.log.addEventListener("scroll", scrolled, { passive: true });
-    // A picture has no height until it has loaded, which may be after the lines below it came.
-    new ResizeObserver(() => (this.following ? this.toEnd() : (this.jump.hidden = this.isAtEnd()))).observe(this.list);
+    // A picture has no height until it has loaded, which may be after the lines below it came; and files that wait in the
+    // composer take some of ours.
+    const watcher = new ResizeObserver(() => {
+      this.height = this.measure();
+      if (this.following) this.toEnd();
+      else this.jump.hidden = this.isAtEnd();
+    });
+    watcher.observe(this.list);
+    watcher.observe(this.log);
     this.node = el("div", { class: "middle" }, this.log, this.jump);
     this.clear();
   }
@@ -185,6 +194,7 @@ export class Talk {
 
   toEnd(): void {
     this.following = true;
+    this.height = this.measure();
     this.log.scrollTop = this.log.scrollHeight;
     this.jump.hidden = true;
   }
@@ -247,6 +257,10 @@ export class Talk {
     const lines = [...this.list.querySelectorAll(".line")];
     const last = lines.map((node) => node.classList.contains("own")).lastIndexOf(true);
     lines.slice(0, Math.max(0, last)).forEach((node) => node.querySelector(".choices")?.remove());
+  }
+
+  private measure(): number {
+    return this.log.scrollHeight - this.log.clientHeight;
   }
 
   private isAtEnd(): boolean {
