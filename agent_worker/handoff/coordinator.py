@@ -28,7 +28,7 @@ from agent_worker.translations import LANGUAGES
 from agent_worker.turn.inbound_events import InboundEvent
 from agent_worker.turn.intake import Intake
 from agent_worker.turn.outbox import Outbox
-from agent_worker.turn.values import HandoffRequest, Reply, TurnInput
+from agent_worker.turn.values import EMPTY_RESULT, HandoffRequest, Reply, TurnInput
 from agent_worker.voice import Voice, translate_voice
 from schemas.conversation import Origin, OwnerRequested
 from schemas.desk import DraftGenerated
@@ -176,7 +176,7 @@ class HandoffCoordinator:
             summarize(
                 lines,
                 reason=reason,
-                search_result=reply.search_result,
+                search_result=None if reply.search_result is EMPTY_RESULT else reply.search_result,
                 actions=[] if effects is None else effects.records,
                 memory=turn.conversation.facts.actions if effects is None else effects.memory,
             ),

@@ -85,5 +85,8 @@ def is_mine(conversation: Conversation, operator: Operator) -> bool:
 def describe_holder(conversation: Conversation) -> str:
     if conversation.holder is None:
         return "A person"
-    holder = conversation.holder
-    return holder.name or {"console:admin": "The admin token", "admin": "The admin API"}.get(holder.by, holder.by)
+    return name_person(conversation.holder.by, conversation.holder.name)
+
+
+def name_person(by: str, name: str) -> str:
+    return name or {"console:admin": "The admin token", "admin": "The admin API"}.get(by, by)

@@ -54,7 +54,7 @@ async def test_the_list_shows_each_conversation_with_its_state_channel_contact_l
     second = await fill_conversation(instance, "v2", name="Bob")
     seen = await anna.get(LIST)
     assert seen.words.index(
-        "Bob Waiting for a person web Colleague: A colleague here. waiting since"
+        "Bob Waiting for a person web asked for a person · Colleague: A colleague here. waiting since"
     ) < seen.words.index("Ann Agent web")
     assert "1 waiting for a person" in seen.words
     instance.clock.tick(60)
@@ -180,7 +180,7 @@ async def test_a_conversation_shows_what_was_said_and_all_that_lies_behind_it(
         "order .txt (text/plain, 1 KiB)",
         "too large",
         "message.txt: gone. The message was too long: this file contains all of it, the text above only its beginning.",
-        "the contact asked for a person",
+        ": asked for a person",
         "Promised: A refund",
         "refund_order",
     ):

@@ -140,9 +140,20 @@ async def test_the_resolution_is_in_the_figures_and_the_visitor_is_asked_for_a_r
     before = await figures(parley)
     await page.get_by_role("link", name="Resolve…").click()
     await page.get_by_label("Outcome").select_option("Workaround")
+    await page.get_by_label("Note for colleagues").fill("The *first* parcel is lost.")
     await page.get_by_role("button", name="Resolve").click()
     asked = await wait_for_line(visitor, "system", "How was our help?")
     assert len(asked["choices"]) == 5
+    await visitor.say("4")
+    kept = page.get_by_label("Resolution")
+    for part in ("Anna Bloom", "Workaround", "The *first* parcel is lost.", "4 of 5"):
+        await expect(kept).to_contain_text(part)
+    told = (await parley.admin("GET", f"conversations/{visitor.conversation}"))["resolutions"]
+    names = ("name", "outcome", "note", "score")
+    assert [[each[name] for name in names] for each in told] == [
+        ["Anna Bloom", "Workaround", "The *first* parcel is lost.", 4]
+    ]
+    assert not any("parcel is lost" in line["text"] for line in await visitor.transcript())
     grown = {"resolved": before["resolved"] + 1, "closed": before["closed"], "returned": before["returned"]}
 
     async def counted() -> bool:
@@ -157,6 +168,27 @@ async def figures(parley: Installation) -> dict[str, float]:
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as answer:
         told = page_of(await answer.text())
     return {ended: told.value("parley_handoffs_total", ended=ended) for ended in ("resolved", "closed", "returned")}
+
+
+async def test_danger_to_life_comes_first_and_the_keyboard_leads_to_it(
+    parley: Installation, visitor: Contact, page: Page
+) -> None:
+    """Before those who have waited longer, with the reason; `j` needs no row with the focus."""
+    async with aiohttp.ClientSession() as http:
+        other = Contact(parley.base, http, "visitor-in-danger")
+        for contact, text in ((visitor, "I want to talk to a person"), (other, "I do not want to live any more")):
+            await contact.open()
+            await contact.say(text)
+            await expect(page.locator(f"#talk-{contact.conversation} .wait")).to_be_visible()
+        rows = page.locator(".talks a")
+        await expect(rows.first.locator(".state")).to_have_text("⚠ Danger to life")
+        await expect(rows.first.locator(".last b")).to_have_text("risk: danger to life")
+        await page.keyboard.press("j")
+        await expect(page.locator(f"#talk-{other.conversation}")).to_be_focused()
+        await page.keyboard.press("j")
+        await page.keyboard.press("k")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".holding .state")).to_have_text("⚠ Danger to life")
 
 
 async def test_signing_out_holds_in_every_process(parley: Installation, window: Window, page: Page) -> None:

@@ -33,7 +33,8 @@ async def test_a_draft_a_resolution_and_how_it_went(stage: DeskInstallation, ann
     stage.reply("Mo", card, "We do, and your heat pack will be free.")
     await wait_for_transcript(ann, lambda lines: _last(lines, "your heat pack will be free"))
 
-    stage.slack.people.react("Mo", card.ts, "white_check_mark")
+    await stage.press("Mo", card, "Resolve")
+    await stage.slack.interactions.submit("Mo", {"Outcome": "Solved", "Note for colleagues": "Her sister is with her."})
     asked = await wait_for_transcript(ann, lambda lines: _last(lines, DEFAULT_VOICE.rating_ask))
     assert len(asked["choices"]) == 5
     good = asked["choices"][3]
@@ -41,7 +42,17 @@ async def test_a_draft_a_resolution_and_how_it_went(stage: DeskInstallation, ann
     await wait_for_transcript(ann, lambda lines: _last(lines, "Thank you for telling us"))
     shown = await stage.parley.admin("GET", f"conversations/{ann.conversation}")
     assert shown["owner"] == "closed"
+    (kept,) = shown["resolutions"]
+    assert (kept["outcome"], kept["note"], kept["score"]) == ("Solved", "Her sister is with her.", 4)
+    await stage.in_thread(card, "Her sister is with her.")
+    await stage.in_thread(card, "rating: 4 of 5")
+    assert not _last(await ann.transcript(), "sister")
 
     again = await ann.say("Will my heat pack be free?")
     answer = await ann.answered(again.message_id)
     assert "your heat pack will be free" in answer["text"]
+
+    await ann.say("I do not want to live any more")
+    await wait_for_transcript(ann, lambda lines: _last(lines, "call your local emergency number"))
+    await stage.until(lambda: "🆘 Danger to life" in words(card.body))
+    await stage.until(lambda: any("<!here> 🚨 *Danger to life*" in words(post.body) for post in stage.room.top()))

@@ -15,7 +15,7 @@ from connectors import conversation_signals as signals
 from connectors.outbound.rendering import render_within_deadline
 from gateway.config.desk import DeskSettings
 from gateway.config.settings import Tenant
-from gateway.console.conversation_status import describe_holder, describe_owner
+from gateway.console.conversation_status import describe_holder, describe_owner, name_person
 from gateway.console.forms import Form
 from gateway.console.live_updates import LivePart, LiveUpdates
 from gateway.console.pages.conversation_list import list_topic
@@ -194,6 +194,7 @@ class ConversationPage:
             earlier_url=f"{path}?after={max(0, first - MAX_LINES - 1)}" if first > 1 else "",
             transcript=transcript,
             approvals=_list_approvals(conversation, operator),
+            name_person=name_person,
             owner=describe_owner(conversation, operator),
             may_reply=may_reply,
             may_return=not is_held_from(operator.actor, "return", conversation),

@@ -95,12 +95,13 @@ async def test_a_conversation_that_is_handed_over_again_for_an_approval_says_why
 
 async def test_a_decided_approval_says_by_whom_and_where_and_can_be_decided_no_more(world: DeskEnvironment) -> None:
     keeper, decided = world.keeper(), []
-    for id_, said in [
-        ("a1", [("approve", "Mo", "slack")]),
-        ("a2", [("approve", "Mo", "slack"), ("approve", "Anna", "console")]),
-        ("a3", [("approve", "Mo", "slack"), ("deny", "Anna", "console")]),
-        ("a4", [("deny", "Root", "admin")]),
-    ]:
+    cases: dict[str, list[tuple[str, str, str]]] = {
+        "a1": [("approve", "Mo", "slack")],
+        "a2": [("approve", "Mo", "slack"), ("approve", "Anna", "console")],
+        "a3": [("approve", "Mo", "slack"), ("deny", "Anna", "console")],
+        "a4": [("deny", "Root", "admin")],
+    }
+    for id_, said in cases.items():
         await wait_for(world, approval(world, id=id_))
         await world.look(keeper)
         decided += [

@@ -59,6 +59,8 @@ async def test_of_several_words_the_first_counts(shop: Shop, words: list[str]) -
     for number, word in enumerate(words):
         await shop.hear(await shop.decided(approval, word, str(number)))
     assert len(shop.payments.done) == (words[0] == "approve")
+    kept = (await shop.world.known()).facts.decisions
+    assert [(each.approval_id, each.decision, each.by) for each in kept] == [(approval, words[0], "Rosa")]
     assert len(await shop.world.replies()) == 3, "the question, that a colleague is asked, and one word on it"
 
 

@@ -14,6 +14,7 @@ from schemas.messages import OutboundMessage
 from tests.unit.agent_worker.handoff.people_events import (
     ALWAYS,
     HEAT,
+    PERSON,
     claim_conversation,
     deliver_replies,
     handed_over,
@@ -53,6 +54,36 @@ async def test_contact_is_asked_how_it_went(world: WorkerEnvironment) -> None:
     assert [choice.label for choice in question.choices][::4] == ["Very bad", "Very good"]
     assert (await world.known()).owner == "closed"
     assert (await handoff_of(world)).asked == question.id
+
+
+async def test_what_people_said_at_the_end_is_kept_for_colleagues_and_reaches_no_contact(
+    world: WorkerEnvironment,
+) -> None:
+    """Of the last five resolutions, each with the rating of its own."""
+    for number in range(6):
+        await handed_over(world)
+        await claim_conversation(world, f"claim {number}")
+        said = {"outcome": "Solved", "tags": ["pot"], "note": f"Told nobody {number}"}
+        await world.handle(resolve_handoff(world, f"done {number}", **said))
+        await deliver_replies(world)
+        question = (await world.replies())[-1]
+        if number % 2:
+            await world.handle(pick_choice(world, f"rated {number}", question, f"rating:{number}"))
+        await world.handle(world.said(f"again {number}", PERSON))
+        await deliver_replies(world)
+        await read_back(world)
+    kept = (await world.known()).facts.resolutions
+    assert [(each.number, each.note, each.score) for each in kept] == [
+        (number + 1, f"Told nobody {number}", number if number % 2 else None) for number in range(1, 6)
+    ]
+    assert {(each.name, each.outcome, *each.tags) for each in kept} == {("Rosa", "Solved", "pot")}
+    snapshot = await world.state.conversations.snapshot(world.conversation)
+    assert snapshot is not None
+    assert snapshot.conversation.facts.resolutions == kept, "a rebuild finds them there"
+    sent = [record.value async for record in await world.bus.read(topics.outbound(world.origin.channel))]
+    assert sent
+    assert not any(b"Told nobody" in (value or b"") for value in sent)
+    assert not any("Told nobody" in line.text for line in await world.state.transcript.read(world.conversation))
 
 
 @pytest.mark.parametrize(

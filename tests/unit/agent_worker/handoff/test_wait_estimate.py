@@ -10,12 +10,23 @@ import pytest
 
 from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
 from agent_worker.handoff.desk_service_level import DeskServiceLevel
-from agent_worker.handoff.wait_estimate import format_duration, format_time, format_wait_notice, is_reachable
+from agent_worker.handoff.wait_estimate import (
+    WaitEstimate,
+    format_duration,
+    format_time,
+    format_wait_notice,
+    is_reachable,
+)
+from agent_worker.router.decision import PERSON_REQUESTED
 from agent_worker.settings import FoldRules
 from agent_worker.voice import DEFAULT_VOICE, translate_voice
-from schemas.conversation import Origin
+from schemas.conversation import Facts, Origin
+from schemas.desk import IN_DANGER, Handoff
 from schemas.handoff.business_hours import OfficeHours
+from schemas.ids import derived_id
 from schemas.messages import InboundMessage
+from schemas.ports import State
+from tests.contracts.state.engines import server_state
 from tests.unit.agent_worker.handoff.people_events import (
     ALWAYS,
     HEAT,
@@ -28,6 +39,7 @@ from tests.unit.agent_worker.handoff.people_events import (
     pick_choice,
     read_back,
     request_owner,
+    resolve_handoff,
     return_conversation,
 )
 from tests.unit.agent_worker.worker_environment import CHANNEL, WorkerEnvironment, world_at
@@ -94,6 +106,83 @@ async def test_expectation_is_that_of_others(tmp_path: Path) -> None:
             await return_conversation(world, f"return {number}")
         await world.handle(world.said("m-last", PERSON))
         assert (await world.replies())[-1].text.endswith("within 30 minutes.")
+
+
+async def _expect_beside(state: State, origin: Origin, now: datetime) -> list[timedelta | None]:
+    """The estimates while somebody has waited for no time, for a minute more, and for an hour."""
+    waits, expected, conversations = WaitEstimate(state.limiter, state.conversations), [], state.conversations
+    for minutes in (0, 1, 60):
+        since, id_ = now - timedelta(minutes=minutes), derived_id("other", "waits", minutes)
+        begun = await conversations.begin(id_, origin.model_copy(update={"place": id_}), [], now=since)
+        facts = Facts(handoff=Handoff(number=1, opened_at=since))
+        await conversations.commit(
+            id_, token=begun.token, version=0, epoch=0, facts=facts, handled=[], outbox=[], now=since
+        )
+        await conversations.own(id_, "queue", expected_epoch=0, request_id=id_, by="agent", now=since)
+        waiting = await conversations.count(origin.tenant, "queue")
+        expected.append(await waits.expect(origin.tenant, SOON, waiting, now))
+    return expected
+
+
+async def test_nothing_is_promised_that_the_queue_contradicts(tmp_path: Path) -> None:
+    """While somebody waits for an hour, nobody hears of fifteen minutes."""
+    async with world_at(tmp_path, desk=SOON) as world:
+        expected = await _expect_beside(world.state, world.origin, world.clock())
+        assert expected == [SOON.first_reply, SOON.first_reply, None]
+        assert (await handed_over(world)).text == "A colleague comes."
+
+
+@pytest.mark.scaled
+async def test_the_queue_of_the_scaled_engine_counts_too(redis_url: str) -> None:
+    origin = Origin(tenant="shop", channel="web", account="main", place="p", contact_id="c")
+    async with server_state(redis_url) as state:
+        expected = await _expect_beside(state, origin, datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
+    assert expected == [SOON.first_reply, SOON.first_reply, None]
+
+
+async def test_expectation_is_that_of_others_who_met_as_long_a_queue(tmp_path: Path) -> None:
+    """Quick replies to contacts who waited alone say nothing about a long queue."""
+    async with world_at(tmp_path, desk=SOON) as world:
+        now, waits = world.clock(), WaitEstimate(world.state.limiter, world.state.conversations)
+        for _ in range(20):
+            await waits.count(world.origin.tenant, timedelta(minutes=1), 0, now)
+        expected = [await waits.expect(world.origin.tenant, SOON, crowd, now) for crowd in (0, 4)]
+        for _ in range(5):
+            await waits.count(world.origin.tenant, timedelta(minutes=25), 7, now)
+        expected += [await waits.expect(world.origin.tenant, SOON, crowd, now) for crowd in (0, 4, 8)]
+        minutes = [each and each.total_seconds() / 60 for each in expected]
+        assert minutes == [2, None, 2, 30, None]
+
+
+async def test_contact_in_danger_who_waits_already_is_told_where_to_find_help_and_comes_first(tmp_path: Path) -> None:
+    """Nobody has come yet, and the agent is silent: the words are those of the agent's own reply, once."""
+    async with world_at(tmp_path, desk=SOON) as world:
+        await handed_over(world)
+        for number, text in enumerate(("Hello?", "I do not want to live any more.", "I want to die.")):
+            await world.handle(world.said(f"more {number}", text))
+        handoff = await handoff_of(world)
+        assert handoff.in_danger
+        assert handoff.reason == f"{IN_DANGER}; {PERSON_REQUESTED}"
+        assert "do not want to live" in handoff.summary[0]
+        assert [reply.text for reply in (await world.replies())[1:]] == [DEFAULT_VOICE.danger]
+        assert (await world.known()).owner == "queue"
+
+
+async def test_summary_is_of_the_present_matter_and_says_each_thing_once(tmp_path: Path) -> None:
+    """Neither the words of a matter that is settled, nor the same words twice."""
+    async with world_at(tmp_path, desk=SOON) as world:
+        await world.handle(world.said("m1", f"My first pot arrived broken. {PERSON}"))
+        assert (await handoff_of(world)).summary[0].count("first pot") == 1
+        await deliver_replies(world)
+        await read_back(world)
+        await claim_conversation(world)
+        await world.handle(resolve_handoff(world, ask=False))
+        world.clock.advance(minutes=60)
+        await world.handle(world.said("m2", f"My second pot has no holes. {PERSON}"))
+        asked, *others = (await handoff_of(world)).summary
+        assert asked.count("second pot") == 1
+        assert "first pot" not in asked
+        assert not any("Answered" in line for line in others)
 
 
 async def test_first_reply_is_counted_in_office_time(tmp_path: Path) -> None:
